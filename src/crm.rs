@@ -1,0 +1,3 @@
+//! Both CRMs. A CRM imports `net` and `model` only.
+
+pub mod bitrix24;

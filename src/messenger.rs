@@ -1,0 +1,226 @@
+//! The seam of all messengers: a small trait, abilities as plain data, and the catalogue.
+//!
+//! A messenger imports `net` and `model` only: it knows no database. Adding one is a file, a row of the catalogue,
+//! a simulator in the sandbox and a folder of fixtures; the conformance suite (`tests/it/messengers.rs`) says when it is done.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
+use crate::model::moment::Moment;
+use crate::model::pace::Pace;
+use crate::model::vendor::Answer;
+use crate::net::http::Http;
+
+/// A future in a box, as trait objects need it.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a messenger is and can do, as plain data: the cabinet, the flows and the documents read it, nobody else asks.
+#[derive(Debug, Clone, Serialize)]
+pub struct About {
+    /// Which messenger.
+    pub kind: Kind,
+    /// Its name on screen, in Russian and in English.
+    pub title: (&'static str, &'static str),
+    /// What it can do.
+    pub abilities: Abilities,
+    /// The fields a person fills in to attach it; steps beyond a form are in `attach`.
+    pub form: &'static [Field],
+    /// The pace that a new channel begins with.
+    pub pace: Pace,
+    /// The shortest gap that may be set, in milliseconds.
+    pub floor_ms: i64,
+    /// The longest text, in characters as the vendor counts them.
+    pub text_limit: usize,
+    /// The longest caption.
+    pub caption_limit: usize,
+    /// The largest file of a kind, in bytes; a kind that is not listed is not taken.
+    pub media_limits: &'static [(MediaKind, u64)],
+    /// Where the vendor's API is, unless the configuration says otherwise.
+    pub vendor: &'static str,
+}
+
+/// What a messenger can do. What it cannot is shown to people and answered with a stable code.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "a matrix of yes and no is what this is")]
+pub struct Abilities {
+    /// Writes to a phone that never wrote to us.
+    pub first_by_phone: bool,
+    /// Writes to a user name.
+    pub by_username: bool,
+    /// Free text at any time; without it only within the vendor's window after the customer's message.
+    pub free_text_always: bool,
+    /// Has templates.
+    pub templates: bool,
+    /// Tells when a message was delivered.
+    pub delivered: bool,
+    /// Tells when a message was read.
+    pub viewed: bool,
+    /// Drops a second send with our key, so that an unsure one may be repeated.
+    pub drops_repeats: bool,
+    /// Tells whether a phone has the messenger.
+    pub checks_phone: bool,
+    /// Takes part in groups.
+    pub groups: bool,
+}
+
+/// A field of an attach form.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Field {
+    /// The name in the answers.
+    pub name: &'static str,
+    /// The label, in Russian and in English.
+    pub label: (&'static str, &'static str),
+    /// Whether it is a secret: kept encrypted, never shown again.
+    pub secret: bool,
+    /// Whether it may stay empty.
+    pub optional: bool,
+}
+
+/// A channel as a messenger sees it: what it needs to speak for it, and nothing else.
+#[derive(Clone)]
+pub struct Wire {
+    /// The way out.
+    pub http: Arc<Http>,
+    /// The vendor's base address, without a slash at the end.
+    pub vendor: String,
+    /// The secrets, as a JSON object whose keys the messenger chose in `attach`.
+    pub secrets: SecretString,
+    /// Settings that are no secrets, as a JSON object.
+    pub settings: serde_json::Value,
+}
+
+/// What a vendor posted to us, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// `GET` or `POST`.
+    pub method: &'a str,
+    /// The query string, without the question mark.
+    pub query: &'a str,
+    /// Names in lower case.
+    pub headers: &'a [(String, String)],
+    /// The raw bytes: signatures are made over them.
+    pub body: &'a [u8],
+    /// When it came.
+    pub at: Moment,
+}
+
+/// What a delivery turned out to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Received {
+    /// Events, in the order of the delivery, each with the vendor's key against repetition.
+    Events(Vec<(String, Event)>),
+    /// The vendor asks us to prove that the address is ours: this text is the answer.
+    Challenge(String),
+}
+
+/// Why a delivery was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// The signature or secret is wrong: whoever posted it is not the vendor.
+    #[error("the signature or secret of the delivery is wrong")]
+    Forged,
+    /// The bytes are not what the vendor sends.
+    #[error("the delivery cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// One step of attaching a channel, as the person took it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AttachStep {
+    /// What was filled in, by field name.
+    pub answers: serde_json::Map<String, serde_json::Value>,
+    /// Where the vendor shall post to, for messengers that are told.
+    pub webhook_url: String,
+    /// What the step before asked us to keep.
+    pub kept: serde_json::Value,
+}
+
+/// What comes after a step.
+#[derive(Debug, Clone)]
+pub enum AttachNext {
+    /// The channel is attached.
+    Done {
+        /// Secrets to keep, as a JSON object.
+        secrets: SecretString,
+        /// Settings to keep, as a JSON object; `title` and `address` are shown to people.
+        settings: serde_json::Value,
+        /// Names the vendor's account, so that it cannot be attached twice.
+        account: String,
+    },
+    /// Another form.
+    Form {
+        /// Its fields.
+        fields: &'static [Field],
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// A picture to scan: the text inside the QR code, and how long it is good.
+    Qr {
+        /// The text.
+        text: String,
+        /// Milliseconds.
+        good_ms: i64,
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// A page of the vendor to go to.
+    Redirect {
+        /// Its address.
+        url: String,
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+}
+
+/// Why a step failed, for the person who attaches: which field, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {en}")]
+pub struct AttachError {
+    /// The field, or empty where it is none of them.
+    pub field: &'static str,
+    /// What to do, in Russian.
+    pub ru: String,
+    /// What to do, in English.
+    pub en: String,
+}
+
+/// Bytes of a file that came in.
+pub struct Fetched {
+    /// The media type that the vendor told.
+    pub mime: Option<String>,
+    /// The bytes, under the cap that was asked for.
+    pub bytes: bytes::Bytes,
+}
+
+/// A messenger.
+pub trait Messenger: Send + Sync {
+    /// What it is and can do. Never blocks, never fails.
+    fn about(&self) -> &'static About;
+
+    /// Verifies a delivery and turns it into events. Pure: no call, no clock of its own. Called for each delivery.
+    ///
+    /// # Errors
+    /// `Forged` where the proof is missing or wrong, `Unreadable` where the bytes are not the vendor's shape. An event of
+    /// an unknown kind is no error: it becomes `Event::Ignored`.
+    fn receive(&self, wire: &Wire, delivery: &Delivery<'_>) -> Result<Received, NotTaken>;
+
+    /// Sends one message. May take as long as the call's deadline; never retries by itself, never panics. Called by the
+    /// pump at the lane's pace.
+    fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, now: Moment) -> Boxed<'a, Answer>;
+
+    /// Takes one step of attaching. Called when a person presses the button.
+    fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
+
+    /// Fetches a file that came in, not above `limit` bytes. Called after the delivery was written down.
+    fn fetch_media<'a>(
+        &'a self,
+        wire: &'a Wire,
+        media: &'a IncomingMedia,
+        limit: u64,
+    ) -> Boxed<'a, Result<Fetched, Answer>>;
+}

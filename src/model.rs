@@ -1,0 +1,14 @@
+//! Words and rules without input or output: everything here can be read and tested without a database or a socket.
+
+pub mod address;
+pub mod clock;
+pub mod errand;
+pub mod id;
+pub mod message;
+pub mod moment;
+pub mod origin;
+pub mod pace;
+pub mod result;
+pub mod status;
+pub mod vendor;
+pub mod window;

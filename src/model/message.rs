@@ -1,0 +1,334 @@
+//! What is said: an outgoing message as the messengers get it, and events as they bring them.
+
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
+use super::status::Status;
+
+/// A kind of messenger. The written form is also the value in tables, addresses and robots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// WhatsApp Web, as a linked device.
+    WhatsappWeb,
+    /// WhatsApp Business, the Cloud API.
+    Waba,
+    /// A Telegram account.
+    Telegram,
+    /// A Telegram bot.
+    TelegramBot,
+    /// A VK community.
+    Vk,
+    /// VK Notify.
+    VkNotify,
+    /// E-mail.
+    Email,
+    /// Avito.
+    Avito,
+}
+
+impl Kind {
+    /// Every kind, in the order of the catalogue.
+    pub const ALL: [Self; 8] = [
+        Self::WhatsappWeb,
+        Self::Waba,
+        Self::Telegram,
+        Self::TelegramBot,
+        Self::Vk,
+        Self::VkNotify,
+        Self::Email,
+        Self::Avito,
+    ];
+
+    /// The written form.
+    #[must_use]
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::WhatsappWeb => "whatsapp_web",
+            Self::Waba => "waba",
+            Self::Telegram => "telegram",
+            Self::TelegramBot => "telegram_bot",
+            Self::Vk => "vk",
+            Self::VkNotify => "vk_notify",
+            Self::Email => "email",
+            Self::Avito => "avito",
+        }
+    }
+
+    /// The kind of a written form.
+    #[must_use]
+    pub fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.slug() == slug)
+    }
+}
+
+/// Who gets an outgoing message. Which of them a messenger can reach is in its abilities.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Peer {
+    /// A phone in digits, international, without the plus.
+    Phone(String),
+    /// A user name without the at sign, in lower case.
+    Username(String),
+    /// The chat as the vendor names it.
+    Chat(String),
+    /// An e-mail address in lower case.
+    Email(String),
+}
+
+impl Peer {
+    /// The address as a person writes it: the `chatId` of a robot's result.
+    #[must_use]
+    pub fn chat_id(&self) -> String {
+        match self {
+            Self::Phone(digits) => digits.clone(),
+            Self::Username(name) => format!("@{name}"),
+            Self::Chat(id) | Self::Email(id) => id.clone(),
+        }
+    }
+}
+
+/// The kind of a file, as messengers tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaKind {
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
+    /// A piece of music or other sound.
+    Audio,
+    /// A voice note.
+    Voice,
+    /// A sticker.
+    Sticker,
+    /// Any other file.
+    Document,
+}
+
+/// A file to send: where its bytes are, and what it is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// What kind of file.
+    pub kind: MediaKind,
+    /// The name that the recipient sees.
+    pub name: String,
+    /// The media type, as `image/jpeg`.
+    pub mime: String,
+    /// Where the bytes are: an https address that the guard lets through, or `store:<key>` in our own file store.
+    pub source: String,
+    /// The size in bytes, where it is known.
+    pub size: Option<u64>,
+}
+
+/// A template of WhatsApp Business and its values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    /// The name, as Meta approved it.
+    pub name: String,
+    /// The language code, as `ru`.
+    pub language: String,
+    /// Values of the body by position, or by name where `name` is set.
+    pub body: Vec<TemplateValue>,
+    /// The value of a text header.
+    pub header_text: Option<TemplateValue>,
+    /// The file of a media header.
+    pub header_media: Option<Media>,
+    /// Suffixes of address buttons and payloads of quick replies, with the button's index.
+    pub buttons: Vec<TemplateButton>,
+}
+
+/// One value of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateValue {
+    /// The name of the variable; none where variables have positions only.
+    pub name: Option<String>,
+    /// The text.
+    pub text: String,
+}
+
+/// One button of a template that has a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateButton {
+    /// Position of the button, from 0.
+    pub index: u8,
+    /// `url`, `quick_reply` or `copy_code`.
+    pub kind: String,
+    /// The suffix, payload or code.
+    pub value: String,
+}
+
+/// What an outgoing message says. At least one of text, media and template is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Content {
+    /// Plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// A file; the text is its caption where the messenger has captions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<Media>,
+    /// A template; only where the messenger has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
+}
+
+/// A message on its way out, as a messenger gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Our own name for the message, the same at every attempt. Vendors that drop repetitions get it as their key.
+    pub key: String,
+    /// Who gets it.
+    pub to: Peer,
+    /// First and last name, for messengers that must make a contact before they can write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<(String, String)>,
+    /// What it says.
+    pub content: Content,
+    /// The vendor's id of the message that this one answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// Until when the customer's last message lets free text through, where the messenger has such a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_until: Option<Moment>,
+}
+
+/// A file that came in: the vendor's name for it, to be fetched later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncomingMedia {
+    /// What kind of file.
+    pub kind: MediaKind,
+    /// The vendor's id, which `fetch_media` takes.
+    pub vendor_id: String,
+    /// The name, where the vendor tells one.
+    pub name: Option<String>,
+    /// The media type, where the vendor tells one.
+    pub mime: Option<String>,
+    /// The size in bytes, where the vendor tells one.
+    pub size: Option<u64>,
+}
+
+/// Who wrote, as far as the vendor tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Person {
+    /// The name shown in the messenger.
+    pub name: Option<String>,
+    /// The user name without the at sign, in lower case.
+    pub username: Option<String>,
+    /// The phone in digits.
+    pub phone: Option<String>,
+    /// The vendor's id of the person.
+    pub vendor_id: Option<String>,
+}
+
+/// A message that came in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incoming {
+    /// The vendor's id of the message, unique in its chat.
+    pub vendor_id: String,
+    /// The chat as the vendor names it; where an answer goes.
+    pub chat: String,
+    /// Whether the chat is a group.
+    pub group: bool,
+    /// The title of a group.
+    pub title: Option<String>,
+    /// Who wrote.
+    pub from: Person,
+    /// When, by the vendor's clock.
+    pub at: Moment,
+    /// The text or caption.
+    pub text: Option<String>,
+    /// Files.
+    pub media: Vec<IncomingMedia>,
+    /// A place: latitude, longitude and what is written beside it.
+    pub place: Option<(f64, f64, Option<String>)>,
+    /// The vendor's id of the message that this one answers.
+    pub reply_to: Option<String>,
+    /// Whether our own side wrote it elsewhere (on the phone, in the vendor's cabinet).
+    pub ours: bool,
+    /// What kind of thing it was when it is none of the above (`contacts`, `order`, `unsupported`).
+    pub note: Option<String>,
+}
+
+/// The vendor's word about an outgoing message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The vendor's id of the message.
+    pub vendor_id: String,
+    /// Our own key, where the vendor gives it back.
+    pub key: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// When, by the vendor's clock.
+    pub at: Moment,
+    /// Our stable code and the vendor's text, for an error.
+    pub error: Option<(super::result::Code, String)>,
+}
+
+/// Something that a vendor told us. What we do not know becomes `Ignored`, never an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// A message came in.
+    Message(Box<Incoming>),
+    /// A message was changed by its writer.
+    Edited {
+        /// The chat.
+        chat: String,
+        /// The vendor's id of the message.
+        vendor_id: String,
+        /// The new text.
+        text: Option<String>,
+    },
+    /// Messages were taken back by their writer.
+    Deleted {
+        /// The chat.
+        chat: String,
+        /// The vendor's ids.
+        vendor_ids: Vec<String>,
+    },
+    /// A receipt.
+    Receipt(Receipt),
+    /// A reaction to a message; no emoji takes it back.
+    Reaction {
+        /// The chat.
+        chat: String,
+        /// The vendor's id of the message.
+        vendor_id: String,
+        /// The emoji.
+        emoji: Option<String>,
+    },
+    /// The person may be written to again, or may not any more.
+    Allowed {
+        /// The chat.
+        chat: String,
+        /// Whether we may write.
+        allowed: bool,
+    },
+    /// The vendor gave the chat another id.
+    Moved {
+        /// The id so far.
+        from: String,
+        /// The id from now on.
+        to: String,
+    },
+    /// A template was approved, refused, paused or changed.
+    Template {
+        /// Its name.
+        name: String,
+        /// Its language.
+        language: String,
+        /// The vendor's word, as `REJECTED`.
+        state: String,
+        /// The reason, for a person.
+        reason: Option<String>,
+    },
+    /// The channel itself is in trouble.
+    Trouble {
+        /// What the vendor said.
+        seen: String,
+    },
+    /// Something that we do not use; it is acknowledged and forgotten.
+    Ignored {
+        /// What it was, for the journal.
+        what: String,
+    },
+}

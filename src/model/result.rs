@@ -1,0 +1,84 @@
+//! Stable codes of everything that can become of a message, with their texts, and the robot's result format.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($name:ident = $slug:literal, $ru:literal, $en:literal;)*) => {
+        /// A stable code: robots and integrators may rely on it, so a code is never renamed and never reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Code {
+            $(#[doc = $en] $name,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the published table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The written form.
+            #[must_use]
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$name => $slug,)* }
+            }
+
+            /// What a person reads, in Russian.
+            #[must_use]
+            pub const fn ru(self) -> &'static str {
+                match self { $(Self::$name => $ru,)* }
+            }
+
+            /// What a person reads, in English.
+            #[must_use]
+            pub const fn en(self) -> &'static str {
+                match self { $(Self::$name => $en,)* }
+            }
+
+            /// The code of a written form.
+            #[must_use]
+            pub fn from_slug(slug: &str) -> Option<Self> {
+                match slug { $($slug => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    AddressEmpty = "address_empty", "не указан ни телефон, ни id чата", "neither a phone nor a chat id was given";
+    AddressBad = "address_bad", "адрес получателя не распознан", "the recipient's address cannot be read";
+    MessageEmpty = "message_empty", "текст сообщения пуст", "the message is empty";
+    MessageTooLong = "message_too_long", "сообщение длиннее, чем допускает мессенджер", "the message is longer than the messenger allows";
+    LineNotFound = "line_not_found", "линия не найдена", "the line was not found";
+    LineNotChosen = "line_not_chosen", "линий несколько, укажите ID линии", "there are several lines, give the line id";
+    LineExpired = "line_expired", "срок действия линии истёк", "the line has expired";
+    ChannelNotFound = "channel_not_found", "на линии нет такого канала", "the line has no such channel";
+    ChannelLost = "channel_lost", "канал отключён, привяжите его заново", "the channel is off, attach it again";
+    DemoLimit = "demo_limit", "исчерпан лимит сообщений демо-периода", "the limit of the demo period is used up";
+    Nobody = "nobody", "по этому адресу нет мессенджера", "there is nobody at this address in the messenger";
+    Blocked = "blocked", "получатель запретил вам писать", "the recipient does not let you write";
+    CannotWriteFirst = "cannot_write_first", "в этом мессенджере первым пишет клиент", "in this messenger the customer writes first";
+    WindowClosed = "window_closed", "прошло больше 24 часов с последнего сообщения клиента, нужен шаблон", "more than 24 hours since the customer wrote, a template is needed";
+    TemplateNotFound = "template_not_found", "шаблон не найден", "the template was not found";
+    TemplateBad = "template_bad", "значения не подходят к шаблону", "the values do not fit the template";
+    TemplateOff = "template_off", "шаблон приостановлен или отключён", "the template is paused or disabled";
+    OptedOut = "opted_out", "получатель отписался от рассылок", "the recipient opted out";
+    VendorCap = "vendor_cap", "мессенджер ограничил число рекламных сообщений этому получателю", "the messenger limits marketing messages to this recipient";
+    FileTooBig = "file_too_big", "файл больше, чем допускает мессенджер", "the file is larger than the messenger allows";
+    FileBad = "file_bad", "мессенджер не принимает такой файл", "the messenger does not take such a file";
+    FileGone = "file_gone", "файл не удалось получить", "the file could not be fetched";
+    NotSupported = "not_supported", "мессенджер этого не умеет", "the messenger cannot do this";
+    Refused = "refused", "мессенджер отклонил сообщение", "the messenger refused the message";
+    TooLate = "too_late", "срок жизни сообщения истёк раньше отправки", "the message's time was over before it was sent";
+    Stopped = "stopped", "отправка остановлена", "the sending was stopped";
+    Discarded = "discarded", "сообщение удалено из очереди", "the message was discarded from the queue";
+    Queued = "queued", "сообщение ещё в очереди", "the message is still in the queue";
+    Unknown = "unknown", "неизвестно, принял ли мессенджер сообщение; повторно не отправляется", "it is unknown whether the messenger took the message; it is not sent again";
+    RequestBad = "request_bad", "запрос не разобран", "the request cannot be read";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.slug())
+    }
+}

@@ -1,0 +1,3 @@
+//! The way out: calls with deadlines and size caps, signatures, and the guard against private addresses.
+
+pub mod http;
