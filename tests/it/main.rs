@@ -2,4 +2,7 @@
 #![cfg(test)] // tells the lints that unwrapping is in order here
 #![allow(unreachable_pub, reason = "a test binary shows nothing to anybody")]
 
+#[macro_use] // `on_both_databases!`
 mod postgres;
+
+mod house;

@@ -108,7 +108,6 @@ macro_rules! on_both_databases {
         }
     )+};
 }
-pub(crate) use on_both_databases;
 
 /// Initialises, starts and announces a cluster, then waits for the end of its standard input, which is the end of the
 /// test process, and removes everything. `$1` is the port.
