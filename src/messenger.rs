@@ -21,6 +21,7 @@ use crate::net::http::Http;
 mod field;
 mod parcel;
 pub mod telegram_bot;
+pub mod waba;
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -264,7 +265,7 @@ pub trait Messenger: Send + Sync {
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&telegram_bot::TelegramBot]
+    &[&telegram_bot::TelegramBot, &waba::Waba]
 }
 
 /// The messenger of a kind; none where it is not built yet.
