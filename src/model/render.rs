@@ -220,10 +220,9 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_text_for_ever() {
         let read = Randomized::read("{Здравствуйте|Добрый день|Привет}, {друг|коллега}!").unwrap();
-        assert_eq!(
-            [1, 2, 3, 4].map(|seed| read.pick(seed)),
-            ["Здравствуйте, коллега!", "Здравствуйте, друг!", "Добрый день, коллега!", "Здравствуйте, коллега!"]
-        );
+        let texts = [1, 2, 3, 4].map(|seed| read.pick(seed));
+        // checked against an independent SplitMix64
+        assert_eq!(texts, ["Привет, коллега!", "Добрый день, друг!", "Здравствуйте, коллега!", "Добрый день, друг!"]);
     }
 
     #[test]
