@@ -1,2 +1,3 @@
-#[test]
-fn t() {}
+//! All integration tests are one binary: it links once.
+
+mod bitrix24;
