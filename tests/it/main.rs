@@ -7,3 +7,6 @@ mod postgres;
 
 mod house;
 mod outbox;
+//! All integration tests are one binary: it links once.
+
+mod bitrix24;
