@@ -7,3 +7,4 @@ pub mod messenger;
 pub mod model;
 pub mod net;
 pub mod sandbox;
+pub mod store;
