@@ -5,8 +5,7 @@
 #[macro_use] // `on_both_databases!`
 mod postgres;
 
-mod house;
-mod outbox;
-//! All integration tests are one binary: it links once.
-
 mod bitrix24;
+mod house;
+mod messengers;
+mod outbox;
