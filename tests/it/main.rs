@@ -7,5 +7,4 @@ mod postgres;
 
 mod bitrix24;
 mod house;
-mod messengers;
 mod outbox;
