@@ -5,6 +5,7 @@
 //! All writes of a process go through [`Store::write`], which gathers those of the same few milliseconds into one
 //! transaction, so that durability costs one flush for many of them.
 
+pub mod notice;
 pub mod outbox;
 pub mod owner;
 mod postgres;
@@ -81,12 +82,17 @@ impl StoreError {
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A connection to either database, inside or outside a transaction.
-#[expect(missing_debug_implementations, reason = "connections have none")]
 pub enum Conn {
     /// SQLite.
     Sqlite(Box<SqliteConnection>),
     /// PostgreSQL.
     Postgres(Box<PgConnection>),
+}
+
+impl std::fmt::Debug for Conn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::Sqlite(_)) { "SQLite connection" } else { "PostgreSQL connection" })
+    }
 }
 
 impl Conn {

@@ -1,8 +1,13 @@
 //! Stable codes of everything that can become of a message, with their texts, and the robot's result format.
 
+mod entry;
+
 use std::fmt;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
+
+pub use entry::{Entry, Outcome, read_entries, write_entries};
 
 macro_rules! codes {
     ($($name:ident = $slug:literal, $ru:literal, $en:literal;)*) => {
@@ -82,3 +87,46 @@ impl fmt::Display for Code {
         f.write_str(self.slug())
     }
 }
+
+/// The page that publishes the format and the codes; `docs/result-codes.md` is exactly this text.
+#[must_use]
+pub fn table_markdown() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    for code in Code::ALL {
+        // a String takes every write
+        let _ = writeln!(page, "| `{}` | {} | {} |", code.slug(), code.ru(), code.en());
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Коды результатов (Result codes)
+
+Страница создаётся из кода программы: правьте `src/model/result.rs`, не её.
+This page is made from the program: change `src/model/result.rs`, not the page.
+
+## Формат (Format)
+
+«Подробный результат» робота содержит по одной записи на каждый адрес. Записи соединены знаками `; `:
+
+```
+79990000001:Y:; 79990000002:N:[nobody] по этому адресу нет мессенджера
+```
+
+* `Y` — отправлено, `N` — не отправлено. После `N` в скобках стоит код из таблицы, за ним текст для человека.
+* Код не переименовывается и не получает другого смысла. Текст может меняться: условия пишите по коду.
+* В адресе знаки `%`, `:`, `;` и управляющие знаки записаны как в URL: `%3A` — это двоеточие.
+* В тексте точка с запятой заменена запятой, переводы строк — пробелами, длина — до 500 знаков.
+* Если кода нет, скобок тоже нет. Если при этом текст сам начинается со скобки, перед ним стоит `[] `.
+
+A robot's detailed result has one entry for each address, joined by `; `. `Y` is sent, `N` is not; after `N` stands a code
+of the table in brackets and a text for people. A code is never renamed or given another meaning; texts may change. In the
+address `%`, `:`, `;` and control characters are written as in a URL. In the text a semicolon becomes a comma, line feeds
+become blanks, and 500 characters are the most. Without a code there are no brackets; `[] ` stands before such a text that
+begins with a bracket itself.
+
+## Коды (Codes)
+
+| Код | Значение | Meaning |
+| --- | --- | --- |
+";

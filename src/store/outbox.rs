@@ -32,14 +32,16 @@ pub struct Accepted {
 pub struct Want {
     /// The lane.
     pub lane: LaneId,
-    /// Live answers, or everything else.
+    /// Which track of the lane asks; given back as it came.
     pub live: bool,
+    /// The lowest and the highest rank.
+    pub ranks: (i16, i16),
     /// Only what stands behind this place in the order of rank and number.
     pub after: (i16, ErrandId),
     /// At most so many.
     pub limit: i32,
-    /// Recipients that must wait.
-    pub blocked: Vec<String>,
+    /// Recipients that must wait, by rank.
+    pub blocked: Vec<(i16, String)>,
 }
 
 /// An errand that goes back into the queue.
@@ -108,12 +110,18 @@ pub fn accept(conn: &mut Conn, now: Moment, new: &[NewErrand]) -> Result<Vec<Opt
         Conn::Sqlite(conn) => sqlite::outbox::insert(conn, rows)?,
         Conn::Postgres(conn) => postgres::outbox::insert(conn, rows)?,
     };
-    let mut accepted = kept.into_iter().zip(ids).map(|(errand, id)| Accepted {
-        id,
-        lane: errand.lane,
-        rank: errand.rank,
-        not_before: errand.not_before.unwrap_or_default(),
-    });
+    let accepted: Vec<Accepted> = kept
+        .into_iter()
+        .zip(ids)
+        .map(|(errand, id)| Accepted {
+            id,
+            lane: errand.lane,
+            rank: errand.rank,
+            not_before: errand.not_before.unwrap_or_default(),
+        })
+        .collect();
+    super::notice::accepted(conn, &accepted)?;
+    let mut accepted = accepted.into_iter();
     Ok(fresh.into_iter().map(|fresh| if fresh { accepted.next() } else { None }).collect())
 }
 

@@ -4,6 +4,8 @@
 
 use super::Connection;
 
+#[path = "portable/company.rs"]
+pub mod company;
 #[path = "portable/errand.rs"]
 pub mod errand;
 #[path = "portable/lane.rs"]

@@ -61,5 +61,6 @@ pub(super) fn connect(options: &Options) -> Result<Connection> {
 }
 
 fn establish(path: &str) -> Result<Connection> {
-    <SqliteConnection as diesel::Connection>::establish(path).map_err(|error| StoreError::Unreachable(format!("{path}: {error}")))
+    <SqliteConnection as diesel::Connection>::establish(path)
+        .map_err(|error| StoreError::Unreachable(format!("{path}: {error}")))
 }

@@ -5,4 +5,7 @@
 #[macro_use] // `on_both_databases!`
 mod postgres;
 
+mod bitrix24;
 mod house;
+mod messengers;
+mod outbox;

@@ -111,22 +111,25 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
          picked AS (SELECT next.id FROM wants w CROSS JOIN LATERAL (SELECT e.id FROM errands e \
            WHERE e.lane = w.lane AND (e.rank, e.id) > (w.rank, w.id) AND e.rank BETWEEN w.low AND w.high \
            AND e.state = 0 AND e.not_before <= $8 \
-           AND (w.blocked IS NULL OR NOT e.peer = ANY (string_to_array(w.blocked, E'\\n'))) \
+           AND (w.blocked IS NULL OR NOT (e.rank || ':' || e.peer) = ANY (string_to_array(w.blocked, E'\\n'))) \
            ORDER BY e.rank, e.id LIMIT w.most) next) \
          UPDATE errands SET state = 1, merge_key = NULL FROM picked \
          WHERE errands.id = picked.id AND errands.state = 0 \
          RETURNING errands.id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin",
     )
     .bind::<Array<BigInt>, _>(wants.iter().map(|want| want.lane).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(wants.iter().map(|want| i16::from(!want.live)).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(wants.iter().map(|want| if want.live { 0 } else { 3 }).collect::<Vec<i16>>())
+    .bind::<Array<SmallInt>, _>(wants.iter().map(|want| want.ranks.0).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(wants.iter().map(|want| want.ranks.1).collect::<Vec<_>>())
     .bind::<Array<SmallInt>, _>(wants.iter().map(|want| want.after.0).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(wants.iter().map(|want| want.after.1).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(wants.iter().map(|want| want.limit).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(
         wants
             .iter()
-            .map(|want| if want.blocked.is_empty() { None } else { Some(want.blocked.join("\n")) })
+            .map(|want| {
+                let lines: Vec<String> = want.blocked.iter().map(|(rank, peer)| format!("{rank}:{peer}")).collect();
+                (!lines.is_empty()).then(|| lines.join("\n"))
+            })
             .collect::<Vec<_>>(),
     )
     .bind::<BigInt, _>(now.0)

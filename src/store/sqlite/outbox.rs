@@ -54,19 +54,18 @@ pub(in crate::store) fn fresh_keys(
 pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]) -> Result<Vec<ErrandRow>> {
     let mut rows = Vec::new();
     for want in wants {
-        let ranks = if want.live { (0, 0) } else { (1, 3) };
         let (rank, id) = want.after;
         let mut query = errands::table
             .filter(errands::lane.eq(want.lane))
-            .filter(errands::rank.between(ranks.0, ranks.1))
+            .filter(errands::rank.between(want.ranks.0, want.ranks.1))
             .filter(errands::rank.gt(rank).or(errands::rank.eq(rank).and(errands::id.gt(id))))
             .filter(errands::state.eq(WAITING).and(errands::not_before.le(now.0)))
             .order((errands::rank, errands::id))
             .limit(i64::from(want.limit))
             .select(ErrandRow::as_select())
             .into_boxed();
-        if !want.blocked.is_empty() {
-            query = query.filter(errands::peer.ne_all(want.blocked.clone()));
+        for (rank, peer) in &want.blocked {
+            query = query.filter(errands::rank.ne(*rank).or(errands::peer.ne(peer.as_str())));
         }
         rows.extend(query.load::<ErrandRow>(conn)?);
     }
