@@ -291,6 +291,10 @@ pub struct AnswerRow {
     pub exact: bool,
     /// Whether the result goes into the card as a comment.
     pub comments: bool,
+    /// `all` or `first`.
+    pub mode: String,
+    /// What is to be tried after the first address, as JSON.
+    pub plan: Option<String>,
     /// Its state.
     pub state: i16,
     /// How many entries are open.
@@ -318,6 +322,8 @@ pub struct EntryRow {
     pub code: Option<String>,
     /// The reason, for a person.
     pub reason: Option<String>,
+    /// The message that was accepted for it.
+    pub message: Option<String>,
 }
 
 /// A mailing as it is kept.

@@ -64,6 +64,35 @@ pub fn fill(
         .optional()?)
 }
 
+/// An entry is tried now with this message.
+pub fn try_entry(conn: &mut Connection, id: AnswerId, entry: i32, message: &str) -> Result<()> {
+    diesel::update(answer_entries::table.find((id.to_string(), entry)))
+        .set(answer_entries::message.eq(message))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Entries of an answer that were never tried are taken out of it; gives back how many entries are open then.
+pub fn drop_untried(conn: &mut Connection, id: AnswerId) -> Result<i32> {
+    let untried = answer_entries::table
+        .filter(answer_entries::answer.eq(id.to_string()))
+        .filter(answer_entries::ok.is_null().and(answer_entries::message.is_null()));
+    let dropped = i32::try_from(diesel::delete(untried).execute(conn)?).unwrap_or(i32::MAX);
+    Ok(diesel::update(answers::table.find(id.to_string()))
+        .set(answers::open_entries.eq(answers::open_entries - dropped))
+        .returning(answers::open_entries)
+        .get_result(conn)?)
+}
+
+/// The answer is due at this moment, if it is not due earlier.
+pub fn hasten(conn: &mut Connection, id: AnswerId, by: i64) -> Result<()> {
+    let later = answers::table
+        .find(id.to_string())
+        .filter(answers::answer_by.is_null().or(answers::answer_by.gt(by)));
+    diesel::update(later).set(answers::answer_by.eq(by)).execute(conn)?;
+    Ok(())
+}
+
 /// The answer is given; tells whether it was still open.
 pub fn give(conn: &mut Connection, id: AnswerId) -> Result<bool> {
     let open = answers::table.find(id.to_string()).filter(answers::state.eq(OPEN));

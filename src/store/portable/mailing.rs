@@ -4,10 +4,10 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 
 use super::Connection;
-use crate::model::id::{CompanyId, LaneId, MailingId, RecipientId};
+use crate::model::id::{CompanyId, LaneId, LineId, MailingId, RecipientId};
 use crate::store::Result;
 use crate::store::row::{MailingRow, RecipientRow};
-use crate::store::schema::{errands, mailings, recipients};
+use crate::store::schema::{errands, lines, mailings, recipients};
 
 /// Makes a mailing.
 pub fn create(conn: &mut Connection, row: &MailingRow) -> Result<()> {
@@ -177,4 +177,12 @@ pub fn last_row(conn: &mut Connection, mailing: &str) -> Result<Option<Recipient
         .select(RecipientRow::as_select())
         .first(conn)
         .optional()?)
+}
+
+/// Takes one of the demo period's mailing messages of a line; tells whether one was left.
+pub fn use_demo(conn: &mut Connection, company: CompanyId, line: LineId, limit: i32) -> Result<bool> {
+    let left = lines::table
+        .find(line)
+        .filter(lines::company.eq(company.to_string()).and(lines::demo_used.lt(limit)));
+    Ok(diesel::update(left).set(lines::demo_used.eq(lines::demo_used + 1)).execute(conn)? == 1)
 }
