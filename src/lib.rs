@@ -3,7 +3,9 @@
 //! The shape of the house is told on one page in ARCHITECTURE.md; the layers are held by `tests/it/house.rs`.
 
 pub mod crm;
+pub mod loops;
 pub mod messenger;
 pub mod model;
 pub mod net;
 pub mod sandbox;
+pub mod store;

@@ -104,22 +104,18 @@ impl SendRequest {
         let fields = Fields::of(properties);
         let recipients = read_recipients(&fields, region)?;
         let chat_ids = || recipients.iter().map(|recipient| recipient.chat_id.clone()).collect();
-        let rest = Rest::read(&fields).map_err(|(code, text)| NotRead { code, text, chat_ids: chat_ids() })?;
-        Ok(Self { recipients, ..rest.0 })
+        let rest = Self::read_rest(&fields).map_err(|(code, text)| NotRead { code, text, chat_ids: chat_ids() })?;
+        Ok(Self { recipients, ..rest })
     }
-}
 
-/// Everything but the recipients.
-struct Rest(SendRequest);
-
-impl Rest {
-    fn read(fields: &Fields<'_>) -> Result<Self, (Code, String)> {
+    /// Everything but the recipients.
+    fn read_rest(fields: &Fields<'_>) -> Result<Self, (Code, String)> {
         let text = text(fields, "message")?;
         if text.trim().is_empty() {
             return Err((Code::MessageEmpty, String::new()));
         }
         let names = (trimmed(fields, "first_name")?, trimmed(fields, "last_name")?);
-        Ok(Self(SendRequest {
+        Ok(Self {
             recipients: Vec::new(),
             mode: read_mode(&trimmed(fields, "recipients")?)?,
             text: text.into_owned(),
@@ -131,7 +127,7 @@ impl Rest {
             queue: read_queue(&trimmed(fields, "queue")?)?,
             async_result: fields.raw("async_result").is_none() || fields.flag("async_result"),
             card_comment: fields.flag("card_comment"),
-        }))
+        })
     }
 }
 
@@ -254,8 +250,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(properties: Value) -> Result<SendRequest, NotRead> {
-        SendRequest::read(&properties, "RU")
+    fn read(properties: &Value) -> Result<SendRequest, NotRead> {
+        SendRequest::read(properties, "RU")
     }
 
     fn phone(digits: &str) -> Recipient {
@@ -264,7 +260,7 @@ mod tests {
 
     #[test]
     fn every_field_is_read() {
-        let request = read(json!({
+        let request = read(&json!({
             "phones": "+7 999 000-00-01; 8 (999) 000-00-02,79990000001",
             "chat_ids": "@Ivan, -100123; ivan@example.com",
             "messenger": "imol|switchboard_wa|12|wa-79990000009|585",
@@ -298,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_is_not_filled_in_has_a_sensible_value() {
-        let request = read(json!({"phones": ["+79990000001"], "message": "Привет", "line_id": ""})).unwrap();
+        let request = read(&json!({"phones": ["+79990000001"], "message": "Привет", "line_id": ""})).unwrap();
         let expected = SendRequest {
             recipients: vec![phone("79990000001")],
             mode: Mode::All,
@@ -317,7 +313,7 @@ mod tests {
 
     #[test]
     fn one_bad_phone_spoils_only_its_own_entry() {
-        let request = read(json!({"phones": "79990000001, 12345; 79990000002", "message": "x"})).unwrap();
+        let request = read(&json!({"phones": "79990000001, 12345; 79990000002", "message": "x"})).unwrap();
         let bad = Recipient { chat_id: "12345".into(), to: Err(Code::AddressBad) };
         assert_eq!(request.recipients, [phone("79990000001"), bad, phone("79990000002")]);
     }
@@ -345,14 +341,14 @@ mod tests {
             (json!({"phones": {"a": {"b": "c"}}, "message": "x"}), ":N:[request_bad] поле phones не читается"),
             (json!([]), ":N:[address_empty] не указан ни телефон, ни id чата"),
         ] {
-            let entries = read(properties).unwrap_err().entries();
+            let entries = read(&properties).unwrap_err().entries();
             assert_eq!(crate::model::result::write_entries(&entries), result);
         }
     }
 
     #[test]
     fn the_messenger_field_is_read_as_the_crm_gives_it() {
-        let peer = |text: &str| read(json!({"messenger": text, "message": "x"})).unwrap().recipients[0].to.clone();
+        let peer = |text: &str| read(&json!({"messenger": text, "message": "x"})).unwrap().recipients[0].to.clone();
         assert_eq!(peer("imol|switchboard_wa|12|wa-79990000001|585"), Ok(Peer::Chat("wa-79990000001".into())));
         assert_eq!(peer("imol|telegrambot|12|777|585"), Err(Code::AddressBad));
         for text in ["Ivan_Petrov", "@ivan_petrov", "https://t.me/Ivan_Petrov", "t.me/ivan_petrov/"] {
@@ -367,8 +363,8 @@ mod tests {
     #[test]
     fn too_many_addresses_are_refused_as_a_whole() {
         let many: Vec<_> = (0..101).map(|n| format!("@name_{n}")).collect();
-        let error = read(json!({"chat_ids": many.join(","), "message": "x"})).unwrap_err();
+        let error = read(&json!({"chat_ids": many.join(","), "message": "x"})).unwrap_err();
         assert_eq!((error.code, error.chat_ids.len()), (Code::RequestBad, 0));
-        assert_eq!(read(json!({"chat_ids": many[..100].join(","), "message": "x"})).unwrap().recipients.len(), 100);
+        assert_eq!(read(&json!({"chat_ids": many[..100].join(","), "message": "x"})).unwrap().recipients.len(), 100);
     }
 }

@@ -1,0 +1,26 @@
+# What a person types. Everything else is in scripts/, one story per file.
+.DEFAULT_GOAL := help
+.PHONY: help run test bench fmt lint
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
+
+run: ## build everything and start the demo: the server on SQLite beside the sandbox
+	scripts/need build
+	cargo run --locked -- demo $(ARGS)
+
+test: ## every check there is, on both databases and in a browser
+	scripts/need build lint postgres browser
+	scripts/test
+
+bench: ## measure, and write bench/results/*.json; PEERS=<folder> measures the peers in the same rounds
+	scripts/need build postgres
+	bench/run $(ARGS)
+
+fmt: ## format the code
+	cargo fmt
+
+lint: ## the checks that need no running
+	scripts/need build lint
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings

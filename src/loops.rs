@@ -1,0 +1,3 @@
+//! What happens because time passes.
+
+pub mod pump;

@@ -1,0 +1,219 @@
+//! One lane in the pump's memory: when its next call may start, and what is known of its queue.
+//!
+//! A lane has two tracks. On a channel the first one is for live answers and the second one for everything paced; on a
+//! portal the first one is for calls and the second one for statuses, which leave in batches when nothing else waits.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use rand::Rng;
+
+use crate::model::errand::Errand;
+use crate::model::id::{ErrandId, LaneId};
+use crate::model::moment::{Moment, Tick};
+use crate::model::pace::Pace;
+use crate::model::window::Window;
+use crate::store::row::LaneState;
+
+/// Which of the two tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Which {
+    /// Live answers; on a portal, calls.
+    First,
+    /// Paced messages; on a portal, statuses.
+    Second,
+}
+
+/// The place before the first errand of a lane.
+pub const START: (i16, ErrandId) = (-1, 0);
+
+/// One track of a lane.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// No call may start before this tick.
+    pub due: Tick,
+    /// Everything up to this place was looked at.
+    pub after: (i16, ErrandId),
+    /// Whether something may wait behind it.
+    pub work: bool,
+    /// Whether a claim is under way.
+    pub claiming: bool,
+    /// Whether something came while a claim was under way.
+    pub woken: bool,
+    /// Calls that are claimed and have not started.
+    pub unstarted: u32,
+}
+
+impl Track {
+    const fn new(due: Tick) -> Self {
+        Self { due, after: START, work: false, claiming: false, woken: false, unstarted: 0 }
+    }
+
+    /// Something waits at this place.
+    pub fn wake(&mut self, rank: i16, id: ErrandId) {
+        self.work = true;
+        self.woken = true;
+        self.after = self.after.min((rank, id - 1));
+    }
+
+    /// Looks at everything again.
+    pub const fn rewind(&mut self) {
+        self.work = true;
+        self.woken = true;
+        self.after = START;
+    }
+}
+
+/// A recipient whose errand waits for another attempt: later ones of the same rank must not overtake it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// Until when.
+    pub until: Tick,
+    /// The recipient; empty where the errand has none.
+    pub peer: String,
+    /// The rank of the errand.
+    pub rank: i16,
+}
+
+/// A lane.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    /// Its number.
+    pub id: LaneId,
+    /// Its shard.
+    pub shard: i16,
+    /// Its state.
+    pub state: LaneState,
+    /// Its pace.
+    pub pace: Pace,
+    /// Its hours.
+    pub hours: Option<Arc<Window>>,
+    /// The version of the row it was read from.
+    pub version: i64,
+    /// Live answers, or calls of a portal.
+    pub first: Track,
+    /// Paced messages, or statuses of a portal.
+    pub second: Track,
+    /// The vendor asked for rest until then.
+    pub rest_until: Tick,
+    /// How many calls in a row found the vendor down.
+    pub downs: u32,
+    /// Claimed and not settled.
+    pub flying: u32,
+    /// Recipients that wait for another attempt.
+    pub blocked: Vec<Blocked>,
+    /// Recipients whose call is open, by rank, and what was claimed for them behind it.
+    pub in_air: HashMap<(i16, String), VecDeque<Errand>>,
+    /// For which tick the lane stands in the timetable.
+    pub listed_at: Option<Tick>,
+}
+
+impl Lane {
+    /// A lane that nobody has sent through yet.
+    #[must_use]
+    pub fn new(id: LaneId, shard: i16, pace: Pace, now: Tick) -> Self {
+        Self {
+            id,
+            shard,
+            state: LaneState::Running,
+            pace,
+            hours: None,
+            version: 0,
+            first: Track::new(now),
+            second: Track::new(now),
+            rest_until: Tick(i64::MIN),
+            downs: 0,
+            flying: 0,
+            blocked: Vec::new(),
+            in_air: HashMap::new(),
+            listed_at: None,
+        }
+    }
+
+    /// The track of a rank.
+    #[must_use]
+    pub const fn which(&self, rank: i16) -> Which {
+        match self.pace {
+            Pace::Gap { .. } if rank == 0 => Which::First,
+            Pace::Bucket { .. } if rank < 3 => Which::First,
+            Pace::Gap { .. } | Pace::Bucket { .. } => Which::Second,
+        }
+    }
+
+    /// A track, to be changed.
+    pub const fn track(&mut self, which: Which) -> &mut Track {
+        match which {
+            Which::First => &mut self.first,
+            Which::Second => &mut self.second,
+        }
+    }
+
+    /// The lowest and the highest rank of a track.
+    #[must_use]
+    pub const fn ranks(&self, which: Which) -> (i16, i16) {
+        match (self.pace, which) {
+            (Pace::Gap { .. }, Which::First) => (0, 0),
+            (Pace::Gap { .. }, Which::Second) => (1, 3),
+            (Pace::Bucket { .. }, Which::First) => (0, 2),
+            (Pace::Bucket { .. }, Which::Second) => (3, 3),
+        }
+    }
+
+    /// Whether the calls of a track follow each other without any pause.
+    #[must_use]
+    pub const fn is_unpaced(&self, which: Which) -> bool {
+        match (self.pace, which) {
+            (Pace::Gap { live_ms, .. }, Which::First) => live_ms == 0,
+            (Pace::Gap { to_ms, .. }, Which::Second) => to_ms == 0,
+            (Pace::Bucket { .. }, _) => false,
+        }
+    }
+
+    /// When the next call of a track may be claimed; none while there is no work, the lane stands, or a claim is open.
+    /// `now` and `tick` are the same instant on both clocks.
+    #[must_use]
+    pub fn next(&self, which: Which, now: Moment, tick: Tick) -> Option<Tick> {
+        let track = match which {
+            Which::First => &self.first,
+            Which::Second => &self.second,
+        };
+        let waits_for_the_first = matches!(self.pace, Pace::Bucket { .. }) && which == Which::Second && self.first.work;
+        let open = !self.is_unpaced(which) && track.unstarted > 0;
+        if self.state != LaneState::Running || !track.work || track.claiming || open || waits_for_the_first {
+            return None;
+        }
+        let due = track.due.max(self.rest_until);
+        // live answers and the calls of a portal do not ask the hours
+        let asks = which == Which::Second && matches!(self.pace, Pace::Gap { .. });
+        let Some(hours) = self.hours.as_ref().filter(|_| asks) else { return Some(due) };
+        let due_at = now.plus_ms(due.since_ms(tick).max(0));
+        let opens_at = hours.next_open(due_at)?;
+        Some(due.max(tick.plus_ms(opens_at.since_ms(now).max(0))).max(due))
+    }
+
+    /// A paced or live call has started: the next one of its track is due after a gap that is drawn now. The answer is the
+    /// gap, in milliseconds.
+    pub fn started(&mut self, which: Which, at: Tick, random: &mut impl Rng) -> i64 {
+        let (pace, track) = (self.pace, self.track(which));
+        track.unstarted = track.unstarted.saturating_sub(1);
+        match pace {
+            Pace::Gap { live_ms, .. } if which == Which::First => {
+                track.due = at.plus_ms(live_ms);
+                live_ms
+            }
+            Pace::Gap { from_ms, to_ms, .. } => {
+                let gap_ms = if to_ms > from_ms { random.random_range(from_ms..=to_ms) } else { from_ms };
+                track.due = at.plus_ms(gap_ms);
+                gap_ms
+            }
+            Pace::Bucket { per_second_milli, burst } => {
+                // the bucket's «theoretical arrival time»: a burst may run ahead of it
+                let step_us = 1_000_000_000 / per_second_milli.max(1);
+                let room_us = step_us * (burst - 1).max(0);
+                let full = self.first.due.0.max(at.0 - room_us) + step_us;
+                (self.first.due, self.second.due) = (Tick(full), Tick(full));
+                step_us / 1000
+            }
+        }
+    }
+}

@@ -1,0 +1,526 @@
+//! All lanes of a process: which of them are due, what to claim for them, and what an answer means for the next call.
+//!
+//! No input, no output, no clock of its own: the pump tells the time and carries the plans out, the simulator of the tests
+//! does the same with seeds. Everything here happens on one thread.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use rand::Rng;
+use rand::SeedableRng as _;
+use rand::rngs::SmallRng;
+
+use super::lane::{Blocked, Lane, START, Which};
+use crate::model::errand::Errand;
+use crate::model::id::{ErrandId, LaneId};
+use crate::model::moment::{Moment, Tick};
+use crate::model::pace::Pace;
+use crate::model::result::Code;
+use crate::model::vendor::{Answer, Scope};
+use crate::store::Result;
+use crate::store::outbox::{Accepted, Want};
+use crate::store::row::{LaneRow, LaneState, Sent};
+
+/// How the pump goes about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// How long before its moment an errand is claimed, in milliseconds: the commit is then done when the moment comes.
+    pub ahead_ms: i64,
+    /// Open calls of one lane, at most.
+    pub lane_flights: u32,
+    /// Errands of one claim, at most.
+    pub claim_size: usize,
+    /// Statuses of one portal that leave in one call.
+    pub batch_size: i32,
+    /// The longest pause between attempts, in milliseconds.
+    pub longest_pause_ms: i64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { ahead_ms: 20, lane_flights: 32, claim_size: 1000, batch_size: 50, longest_pause_ms: 300_000 }
+    }
+}
+
+/// Errands that leave in one call, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flight {
+    /// The lane.
+    pub lane: LaneId,
+    /// The track.
+    pub which: Which,
+    /// Not before this tick.
+    pub start: Tick,
+    /// One errand, or several statuses of one portal.
+    pub errands: Vec<Errand>,
+}
+
+/// What becomes of an errand after a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// It is over, with this answer.
+    Final(Answer),
+    /// It goes back into the queue.
+    Again {
+        /// Not before this moment.
+        not_before: Moment,
+        /// How often a vendor was down for it by now.
+        attempts: i32,
+    },
+}
+
+/// The lanes.
+#[derive(Debug)]
+pub struct Lanes {
+    rules: Rules,
+    random: SmallRng,
+    lanes: HashMap<LaneId, Lane>,
+    timetable: BinaryHeap<Reverse<(Tick, LaneId)>>,
+    leaving: HashSet<i16>,
+}
+
+impl Lanes {
+    /// No lanes yet. The seed decides the gaps that are drawn.
+    #[must_use]
+    pub fn new(rules: Rules, seed: u64) -> Self {
+        Self {
+            rules,
+            random: SmallRng::seed_from_u64(seed),
+            lanes: HashMap::new(),
+            timetable: BinaryHeap::new(),
+            leaving: HashSet::new(),
+        }
+    }
+
+    /// Takes a lane over. Where its last call was made on this boot of the machine, the gap goes on from there, whatever was
+    /// done to the calendar; otherwise nobody can tell how long ago it was, and a whole gap is waited.
+    ///
+    /// # Errors
+    /// Where the row cannot be read.
+    pub fn adopt(&mut self, row: &LaneRow, boot: &str, tick: Tick) -> Result<()> {
+        let pace = row.pace()?;
+        let mut lane = Lane::new(row.id, row.shard, pace, tick);
+        match (&row.sent_boot, pace) {
+            (Some(sent_boot), Pace::Gap { live_ms, .. }) if sent_boot == boot => {
+                lane.second.due = Tick(row.sent_tick).plus_ms(row.sent_gap_ms);
+                lane.first.due = Tick(row.live_tick).plus_ms(live_ms);
+            }
+            (Some(_), Pace::Gap { to_ms, live_ms, .. }) => {
+                lane.second.due = tick.plus_ms(row.sent_gap_ms.max(to_ms));
+                lane.first.due = tick.plus_ms(live_ms);
+            }
+            // a bucket begins empty: what the last owner took out of it is not known
+            (None, _) | (_, Pace::Bucket { .. }) => {}
+        }
+        Self::settings(&mut lane, row)?;
+        self.lanes.insert(row.id, lane);
+        Ok(())
+    }
+
+    /// Takes over what was changed in a lane's row: its state, its pace, its hours.
+    ///
+    /// # Errors
+    /// Where the row cannot be read.
+    pub fn change(&mut self, row: &LaneRow, now: Moment, tick: Tick) -> Result<()> {
+        let Some(mut lane) = self.lanes.remove(&row.id) else { return Ok(()) };
+        // a running gap stays as it was drawn; the new pace holds from the next call on
+        let read = Self::settings(&mut lane, row);
+        self.lanes.insert(row.id, lane);
+        self.list(row.id, now, tick);
+        read
+    }
+
+    fn settings(lane: &mut Lane, row: &LaneRow) -> Result<()> {
+        lane.state = LaneState::from_db(row.state);
+        lane.pace = row.pace()?;
+        lane.hours = row.hours()?.map(Arc::new);
+        lane.version = row.version;
+        Ok(())
+    }
+
+    /// Whether the lane is here.
+    #[must_use]
+    pub fn has(&self, lane: LaneId) -> bool {
+        self.lanes.contains_key(&lane)
+    }
+
+    /// One lane, to look at.
+    #[must_use]
+    pub fn get(&self, lane: LaneId) -> Option<&Lane> {
+        self.lanes.get(&lane)
+    }
+
+    /// How many lanes are here, and how many errands of theirs fly.
+    #[must_use]
+    pub fn count(&self) -> (usize, u64) {
+        (self.lanes.len(), self.lanes.values().map(|lane| u64::from(lane.flying)).sum())
+    }
+
+    /// Something waits in a lane. Tells whether the lane is here.
+    pub fn wake(&mut self, lane: LaneId, rank: i16, id: ErrandId, now: Moment, tick: Tick) -> bool {
+        let Some(entry) = self.lanes.get_mut(&lane) else { return false };
+        let which = entry.which(rank);
+        entry.track(which).wake(rank, id);
+        self.list(lane, now, tick);
+        true
+    }
+
+    /// An errand that was accepted: one that is planned for later is looked for when its moment has come.
+    pub fn accepted(&mut self, errand: &Accepted, now: Moment, tick: Tick) -> bool {
+        if errand.not_before <= now {
+            return self.wake(errand.lane, errand.rank.to_db(), errand.id, now, tick);
+        }
+        let until = tick.plus_ms(errand.not_before.since_ms(now));
+        self.block(errand.lane, Blocked { until, peer: String::new(), rank: errand.rank.to_db() }, now, tick)
+    }
+
+    /// A recipient waits for another attempt; later errands of the rank to it wait too.
+    pub fn block(&mut self, lane: LaneId, blocked: Blocked, now: Moment, tick: Tick) -> bool {
+        let Some(entry) = self.lanes.get_mut(&lane) else { return false };
+        entry.blocked.push(blocked);
+        self.list(lane, now, tick);
+        true
+    }
+
+    /// When to look again: the next entry of the timetable.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Tick> {
+        self.timetable.peek().map(|Reverse((tick, _))| Tick(tick.0 - self.rules.ahead_ms * 1000))
+    }
+
+    /// What is to be claimed now.
+    pub fn plan(&mut self, now: Moment, tick: Tick) -> Vec<Want> {
+        let horizon = tick.plus_ms(self.rules.ahead_ms);
+        let (mut wants, mut size) = (Vec::new(), 0usize);
+        while size < self.rules.claim_size {
+            match self.timetable.peek() {
+                Some(Reverse((at, _))) if *at <= horizon => {}
+                _ => break,
+            }
+            let Some(Reverse((at, id))) = self.timetable.pop() else { break };
+            let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.listed_at == Some(at)) else { continue };
+            lane.listed_at = None;
+            if self.leaving.contains(&lane.shard) {
+                continue;
+            }
+            release(lane, horizon);
+            for which in [Which::First, Which::Second] {
+                if eligible(lane, which, &self.rules, now, tick).is_some_and(|due| due <= horizon) {
+                    let want = want(lane, which, &self.rules);
+                    size += usize::try_from(want.limit).unwrap_or(1);
+                    wants.push(want);
+                }
+            }
+            self.list(id, now, tick);
+        }
+        wants
+    }
+
+    /// What was claimed for the wants of a plan. Gives back the flights, and the errands whose time is over.
+    pub fn claimed(
+        &mut self,
+        wants: &[Want],
+        rows: Vec<Errand>,
+        now: Moment,
+        tick: Tick,
+    ) -> (Vec<Flight>, Vec<Errand>) {
+        let mut by_track: HashMap<(LaneId, Which), Vec<Errand>> = HashMap::new();
+        for errand in rows {
+            let which = self.lanes.get(&errand.lane).map_or(Which::Second, |lane| lane.which(errand.rank.to_db()));
+            by_track.entry((errand.lane, which)).or_default().push(errand);
+        }
+        let (mut flights, mut late) = (Vec::new(), Vec::new());
+        for want in wants {
+            let which = if want.live { Which::First } else { Which::Second };
+            let got = by_track.remove(&(want.lane, which)).unwrap_or_default();
+            if let Some(lane) = self.lanes.get_mut(&want.lane) {
+                looked(lane.track(which), want, &got);
+            }
+            let (good, over): (Vec<_>, Vec<_>) =
+                got.into_iter().partition(|errand| errand.expires_at.is_none_or(|at| at > now));
+            late.extend(over);
+            self.board(want.lane, which, good, tick, &mut flights);
+            self.list(want.lane, now, tick);
+        }
+        (flights, late)
+    }
+
+    /// A claim failed: its lanes are free for the next one.
+    pub fn unclaimed(&mut self, wants: &[Want], now: Moment, tick: Tick) {
+        for want in wants {
+            if let Some(lane) = self.lanes.get_mut(&want.lane) {
+                lane.track(if want.live { Which::First } else { Which::Second }).claiming = false;
+            }
+            self.list(want.lane, now, tick);
+        }
+    }
+
+    fn board(&mut self, id: LaneId, which: Which, errands: Vec<Errand>, tick: Tick, flights: &mut Vec<Flight>) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        lane.flying += u32::try_from(errands.len()).unwrap_or(u32::MAX);
+        let batch = matches!(lane.pace, Pace::Bucket { .. }) && which == Which::Second;
+        let mut groups: Vec<Vec<Errand>> = Vec::new();
+        for errand in errands {
+            let Some(errand) = hold(lane, errand) else { continue };
+            match groups.last_mut().filter(|_| batch) {
+                Some(group) => group.push(errand),
+                None => groups.push(vec![errand]),
+            }
+        }
+        for errands in groups {
+            flights.push(flight(lane, which, errands, tick));
+        }
+    }
+
+    /// A call has started at this tick. The answer is what must be written down when it is settled.
+    pub fn started(&mut self, id: LaneId, which: Which, at: Tick, now: Moment) -> Sent {
+        let mut sent = Sent { lane: id, paced: None, live: None };
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            let gap_ms = lane.started(which, at, &mut self.random);
+            match (lane.pace, which) {
+                (Pace::Gap { live_ms, .. }, Which::First) if live_ms > 0 => sent.live = Some(at),
+                (Pace::Gap { to_ms, .. }, Which::Second) if to_ms > 0 => sent.paced = Some((at, gap_ms)),
+                _ => {}
+            }
+        }
+        self.list(id, now, at);
+        sent
+    }
+
+    /// A flight that never started: its errands go back as they were, and what was held behind them too.
+    pub fn grounded(&mut self, flight: &Flight, now: Moment, tick: Tick) -> Vec<Errand> {
+        let Some(lane) = self.lanes.get_mut(&flight.lane) else { return flight.errands.clone() };
+        let track = lane.track(flight.which);
+        track.unstarted = track.unstarted.saturating_sub(1);
+        track.rewind();
+        let mut back = flight.errands.clone();
+        for errand in &flight.errands {
+            back.extend(lane.in_air.remove(&(errand.rank.to_db(), errand.peer.clone())).unwrap_or_default());
+        }
+        lane.flying = lane.flying.saturating_sub(u32::try_from(back.len()).unwrap_or(0));
+        self.list(flight.lane, now, tick);
+        back
+    }
+
+    /// What an answer means: for the errand, and for its lane.
+    pub fn judge(&mut self, errand: &Errand, answer: Answer, now: Moment, tick: Tick) -> Fate {
+        let Some(lane) = self.lanes.get_mut(&errand.lane) else { return Fate::Final(answer) };
+        let down = matches!(answer, Answer::Down { .. });
+        lane.downs = if down { lane.downs.saturating_add(1) } else { 0 };
+        let (pause_ms, attempts) = match answer {
+            Answer::Busy { after_ms, scope: Scope::Lane } => {
+                lane.rest_until = lane.rest_until.max(tick.plus_ms(after_ms));
+                (after_ms, errand.attempts)
+            }
+            Answer::Busy { after_ms, scope: Scope::Recipient } => {
+                (self.rules.growing(after_ms, 4, errand.attempts), errand.attempts.saturating_add(1))
+            }
+            Answer::Down { .. } | Answer::Unsure { resendable: true, .. } => {
+                if lane.downs > 2 {
+                    // not this recipient's fault: the whole lane rests before the next one is tried
+                    let rest_ms = self.rules.growing(1000, 2, i32::try_from(lane.downs).unwrap_or(16)).min(60_000);
+                    lane.rest_until = lane.rest_until.max(tick.plus_ms(rest_ms));
+                }
+                let pause_ms = self.rules.growing(1000, 2, errand.attempts);
+                (pause_ms + self.random.random_range(0..=pause_ms / 4), errand.attempts.saturating_add(1))
+            }
+            Answer::Expired { .. } => {
+                lane.state = LaneState::Lost;
+                (0, errand.attempts)
+            }
+            last => return Fate::Final(last),
+        };
+        let not_before = now.plus_ms(pause_ms);
+        let lost = lane.state == LaneState::Lost;
+        if !lost && errand.expires_at.is_some_and(|at| at <= not_before) {
+            return Fate::Final(Answer::Refused { code: Code::TooLate, text: String::new() });
+        }
+        Fate::Again { not_before, attempts }
+    }
+
+    /// An errand is settled: its recipient is free for the next one, or waits for the other attempt. Gives back what may
+    /// start now, and what was claimed behind it and must go back.
+    pub fn settled(&mut self, errand: &Errand, fate: &Fate, now: Moment, tick: Tick) -> (Option<Flight>, Vec<Errand>) {
+        let mut freed = (None, Vec::new());
+        if let Some(lane) = self.lanes.get_mut(&errand.lane) {
+            lane.flying = lane.flying.saturating_sub(1);
+            let rank = errand.rank.to_db();
+            let which = lane.which(rank);
+            let mut held = lane.in_air.remove(&(rank, errand.peer.clone())).unwrap_or_default();
+            match fate {
+                Fate::Again { not_before, .. } => {
+                    let until = tick.plus_ms(not_before.since_ms(now).max(0));
+                    lane.blocked.push(Blocked { until, peer: errand.peer.clone(), rank });
+                    lane.flying = lane.flying.saturating_sub(u32::try_from(held.len()).unwrap_or(0));
+                    freed.1.extend(held);
+                }
+                Fate::Final(_) => {
+                    if let Some(next) = held.pop_front() {
+                        lane.in_air.insert((rank, errand.peer.clone()), held);
+                        freed.0 = Some(flight(lane, which, vec![next], tick));
+                    } else if !lane.is_unpaced(which) && !errand.peer.is_empty() {
+                        // errands to this recipient may have been passed over while its call was open
+                        lane.track(which).rewind();
+                    }
+                }
+            }
+        }
+        self.list(errand.lane, now, tick);
+        freed
+    }
+
+    /// A lane that was taken over just now is looked at from its beginning.
+    pub fn look_at(&mut self, lane: LaneId, now: Moment, tick: Tick) {
+        if let Some(entry) = self.lanes.get_mut(&lane) {
+            entry.first.rewind();
+            entry.second.rewind();
+        }
+        self.list(lane, now, tick);
+    }
+
+    /// Forgets everything: the lanes are another's now.
+    pub fn clear(&mut self) {
+        self.lanes.clear();
+        self.timetable.clear();
+        self.leaving.clear();
+    }
+
+    /// Every lane is looked at from its beginning: what was overlooked is found.
+    pub fn rewind(&mut self, heads: &[(LaneId, i16, ErrandId)], now: Moment, tick: Tick) {
+        for (lane, rank, id) in heads {
+            self.wake(*lane, *rank, *id, now, tick);
+        }
+    }
+
+    /// Nothing more is claimed for these shards. Gives back those that are empty already.
+    pub fn leave(&mut self, shards: &[i16]) -> Vec<i16> {
+        self.leaving.extend(shards);
+        let busy: HashSet<i16> = self
+            .lanes
+            .values()
+            .filter(|lane| lane.flying > 0 || lane.first.claiming || lane.second.claiming)
+            .map(|lane| lane.shard)
+            .collect();
+        let empty: Vec<i16> = self.leaving.iter().copied().filter(|shard| !busy.contains(shard)).collect();
+        for shard in &empty {
+            self.leaving.remove(shard);
+        }
+        let gone: HashSet<i16> = empty.iter().copied().collect();
+        self.lanes.retain(|_, lane| !gone.contains(&lane.shard));
+        empty
+    }
+
+    /// Puts a lane into the timetable at its next tick.
+    fn list(&mut self, id: LaneId, now: Moment, tick: Tick) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let release = lane.blocked.iter().map(|blocked| blocked.until).min();
+        let first = eligible(lane, Which::First, &self.rules, now, tick);
+        let second = eligible(lane, Which::Second, &self.rules, now, tick);
+        let Some(at) = [first, second, release].into_iter().flatten().min() else { return };
+        if lane.listed_at.is_none_or(|listed| at < listed) {
+            lane.listed_at = Some(at);
+            self.timetable.push(Reverse((at, id)));
+        }
+    }
+}
+
+impl Rules {
+    /// A pause that grows with every attempt.
+    fn growing(&self, first_ms: i64, factor: i64, attempts: i32) -> i64 {
+        let power = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
+        first_ms.saturating_mul(factor.saturating_pow(power)).min(self.longest_pause_ms)
+    }
+}
+
+/// When a track may be claimed, if there is room for it.
+fn eligible(lane: &Lane, which: Which, rules: &Rules, now: Moment, tick: Tick) -> Option<Tick> {
+    (limit(lane, which, rules) > 0).then(|| lane.next(which, now, tick)).flatten()
+}
+
+/// How many errands of a track may be claimed now.
+fn limit(lane: &Lane, which: Which, rules: &Rules) -> i32 {
+    let room = |most: u32| i32::try_from(most.saturating_sub(lane.flying)).unwrap_or(i32::MAX);
+    match (lane.pace, which) {
+        (Pace::Bucket { .. }, Which::Second) if room(rules.lane_flights) > 0 => rules.batch_size,
+        _ if lane.is_unpaced(which) => room(u32::try_from(rules.claim_size).unwrap_or(u32::MAX)),
+        _ => room(rules.lane_flights).min(1),
+    }
+}
+
+/// Keeps an errand back while an earlier one of its rank to the same recipient is in the air.
+fn hold(lane: &mut Lane, errand: Errand) -> Option<Errand> {
+    if errand.peer.is_empty() {
+        return Some(errand);
+    }
+    match lane.in_air.entry((errand.rank.to_db(), errand.peer.clone())) {
+        Entry::Occupied(mut open) => {
+            open.get_mut().push_back(errand);
+            None
+        }
+        Entry::Vacant(free) => {
+            free.insert(VecDeque::new());
+            Some(errand)
+        }
+    }
+}
+
+fn flight(lane: &mut Lane, which: Which, errands: Vec<Errand>, tick: Tick) -> Flight {
+    let rest = lane.rest_until.max(tick);
+    let start = if lane.is_unpaced(which) { rest } else { lane.track(which).due.max(rest) };
+    lane.track(which).unstarted += 1;
+    Flight { lane: lane.id, which, start, errands }
+}
+
+/// Lets recipients go whose pause is over, and looks at their errands again.
+fn release(lane: &mut Lane, horizon: Tick) {
+    let over: Vec<i16> =
+        lane.blocked.iter().filter(|blocked| blocked.until <= horizon).map(|blocked| blocked.rank).collect();
+    if over.is_empty() {
+        return;
+    }
+    lane.blocked.retain(|blocked| blocked.until > horizon);
+    for rank in over {
+        lane.track(lane.which(rank)).rewind();
+    }
+}
+
+fn want(lane: &mut Lane, which: Which, rules: &Rules) -> Want {
+    let (ranks, limit) = (lane.ranks(which), limit(lane, which, rules));
+    let mut blocked: Vec<(i16, String)> = lane
+        .blocked
+        .iter()
+        .filter(|blocked| !blocked.peer.is_empty() && (ranks.0..=ranks.1).contains(&blocked.rank))
+        .map(|blocked| (blocked.rank, blocked.peer.clone()))
+        .collect();
+    if !lane.is_unpaced(which) {
+        // a paced lane must not spend its turn on a recipient whose call is still open
+        blocked.extend(lane.in_air.keys().cloned());
+    }
+    let id = lane.id;
+    let track = lane.track(which);
+    track.claiming = true;
+    track.woken = false;
+    Want { lane: id, live: which == Which::First, ranks, after: track.after, limit, blocked }
+}
+
+/// What a claim says about the rest of the track.
+fn looked(track: &mut super::lane::Track, want: &Want, got: &[Errand]) {
+    track.claiming = false;
+    let full = i32::try_from(got.len()).unwrap_or(i32::MAX) >= want.limit;
+    if track.woken {
+        return;
+    }
+    if full {
+        if let Some(last) = got.last() {
+            track.after = (last.rank.to_db(), last.id);
+        }
+    } else if want.after == START {
+        track.work = false;
+        track.after = START;
+    } else {
+        // numbers are not committed in their order when several processes accept: look once from the beginning
+        track.after = START;
+    }
+}

@@ -1,0 +1,123 @@
+//! Lanes.
+
+use diesel::dsl::{count_star, min};
+use diesel::prelude::*;
+
+use super::Connection;
+use crate::model::id::{CompanyId, ErrandId, LaneId};
+use crate::store::Result;
+use crate::store::outbox::WAITING;
+use crate::store::row::{LaneRow, NewLane, Sent, text};
+use crate::store::schema::{errands, lanes};
+
+/// Makes a lane.
+pub fn create(conn: &mut Connection, company: CompanyId, new: &NewLane) -> Result<LaneId> {
+    let id = diesel::insert_into(lanes::table)
+        .values((
+            lanes::company.eq(company.to_string()),
+            lanes::kind.eq(&new.kind),
+            lanes::shard.eq(0i16),
+            lanes::state.eq(0i16),
+            lanes::pace.eq(text(&new.pace)?),
+            lanes::hours.eq(new.hours.as_ref().map(text).transpose()?),
+            lanes::version.eq(0i64),
+            lanes::sent_tick.eq(0i64),
+            lanes::sent_gap_ms.eq(0i64),
+            lanes::live_tick.eq(0i64),
+        ))
+        .returning(lanes::id)
+        .get_result::<i64>(conn)?;
+    let shard = i16::try_from(id.rem_euclid(i64::from(crate::store::owner::SHARDS))).unwrap_or(0);
+    diesel::update(lanes::table.find(id)).set(lanes::shard.eq(shard)).execute(conn)?;
+    Ok(id)
+}
+
+/// One lane of a company.
+pub fn by_id(conn: &mut Connection, company: CompanyId, id: LaneId) -> Result<Option<LaneRow>> {
+    Ok(lanes::table
+        .find(id)
+        .filter(lanes::company.eq(company.to_string()))
+        .select(LaneRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The lanes of a company, in their order.
+pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<LaneRow>> {
+    Ok(lanes::table
+        .filter(lanes::company.eq(company.to_string()))
+        .order(lanes::id)
+        .select(LaneRow::as_select())
+        .load(conn)?)
+}
+
+/// The lanes of these shards: what a process loads when it takes them.
+pub fn of_shards(conn: &mut Connection, shards: &[i16]) -> Result<Vec<LaneRow>> {
+    Ok(lanes::table.filter(lanes::shard.eq_any(shards)).select(LaneRow::as_select()).load(conn)?)
+}
+
+/// Lanes by their numbers, of whatever company: for the pump alone.
+pub fn by_ids(conn: &mut Connection, ids: &[LaneId]) -> Result<Vec<LaneRow>> {
+    Ok(lanes::table.filter(lanes::id.eq_any(ids)).select(LaneRow::as_select()).load(conn)?)
+}
+
+/// Which lanes have work: the lowest number of each lane and rank.
+pub fn heads(conn: &mut Connection) -> Result<Vec<(LaneId, i16, ErrandId)>> {
+    let rows: Vec<(LaneId, i16, Option<ErrandId>)> = errands::table
+        .group_by((errands::lane, errands::rank))
+        .select((errands::lane, errands::rank, min(errands::id)))
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(|(lane, rank, id)| id.map(|id| (lane, rank, id))).collect())
+}
+
+/// Errands that wait for a moment: lane, rank, number, moment and recipient. The few that were put back or planned.
+pub fn planned(conn: &mut Connection) -> Result<Vec<(LaneId, i16, ErrandId, i64, String, i32)>> {
+    Ok(errands::table
+        .filter(errands::not_before.gt(0).and(errands::state.eq(WAITING)))
+        .select((errands::lane, errands::rank, errands::id, errands::not_before, errands::peer, errands::attempts))
+        .load(conn)?)
+}
+
+/// Writes down when a lane's calls really began.
+pub fn set_sent(conn: &mut Connection, boot: &str, sent: &Sent) -> Result<()> {
+    match sent.paced {
+        Some((tick, gap_ms)) => diesel::update(lanes::table.find(sent.lane))
+            .set((lanes::sent_boot.eq(boot), lanes::sent_tick.eq(tick.0), lanes::sent_gap_ms.eq(gap_ms)))
+            .execute(conn)?,
+        None => 0,
+    };
+    if let Some(tick) = sent.live {
+        diesel::update(lanes::table.find(sent.lane)).set(lanes::live_tick.eq(tick.0)).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Moves a lane from one of the states to another; tells whether it was in one of them.
+pub fn set_state(conn: &mut Connection, company: CompanyId, id: LaneId, from: &[i16], to: i16) -> Result<bool> {
+    let lane = lanes::table.find(id).filter(lanes::company.eq(company.to_string())).filter(lanes::state.eq_any(from));
+    Ok(diesel::update(lane).set((lanes::state.eq(to), lanes::version.eq(lanes::version + 1))).execute(conn)? == 1)
+}
+
+/// Sets the pace and the hours of a lane.
+pub fn set_pace(
+    conn: &mut Connection,
+    company: CompanyId,
+    id: LaneId,
+    pace: &crate::model::pace::Pace,
+    hours: Option<&crate::model::window::Window>,
+) -> Result<bool> {
+    let lane = lanes::table.find(id).filter(lanes::company.eq(company.to_string()));
+    Ok(diesel::update(lane)
+        .set((
+            lanes::pace.eq(text(pace)?),
+            lanes::hours.eq(hours.map(text).transpose()?),
+            lanes::version.eq(lanes::version + 1),
+        ))
+        .execute(conn)?
+        == 1)
+}
+
+/// How many lanes there are in each state; for the metrics.
+pub fn count_by_state(conn: &mut Connection) -> Result<Vec<(i16, i64)>> {
+    Ok(lanes::table.group_by(lanes::state).select((lanes::state, count_star())).load(conn)?)
+}

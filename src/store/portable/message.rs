@@ -1,0 +1,98 @@
+//! The history of messages, and receipts that were too early.
+
+use diesel::prelude::*;
+
+use super::Connection;
+use crate::model::id::{ChannelId, CompanyId, MessageId};
+use crate::model::status::Status;
+use crate::store::Result;
+use crate::store::row::{MessageRow, Progress};
+use crate::store::schema::{early_receipts, messages};
+
+/// Enters messages into the history. One that another process has entered as unknown takes the better word.
+pub fn enter(conn: &mut Connection, rows: &[MessageRow]) -> Result<()> {
+    for part in rows.chunks(500) {
+        let entered =
+            diesel::insert_into(messages::table).values(part).on_conflict(messages::id).do_nothing().execute(conn)?;
+        if entered < part.len() {
+            for row in part {
+                better_word(conn, row)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn better_word(conn: &mut Connection, row: &MessageRow) -> Result<()> {
+    let unknown = messages::table.find(&row.id).filter(messages::status.eq(Status::Unknown.to_db()));
+    diesel::update(unknown)
+        .set((
+            messages::status.eq(row.status),
+            messages::vendor_id.eq(&row.vendor_id),
+            messages::code.eq(&row.code),
+            messages::reason.eq(&row.reason),
+            messages::sent_at.eq(row.sent_at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// One message of a company.
+pub fn by_id(conn: &mut Connection, company: CompanyId, id: MessageId) -> Result<Option<MessageRow>> {
+    Ok(messages::table
+        .find(id.to_string())
+        .filter(messages::company.eq(company.to_string()))
+        .select(MessageRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The message that a vendor names, on one channel.
+pub fn by_vendor_id(conn: &mut Connection, channel: ChannelId, vendor_id: &str) -> Result<Option<MessageRow>> {
+    Ok(messages::table
+        .filter(messages::channel.eq(channel.to_string()).and(messages::vendor_id.eq(vendor_id)))
+        .select(MessageRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The newest messages of a company, newest first.
+pub fn newest(conn: &mut Connection, company: CompanyId, limit: i64) -> Result<Vec<MessageRow>> {
+    Ok(messages::table
+        .filter(messages::company.eq(company.to_string()))
+        .order(messages::id.desc())
+        .limit(limit)
+        .select(MessageRow::as_select())
+        .load(conn)?)
+}
+
+/// Moves a message on, if it still has the status that the caller saw; tells whether it had.
+pub fn advance(conn: &mut Connection, id: &str, from: i16, to: &Progress) -> Result<bool> {
+    let row = messages::table.find(id).filter(messages::status.eq(from));
+    Ok(diesel::update(row).set(to).execute(conn)? == 1)
+}
+
+/// Keeps a receipt whose message has not been entered yet.
+pub fn keep_receipt(conn: &mut Connection, channel: ChannelId, vendor_id: &str, receipt: &str, now: i64) -> Result<()> {
+    diesel::insert_into(early_receipts::table)
+        .values((
+            early_receipts::channel.eq(channel.to_string()),
+            early_receipts::vendor_id.eq(vendor_id),
+            early_receipts::receipt.eq(receipt),
+            early_receipts::received_at.eq(now),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Takes the receipts that came before their message.
+pub fn take_receipts(conn: &mut Connection, channel: ChannelId, vendor_ids: &[String]) -> Result<Vec<String>> {
+    let early = early_receipts::table
+        .filter(early_receipts::channel.eq(channel.to_string()).and(early_receipts::vendor_id.eq_any(vendor_ids)));
+    Ok(diesel::delete(early).returning(early_receipts::receipt).get_results(conn)?)
+}
+
+/// Forgets receipts that nobody asked for.
+pub fn forget_receipts(conn: &mut Connection, before: i64) -> Result<usize> {
+    Ok(diesel::delete(early_receipts::table.filter(early_receipts::received_at.lt(before))).execute(conn)?)
+}

@@ -1,0 +1,54 @@
+//! Processes that pump, and the shards they hold.
+
+use diesel::prelude::*;
+
+use super::Connection;
+use crate::store::Result;
+use crate::store::schema::{owners, shards};
+
+/// Enters a process.
+pub fn enter(conn: &mut Connection, id: &str) -> Result<()> {
+    diesel::insert_into(owners::table).values((owners::id.eq(id), owners::beat.eq(0i64))).execute(conn)?;
+    Ok(())
+}
+
+/// Beats: tells whether the process is still entered.
+pub fn beat(conn: &mut Connection, id: &str) -> Result<bool> {
+    Ok(diesel::update(owners::table.find(id)).set(owners::beat.eq(owners::beat + 1)).execute(conn)? == 1)
+}
+
+/// Every process and its beat.
+pub fn all(conn: &mut Connection) -> Result<Vec<(String, i64)>> {
+    Ok(owners::table.order(owners::id).load(conn)?)
+}
+
+/// Strikes a process out whose beat has stood still; tells whether this call did it.
+pub fn strike(conn: &mut Connection, id: &str, beat: i64) -> Result<bool> {
+    Ok(diesel::delete(owners::table.find(id).filter(owners::beat.eq(beat))).execute(conn)? == 1)
+}
+
+/// Who holds which shard.
+pub fn shards(conn: &mut Connection) -> Result<Vec<(i16, Option<String>)>> {
+    Ok(shards::table.order(shards::id).load(conn)?)
+}
+
+/// Takes a shard that nobody holds; tells whether it was free.
+pub fn take_shard(conn: &mut Connection, shard: i16, owner: &str) -> Result<bool> {
+    let free = shards::table.find(shard).filter(shards::owner.is_null());
+    Ok(diesel::update(free).set(shards::owner.eq(owner)).execute(conn)? == 1)
+}
+
+/// Gives a shard up.
+pub fn give_shard(conn: &mut Connection, shard: i16, owner: &str) -> Result<()> {
+    let held = shards::table.find(shard).filter(shards::owner.eq(owner));
+    diesel::update(held).set(shards::owner.eq(None::<String>)).execute(conn)?;
+    Ok(())
+}
+
+/// Frees all shards of a process.
+pub fn free_shards(conn: &mut Connection, owner: &str) -> Result<()> {
+    diesel::update(shards::table.filter(shards::owner.eq(owner)))
+        .set(shards::owner.eq(None::<String>))
+        .execute(conn)?;
+    Ok(())
+}

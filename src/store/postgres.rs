@@ -1,0 +1,43 @@
+//! PostgreSQL: how it is opened, and what is tuned for it.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+
+use super::{Options, Result, StoreError};
+
+pub mod outbox;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Held while tables are brought up to date, so that of several processes one does it and the others wait.
+const MIGRATION_LOCK: i64 = 0x5377_6974_6368;
+
+/// The portable queries, for this connection.
+#[path = "portable.rs"]
+pub mod nouns;
+
+type Connection = PgConnection;
+
+pub(super) fn migrate(url: &str) -> Result<()> {
+    let mut conn = establish(url)?;
+    conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
+    // the lock goes with the connection
+    conn.run_pending_migrations(MIGRATIONS)
+        .map(|_| ())
+        .map_err(|error| StoreError::Unreachable(format!("a migration failed: {error}")))
+}
+
+pub(super) fn connect(options: &Options) -> Result<Connection> {
+    let mut conn = establish(&options.url)?;
+    let commit = if options.durable { "on" } else { "off" };
+    conn.batch_execute(&format!(
+        "SET synchronous_commit = {commit}; SET jit = off; SET plan_cache_mode = force_generic_plan"
+    ))?;
+    Ok(conn)
+}
+
+fn establish(url: &str) -> Result<Connection> {
+    // the address holds a password, so only the database's own words are passed on
+    <PgConnection as diesel::Connection>::establish(url).map_err(|error| StoreError::Unreachable(error.to_string()))
+}

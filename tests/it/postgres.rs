@@ -1,0 +1,227 @@
+//! Fresh databases for tests, so that one test function runs on `SQLite` and on `PostgreSQL`.
+//!
+//! `PostgreSQL` is the server of `TEST_DATABASE_URL` when that is set: it must allow `CREATE DATABASE`, and the databases
+//! named `switchboard_test_*` stay there for a look. Otherwise every test process starts one cluster of its own, on a
+//! free loopback port, from the binaries that Debian's package `postgresql-15` brings. That cluster ends with the process,
+//! however the process ends: its keeper is a shell that reads a pipe, and the pipe closes when we die.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::{fs::MetadataExt, process::CommandExt};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+
+use diesel::{Connection, PgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+/// A folder that is removed, with all that is in it, when the value is dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes an empty folder with a new name under the system's temporary folder.
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(new_name());
+        std::fs::create_dir_all(&path).expect("the temporary folder takes a new folder");
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // a folder that stays behind harms nobody, and a panic in `drop` would hide the test's own
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// The address of a `SQLite` file that does not exist yet, and the folder that must outlive it.
+pub fn fresh_sqlite() -> (Folder, String) {
+    let folder = Folder::new();
+    let url = format!("sqlite:{}", folder.path().join("switchboard.db").display());
+    (folder, url)
+}
+
+/// The address of a new, empty `PostgreSQL` database. Blocks for about 50 ms, the first time for about 2 s.
+pub fn fresh_database() -> String {
+    let name = new_name();
+    let server = server_url();
+    let mut connection = PgConnection::establish(&server).expect("the PostgreSQL server of the tests answers");
+    diesel::sql_query(format!("CREATE DATABASE {name}"))
+        .execute(&mut connection)
+        .expect("a test may create a database");
+    let mut url = url::Url::parse(&server).expect("TEST_DATABASE_URL is an address");
+    url.set_path(&name);
+    url.into()
+}
+
+/// Turns one test function that takes the address of an empty database into two tests, `<name>::sqlite` and
+/// `<name>::postgres`. The attributes (`#[tokio::test]`, `#[test]`, ...) go to both.
+///
+/// ```ignore
+/// on_both_databases! {
+///     #[tokio::test]
+///     async fn a_claimed_errand_is_not_claimed_twice(database: &str) { ... }
+/// }
+/// ```
+macro_rules! on_both_databases {
+    ($($(#[$attribute:meta])* async fn $name:ident($url:ident: &str) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports, reason = "a story may need nothing from around it")]
+            use super::*;
+
+            async fn story($url: &str) $body
+
+            $(#[$attribute])*
+            async fn sqlite() {
+                let (_folder, url) = $crate::postgres::fresh_sqlite();
+                story(&url).await;
+            }
+
+            $(#[$attribute])*
+            async fn postgres() {
+                story(&$crate::postgres::fresh_database()).await;
+            }
+        }
+    )+};
+    ($($(#[$attribute:meta])* fn $name:ident($url:ident: &str) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports, reason = "a story may need nothing from around it")]
+            use super::*;
+
+            fn story($url: &str) $body
+
+            $(#[$attribute])*
+            fn sqlite() {
+                let (_folder, url) = $crate::postgres::fresh_sqlite();
+                story(&url);
+            }
+
+            $(#[$attribute])*
+            fn postgres() {
+                story(&$crate::postgres::fresh_database());
+            }
+        }
+    )+};
+}
+
+/// Initialises, starts and announces a cluster, then waits for the end of its standard input, which is the end of the
+/// test process, and removes everything. `$1` is the port.
+const KEEPER: &str = r#"
+PATH="$PATH:$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)"
+command -v initdb >/dev/null || { echo "no PostgreSQL here: apt-get install postgresql-15"; exit 1; }
+folder=$(mktemp -d /tmp/switchboard_test_cluster.XXXXXX) && cd "$folder" || exit 1
+trap 'pg_ctl -D data -m immediate stop >/dev/null 2>&1; cd / && rm -rf "$folder"' EXIT
+initdb -D data -U switchboard -A trust -E UTF8 --locale=C.UTF-8 --no-sync >log 2>&1 &&
+pg_ctl -D data -w -l log -o "-h 127.0.0.1 -p $1 -k '' -c max_connections=200 -c fsync=on" start >/dev/null 2>&1 ||
+{ tr '\n' ' ' <log; echo; exit 1; }
+echo ready
+cat >/dev/null
+"#;
+
+struct Cluster {
+    url: String,
+    /// Held for its closing: the keeper ends when this pipe does.
+    _life_line: ChildStdin,
+}
+
+fn server_url() -> String {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| CLUSTER.get_or_init(start_cluster).url.clone())
+}
+
+/// Another process may take the free port before `PostgreSQL` does, hence more than one try.
+fn start_cluster() -> Cluster {
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        match try_to_start() {
+            Ok(cluster) => return cluster,
+            Err(answer) => answers.push(answer),
+        }
+    }
+    panic!("PostgreSQL does not start for the tests: {answers:?}")
+}
+
+fn try_to_start() -> Result<Cluster, String> {
+    let port = free_port();
+    let mut keeper = keeper_command(port)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // a Ctrl-C for the tests is not one for the keeper, which still has to tidy up
+        .process_group(0)
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let life_line = keeper.stdin.take().ok_or("the keeper has no input")?;
+    let output = keeper.stdout.take().ok_or("the keeper has no output")?;
+    let mut answer = String::new();
+    BufReader::new(output).read_line(&mut answer).map_err(|error| error.to_string())?;
+    if answer.trim() != "ready" {
+        return Err(answer);
+    }
+    Ok(Cluster { url: format!("postgres://switchboard@127.0.0.1:{port}/postgres"), _life_line: life_line })
+}
+
+/// `PostgreSQL` refuses to run as root, so root hands it to the user `postgres`.
+fn keeper_command(port: u16) -> Command {
+    let as_root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+    let mut command = Command::new(if as_root { "setpriv" } else { "sh" });
+    if as_root {
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "sh"]);
+    }
+    command.args(["-c", KEEPER, "keeper", &port.to_string()]);
+    command
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+fn new_name() -> String {
+    format!("switchboard_test_{}", Uuid::now_v7().simple())
+}
+
+mod tests {
+    use super::*;
+    use diesel::sql_types::Text;
+
+    #[derive(diesel::QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = Text)]
+        setting: String,
+    }
+
+    fn setting(url: &str, name: &str) -> String {
+        let mut connection = PgConnection::establish(url).unwrap();
+        let query = format!("SELECT current_setting('{name}') AS setting");
+        diesel::sql_query(query).get_result::<Setting>(&mut connection).unwrap().setting
+    }
+
+    #[test]
+    fn two_fresh_databases_are_two_and_durable() {
+        let (one, other) = (fresh_database(), fresh_database());
+        assert_ne!(one, other);
+        assert_eq!(setting(&one, "fsync"), "on");
+        assert_eq!(setting(&other, "server_encoding"), "UTF8");
+    }
+
+    #[test]
+    fn a_folder_goes_with_its_guard() {
+        let (folder, url) = fresh_sqlite();
+        let path = folder.path().to_owned();
+        assert!(url.starts_with("sqlite:/") && path.is_dir());
+        drop(folder);
+        assert!(!path.exists());
+    }
+
+    on_both_databases! {
+        #[tokio::test]
+        async fn one_story_runs_on_both(database: &str) {
+            assert!(database.starts_with("sqlite:") || database.starts_with("postgres://"));
+        }
+    }
+}
