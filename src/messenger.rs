@@ -7,6 +7,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,11 @@ use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 use crate::net::http::Http;
+
+mod field;
+mod parcel;
+pub mod telegram_bot;
+pub mod waba;
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -81,11 +88,28 @@ pub struct Field {
     pub optional: bool,
 }
 
+/// Where the bytes of a file are read from. The flow provides it, so that a messenger knows neither the store nor the guard.
+pub trait Files: Send + Sync {
+    /// Opens what [`crate::model::message::Media`] calls its source: `store:<key>`, or an https address, which goes through
+    /// the guard. Called by `send` where a link alone will not do. An error of the kind `NotFound` is final, others pass.
+    fn open<'a>(&'a self, source: &'a str) -> Boxed<'a, std::io::Result<OpenFile>>;
+}
+
+/// A file that is being read.
+pub struct OpenFile {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its bytes, in pieces.
+    pub bytes: BoxStream<'static, std::io::Result<Bytes>>,
+}
+
 /// A channel as a messenger sees it: what it needs to speak for it, and nothing else.
 #[derive(Clone)]
 pub struct Wire {
     /// The way out.
     pub http: Arc<Http>,
+    /// Where files to send are read from.
+    pub files: Arc<dyn Files>,
     /// The vendor's base address, without a slash at the end.
     pub vendor: String,
     /// The secrets, as a JSON object whose keys the messenger chose in `attach`.
@@ -109,13 +133,25 @@ pub struct Delivery<'a> {
     pub at: Moment,
 }
 
-/// What a delivery turned out to be.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Received {
+/// What a delivery turned out to be, and what the vendor wants to hear.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Received {
     /// Events, in the order of the delivery, each with the vendor's key against repetition.
-    Events(Vec<(String, Event)>),
-    /// The vendor asks us to prove that the address is ours: this text is the answer.
-    Challenge(String),
+    pub events: Vec<(String, Event)>,
+    /// The body of our 200. Most vendors want none; some want a word, the proof that the address is ours, or take a call.
+    pub reply: Reply,
+    /// Accounts of the same messenger that the delivery also speaks of, by the name that `attach` gave them: vendors that
+    /// know one address for many accounts mix them. Each is received again through its own channel.
+    pub elsewhere: Vec<String>,
+}
+
+/// The body of our 200 to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// The media type; empty where there is no body.
+    pub mime: &'static str,
+    /// The body.
+    pub body: String,
 }
 
 /// Why a delivery was not taken.
@@ -194,7 +230,7 @@ pub struct Fetched {
     /// The media type that the vendor told.
     pub mime: Option<String>,
     /// The bytes, under the cap that was asked for.
-    pub bytes: bytes::Bytes,
+    pub bytes: Bytes,
 }
 
 /// A messenger.
@@ -209,18 +245,31 @@ pub trait Messenger: Send + Sync {
     /// an unknown kind is no error: it becomes `Event::Ignored`.
     fn receive(&self, wire: &Wire, delivery: &Delivery<'_>) -> Result<Received, NotTaken>;
 
-    /// Sends one message. May take as long as the call's deadline; never retries by itself, never panics. Called by the
-    /// pump at the lane's pace.
+    /// Sends one message. May take as long as the call's deadline. Never panics, and never repeats a call that the vendor
+    /// may have taken; one that it refused may be put right and made again at once. Called by the pump at the lane's pace.
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, now: Moment) -> Boxed<'a, Answer>;
 
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
 
-    /// Fetches a file that came in, not above `limit` bytes. Called after the delivery was written down.
+    /// Fetches a file that came in, not above `limit` bytes. Called after the delivery was written down; may be repeated,
+    /// so its error is never `Unsure`.
     fn fetch_media<'a>(
         &'a self,
         wire: &'a Wire,
         media: &'a IncomingMedia,
         limit: u64,
     ) -> Boxed<'a, Result<Fetched, Answer>>;
+}
+
+/// Every messenger, in the order in which people see them.
+#[must_use]
+pub fn catalogue() -> &'static [&'static dyn Messenger] {
+    &[&telegram_bot::TelegramBot, &waba::Waba]
+}
+
+/// The messenger of a kind; none where it is not built yet.
+#[must_use]
+pub fn of(kind: Kind) -> Option<&'static dyn Messenger> {
+    catalogue().iter().copied().find(|messenger| messenger.about().kind == kind)
 }

@@ -1,3 +1,5 @@
 //! The way out: calls with deadlines and size caps, signatures, and the guard against private addresses.
 
+pub mod guard;
 pub mod http;
+pub mod signature;

@@ -9,12 +9,33 @@ use reqwest::header::HeaderMap;
 /// Why a call brought no answer. The one question that matters is whether the vendor may have taken it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The vendor certainly got nothing: no connection, or the request could not be built.
+    /// The vendor certainly got nothing: no name, no connection, no TLS, or the request could not be built.
     #[error("the call was not sent: {0}")]
     NotSent(String),
-    /// Bytes left, and no whole answer came back.
+    /// Bytes left, or may have left, and no whole answer came back.
     #[error("the call's fate is unknown: {0}")]
     Unsure(String),
+}
+
+impl CallError {
+    /// What was seen, for the journal.
+    #[must_use]
+    pub fn seen(self) -> String {
+        match self {
+            Self::NotSent(seen) | Self::Unsure(seen) => seen,
+        }
+    }
+}
+
+/// Why a file was not fetched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// It is larger than was allowed; at most that much was read.
+    #[error("the file is larger than {0} bytes")]
+    TooBig(u64),
+    /// It did not come, or not whole. A fetch may always be repeated.
+    #[error("the file did not come: {0}")]
+    Call(String),
 }
 
 /// How long and how much one call may take.
@@ -29,6 +50,12 @@ pub struct Limits {
 impl Limits {
     /// An ordinary API call.
     pub const CALL: Self = Self { deadline: Duration::from_secs(30), body: 4 << 20 };
+
+    /// The same for a call that carries a file: ten times as long.
+    #[must_use]
+    pub const fn with_file(self) -> Self {
+        Self { deadline: self.deadline.saturating_mul(10), body: self.body }
+    }
 }
 
 /// A whole answer.
@@ -48,12 +75,19 @@ impl Reply {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
+
+    /// A header as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
 }
 
 /// The client. One per process: it keeps the connections.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
+    limits: Limits,
 }
 
 impl Http {
@@ -62,21 +96,27 @@ impl Http {
     /// # Errors
     /// Where the TLS roots of the machine cannot be read.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .tcp_nodelay(true)
-            .no_proxy()
-            .user_agent(concat!("Switchboard/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client })
+        Self::with_limits(Limits::CALL)
+    }
+
+    /// The same client with other limits for ordinary calls.
+    ///
+    /// # Errors
+    /// Where the TLS roots of the machine cannot be read.
+    pub fn with_limits(limits: Limits) -> Result<Self, reqwest::Error> {
+        Ok(Self { client: plain_client().build()?, limits })
     }
 
     /// Begins a request. `call` sends it.
     #[must_use]
     pub fn client(&self) -> &reqwest::Client {
         &self.client
+    }
+
+    /// The limits of ordinary calls.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Makes one call and reads the whole answer.
@@ -86,33 +126,67 @@ impl Http {
     pub async fn call(&self, request: reqwest::RequestBuilder, limits: Limits) -> Result<Reply, CallError> {
         let request = request.build().map_err(|error| CallError::NotSent(plain(error)))?;
         let whole = async {
-            let response = self.client.execute(request).await.map_err(|error| {
-                if error.is_connect() || error.is_builder() {
-                    CallError::NotSent(plain(error))
-                } else {
-                    CallError::Unsure(plain(error))
-                }
-            })?;
+            let response = self.client.execute(request).await.map_err(fate)?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let mut body = BytesMut::new();
-            let mut parts = response.bytes_stream();
-            while let Some(part) = parts.next().await {
-                let part = part.map_err(|error| CallError::Unsure(plain(error)))?;
-                if body.len() + part.len() > limits.body {
-                    return Err(CallError::Unsure(format!("the answer is larger than {} bytes", limits.body)));
-                }
-                body.extend_from_slice(&part);
-            }
-            Ok(Reply { status, headers, body: body.freeze() })
+            let read = read_capped(response, limits.body as u64).await;
+            let body = read.map_err(|error| CallError::Unsure(error.to_string()))?;
+            Ok(Reply { status, headers, body })
         };
         tokio::time::timeout(limits.deadline, whole)
             .await
-            .unwrap_or_else(|_| Err(CallError::Unsure(format!("no answer within {} s", limits.deadline.as_secs()))))
+            .unwrap_or_else(|_| Err(CallError::Unsure(no_answer(limits.deadline))))
+    }
+
+    /// Fetches a file of not more than `limit` bytes. The address is a vendor's: addresses that people give go through
+    /// [`super::guard::Guard`].
+    ///
+    /// # Errors
+    /// [`FetchError`]; the status is for the caller to judge.
+    pub async fn fetch(&self, request: reqwest::RequestBuilder, limit: u64) -> Result<Reply, FetchError> {
+        let deadline = self.limits.with_file().deadline;
+        let whole = async {
+            let response = request.send().await.map_err(|error| FetchError::Call(plain(error)))?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = read_capped(response, limit).await?;
+            Ok(Reply { status, headers, body })
+        };
+        tokio::time::timeout(deadline, whole).await.unwrap_or_else(|_| Err(FetchError::Call(no_answer(deadline))))
     }
 }
 
+/// What all our clients have in common.
+pub(super) fn plain_client() -> reqwest::ClientBuilder {
+    // a second call finds the provider of the first one in place, which is as good
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        // a connection that the vendor closes while we write leaves a message unsure: so close idle ones before they do
+        .pool_idle_timeout(Duration::from_secs(20))
+        .tcp_nodelay(true)
+        .no_proxy()
+        .user_agent(concat!("Switchboard/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Reads a body up to `limit` bytes, and not at all where its announced length is above.
+pub(super) async fn read_capped(response: reqwest::Response, limit: u64) -> Result<Bytes, FetchError> {
+    if response.content_length().is_some_and(|length| length > limit) {
+        return Err(FetchError::TooBig(limit));
+    }
+    let mut body = BytesMut::new();
+    let mut parts = response.bytes_stream();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|error| FetchError::Call(plain(error)))?;
+        if (body.len() + part.len()) as u64 > limit {
+            return Err(FetchError::TooBig(limit));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body.freeze())
+}
+
 /// The error without its address: vendors' addresses carry tokens.
-fn plain(error: reqwest::Error) -> String {
+pub(super) fn plain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
@@ -122,4 +196,16 @@ fn plain(error: reqwest::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+pub(super) fn no_answer(deadline: Duration) -> String {
+    format!("no answer within {} ms", deadline.as_millis())
+}
+
+/// Only a connection that never came about, or a request that was never built, is certain. Everything later may have
+/// reached the vendor: a reset, a closed connection and a broken answer look the same from here. A connection of the pool
+/// that was closed before the first byte, and a stream that HTTP/2 says was not processed, are tried again further down.
+fn fate(error: reqwest::Error) -> CallError {
+    let certain = error.is_connect() || error.is_builder();
+    if certain { CallError::NotSent(plain(error)) } else { CallError::Unsure(plain(error)) }
 }

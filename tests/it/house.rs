@@ -66,6 +66,14 @@ fn assert_in_both_languages(text: &Value, file: &Path, what: &str) {
 }
 
 #[test]
+fn lock_files_name_no_registry() {
+    for file in ["tests/browser/package-lock.json", "web/package-lock.json"].map(|name| root().join(name)) {
+        let named = file.exists() && read(&file).contains("\"resolved\"");
+        assert!(!named, "{}: npm config set omit-lockfile-registry-resolved true, and lock again", file.display());
+    }
+}
+
+#[test]
 fn the_changelog_has_a_place_for_the_next_change() {
     let changelog = read(&root().join("CHANGELOG.md"));
     assert!(changelog.contains("## [Unreleased]"), "CHANGELOG.md needs its section [Unreleased]");

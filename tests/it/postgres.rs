@@ -115,6 +115,8 @@ const KEEPER: &str = r#"
 PATH="$PATH:$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)"
 command -v initdb >/dev/null || { echo "no PostgreSQL here: apt-get install postgresql-15"; exit 1; }
 folder=$(mktemp -d /tmp/switchboard_test_cluster.XXXXXX) && cd "$folder" || exit 1
+trap '' PIPE # we may be gone before the announcement
+trap 'exit 1' HUP INT TERM
 trap 'pg_ctl -D data -m immediate stop >/dev/null 2>&1; cd / && rm -rf "$folder"' EXIT
 initdb -D data -U switchboard -A trust -E UTF8 --locale=C.UTF-8 --no-sync >log 2>&1 &&
 pg_ctl -D data -w -l log -o "-h 127.0.0.1 -p $1 -k '' -c max_connections=200 -c fsync=on" start >/dev/null 2>&1 ||

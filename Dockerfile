@@ -1,0 +1,24 @@
+# syntax=docker/dockerfile:1
+# One image with the one binary: docker build -t switchboard .
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+# the caches keep the dependencies between builds; the binary is copied out of them
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin switchboard && cp target/release/switchboard /switchboard
+
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates tzdata \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /var/lib/switchboard --create-home --shell /usr/sbin/nologin switchboard
+COPY --from=build /switchboard /usr/local/bin/switchboard
+USER 10001
+WORKDIR /var/lib/switchboard
+VOLUME /var/lib/switchboard
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["switchboard", "doctor", "--live"]
+ENTRYPOINT ["switchboard"]
+CMD ["serve"]

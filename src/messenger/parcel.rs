@@ -1,0 +1,58 @@
+//! A file of ours on its way into a request body.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::StreamExt as _;
+use reqwest::multipart::Part;
+
+use super::Wire;
+use crate::model::message::Media;
+use crate::model::result::Code;
+use crate::model::vendor::Answer;
+
+/// A file as a part of a multipart body, and whether reading it failed on the way.
+pub(super) struct Parcel {
+    /// The part, with the file's name and media type.
+    pub(super) part: Part,
+    broke: Arc<AtomicBool>,
+}
+
+impl Parcel {
+    /// Opens the file and puts it into a part.
+    pub(super) async fn pack(wire: &Wire, media: &Media, limit: u64) -> Result<Self, Answer> {
+        let open = wire.files.open(&media.source).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => refused(Code::FileGone),
+            ErrorKind::FileTooLarge => refused(Code::FileTooBig),
+            ErrorKind::InvalidInput | ErrorKind::PermissionDenied => refused(Code::FileBad),
+            _ => Answer::Down { seen: format!("the file could not be read: {error}") },
+        })?;
+        if open.size > limit {
+            return Err(refused(Code::FileTooBig));
+        }
+        let broke = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&broke);
+        let bytes = open.bytes.inspect(move |part| {
+            if part.is_err() {
+                mark.store(true, Ordering::Relaxed);
+            }
+        });
+        let part = Part::stream_with_length(reqwest::Body::wrap_stream(bytes), open.size)
+            .file_name(media.name.clone())
+            .mime_str(&media.mime)
+            .map_err(|_| refused(Code::FileBad))?;
+        Ok(Self { part, broke })
+    }
+
+    /// Tells later whether the file itself broke off. The vendor then got a body shorter than announced, which it cannot
+    /// have taken for a message.
+    pub(super) fn witness(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.broke)
+    }
+}
+
+/// A refusal of our own, told in the words of its code.
+pub(super) fn refused(code: Code) -> Answer {
+    Answer::Refused { code, text: code.en().to_owned() }
+}

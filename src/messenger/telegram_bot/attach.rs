@@ -1,0 +1,114 @@
+//! Attaching a bot: its token is tried, and Telegram is told where to post.
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{answer, method};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Wire, field};
+use crate::model::vendor::Answer;
+use crate::net::signature::fresh_secret;
+
+/// What we want to be told of; the vendor's own default leaves some of it out.
+const UPDATES: [&str; 9] = [
+    "message",
+    "edited_message",
+    "channel_post",
+    "callback_query",
+    "my_chat_member",
+    "business_connection",
+    "business_message",
+    "edited_business_message",
+    "deleted_business_messages",
+];
+
+pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
+    let token = step.answers.get("token").and_then(Value::as_str).unwrap_or_default().trim();
+    if !looks_like_a_token(token) {
+        return Err(error(
+            "token",
+            "Токен бота выглядит так: 123456789:AA… Скопируйте его целиком из сообщения @BotFather.",
+            "A bot token looks like 123456789:AA… Copy the whole of it from the message of @BotFather.",
+        ));
+    }
+    let bot = call(wire, token, "getMe", json!({})).await?;
+    let Some(account) = field::id(&bot, "id") else { return Err(unclear("getMe named no bot")) };
+    let secret = fresh_secret().ok_or_else(|| unclear("no randomness"))?;
+    let hook = json!({"url": step.webhook_url, "secret_token": secret, "allowed_updates": UPDATES});
+    call(wire, token, "setWebhook", hook).await?;
+    let username = field::text(&bot, "username").unwrap_or_default();
+    Ok(AttachNext::Done {
+        secrets: SecretString::from(json!({"token": token, "secret": secret}).to_string()),
+        settings: json!({
+            "title": field::text(&bot, "first_name").unwrap_or_else(|| username.clone()),
+            "address": format!("@{username}"),
+            "reads_groups": bot.get("can_read_all_group_messages").and_then(Value::as_bool).unwrap_or_default(),
+        }),
+        account,
+    })
+}
+
+/// The token becomes a part of an address, so nothing else may be in it.
+fn looks_like_a_token(token: &str) -> bool {
+    token.split_once(':').is_some_and(|(bot, key)| {
+        !bot.is_empty()
+            && bot.len() <= 20
+            && bot.chars().all(|c| c.is_ascii_digit())
+            && (20..=100).contains(&key.len())
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    })
+}
+
+async fn call(wire: &Wire, token: &str, name: &str, body: Value) -> Result<Value, AttachError> {
+    let request = wire.http.client().post(method(wire, token, name)).json(&body);
+    let called = wire.http.call(request, wire.http.limits()).await;
+    answer::result_of(called).map_err(|failure| match failure.answer {
+        Answer::Expired { .. } => error(
+            "token",
+            "Telegram не знает такого токена. Возьмите действующий у @BotFather (команда /mybots).",
+            "Telegram does not know this token. Get the valid one from @BotFather (command /mybots).",
+        ),
+        Answer::Busy { after_ms, .. } => AttachError {
+            field: "",
+            ru: format!("Telegram просит подождать. Повторите через {} с.", after_ms / 1000),
+            en: format!("Telegram asks to wait. Try again in {} s.", after_ms / 1000),
+        },
+        Answer::Refused { text, .. } | Answer::Nobody { text } => AttachError {
+            field: "",
+            ru: format!(
+                "Telegram не принял адрес сервера: {text}. Нужен https с действующим сертификатом на порту 443, 80, 88 или 8443."
+            ),
+            en: format!(
+                "Telegram did not take the server's address: {text}. It needs https with a valid certificate on port 443, 80, 88 or 8443."
+            ),
+        },
+        Answer::Down { seen } | Answer::Unsure { seen, .. } => unclear(&seen),
+        Answer::Done { .. } => unclear("an answer that does not fit"),
+    })
+}
+
+fn error(field: &'static str, ru: &str, en: &str) -> AttachError {
+    AttachError { field, ru: ru.to_owned(), en: en.to_owned() }
+}
+
+fn unclear(seen: &str) -> AttachError {
+    AttachError {
+        field: "",
+        ru: format!("Telegram не отвечает ({seen}). Проверьте доступ сервера в интернет и повторите."),
+        en: format!("Telegram does not answer ({seen}). Check that the server reaches the internet and try again."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_like_a_token;
+
+    #[test]
+    fn only_what_can_stand_in_an_address_is_a_token() {
+        assert!(looks_like_a_token("7000000001:AAE-abc_defghijklmnopqrstuvwxyz12345"));
+        for bad in
+            ["", "7000000001", "7000000001:", "x:AAE-abc_defghijklmnopqrstuvwxyz", "1:AAE/../../getMe?aaaaaaaaaaaa"]
+        {
+            assert!(!looks_like_a_token(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `WhatsApp` Business: Meta's Cloud API (<https://developers.facebook.com/docs/whatsapp/cloud-api>).
+//!
+//! Free text goes only within 24 hours after the customer wrote, templates at any time. A 200 means «accepted»: what became
+//! of a message comes later as a status, which brings our own key back. Nothing drops a repeated call.
+
+mod attach;
+mod code;
+mod content;
+mod incoming;
+mod media;
+mod receive;
+mod send;
+mod template;
+
+use super::{
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Fetched, Field, Messenger, NotTaken,
+    Received, Wire, field,
+};
+use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
+use crate::model::moment::Moment;
+use crate::model::pace::Pace;
+use crate::model::vendor::Answer;
+
+/// The messenger.
+#[derive(Debug, Clone, Copy)]
+pub struct Waba;
+
+const MB: u64 = 1 << 20;
+
+const fn asked(name: &'static str, ru: &'static str, en: &'static str, secret: bool, optional: bool) -> Field {
+    Field { name, label: (ru, en), secret, optional }
+}
+
+static ABOUT: About = About {
+    kind: Kind::Waba,
+    title: ("WhatsApp Business (WABA)", "WhatsApp Business (WABA)"),
+    abilities: Abilities {
+        // with a template
+        first_by_phone: true,
+        by_username: false,
+        free_text_always: false,
+        templates: true,
+        delivered: true,
+        viewed: true,
+        drops_repeats: false,
+        checks_phone: false,
+        groups: true,
+    },
+    form: &[
+        asked("phone_number_id", "ID номера телефона", "Phone number ID", false, false),
+        asked("waba_id", "ID аккаунта WhatsApp Business", "WhatsApp Business account ID", false, false),
+        asked("token", "Токен системного пользователя", "System user token", true, false),
+        asked("app_secret", "Секрет приложения", "App secret", true, false),
+        asked("verify_token", "Маркер подтверждения вебхука", "Webhook verify token", true, false),
+        asked("pin", "PIN двухэтапной проверки (6 цифр)", "Two-step verification PIN (6 digits)", true, true),
+    ],
+    pace: Pace::Gap { from_ms: 2_000, to_ms: 2_000, live_ms: 1_000 },
+    floor_ms: 2_000,
+    text_limit: 4096,
+    caption_limit: 1024,
+    media_limits: &[
+        (MediaKind::Image, 5 * MB),
+        (MediaKind::Video, 16 * MB),
+        (MediaKind::Audio, 16 * MB),
+        (MediaKind::Voice, 16 * MB),
+        (MediaKind::Sticker, MB / 2),
+        (MediaKind::Document, 100 * MB),
+    ],
+    vendor: "https://graph.facebook.com/v23.0",
+};
+
+impl Messenger for Waba {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn receive(&self, wire: &Wire, delivery: &Delivery<'_>) -> Result<Received, NotTaken> {
+        receive::receive(wire, delivery)
+    }
+
+    fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, now: Moment) -> Boxed<'a, Answer> {
+        Box::pin(send::send(wire, message, now))
+    }
+
+    fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {
+        Box::pin(attach::attach(wire, step))
+    }
+
+    fn fetch_media<'a>(
+        &'a self,
+        wire: &'a Wire,
+        media: &'a IncomingMedia,
+        limit: u64,
+    ) -> Boxed<'a, Result<Fetched, Answer>> {
+        Box::pin(media::fetch(wire, media, limit))
+    }
+}
+
+/// A call with the channel's token.
+fn call(wire: &Wire, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+    let token = field::secret(&wire.secrets, "token");
+    wire.http.client().request(method, format!("{}/{path}", wire.vendor)).bearer_auth(token)
+}
+
+/// The phone number's id, which addresses and deliveries name.
+fn phone_number_id(wire: &Wire) -> String {
+    field::id(&wire.settings, "phone_number_id").unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! Attaching a number by hand: the app is subscribed to the account, the number is registered where a PIN was given, and
+//! asked how it is. Each failure names the field that is to be mended.
+
+use reqwest::Method;
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use super::code;
+use crate::messenger::{AttachError, AttachNext, AttachStep, Wire, field};
+use crate::model::vendor::Answer;
+
+const HEALTH: &str = "display_phone_number,verified_name,quality_rating,code_verification_status,name_status,status,\
+    messaging_limit_tier,throughput,platform_type,is_official_business_account";
+
+pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
+    let form = Form::read(&step.answers)?;
+    form.call(wire, Method::POST, &format!("{}/subscribed_apps", form.waba_id), json!({}), "waba_id").await?;
+    if let Some(pin) = &form.pin {
+        let body = json!({"messaging_product": "whatsapp", "pin": pin});
+        form.call(wire, Method::POST, &format!("{}/register", form.phone_number_id), body, "pin").await?;
+    }
+    let path = format!("{}?fields={HEALTH}", form.phone_number_id);
+    let health = form.call(wire, Method::GET, &path, Value::Null, "phone_number_id").await?;
+    Ok(form.done(&health))
+}
+
+struct Form {
+    phone_number_id: String,
+    waba_id: String,
+    token: String,
+    app_secret: String,
+    verify_token: String,
+    pin: Option<String>,
+}
+
+impl Form {
+    fn read(answers: &Map<String, Value>) -> Result<Self, AttachError> {
+        let given = |name: &str| answers.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+        let needed = |name: &'static str, good: fn(&str) -> bool, ru: &str, en: &str| {
+            Some(given(name)).filter(|value| good(value)).ok_or_else(|| error(name, ru, en))
+        };
+        let number = |name| {
+            needed(
+                name,
+                is_number,
+                "Здесь должно быть число из кабинета Meta.",
+                "A number from Meta's console belongs here.",
+            )
+        };
+        let (phone_number_id, waba_id) = (number("phone_number_id")?, number("waba_id")?);
+        let token = needed(
+            "token",
+            is_word,
+            "Вставьте токен целиком, без пробелов.",
+            "Paste the whole token, without spaces.",
+        )?;
+        let app_secret = needed(
+            "app_secret",
+            |text| text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit()),
+            "Секрет приложения — 32 знака из раздела «Настройки» → «Основное» приложения Meta.",
+            "The app secret has 32 characters, see Settings, Basic of the Meta app.",
+        )?;
+        let verify_token = needed(
+            "verify_token",
+            is_word,
+            "Придумайте маркер без пробелов и укажите его же в настройках вебхука приложения.",
+            "Make up a token without spaces and give the same one in the webhook settings of the app.",
+        )?;
+        let pin = Some(given("pin")).filter(|pin| !pin.is_empty());
+        if pin.as_ref().is_some_and(|pin| pin.len() != 6 || !is_number(pin)) {
+            return Err(error("pin", "PIN состоит из 6 цифр.", "The PIN has 6 digits."));
+        }
+        Ok(Self { phone_number_id, waba_id, token, app_secret, verify_token, pin })
+    }
+
+    async fn call(
+        &self,
+        wire: &Wire,
+        method: Method,
+        path: &str,
+        body: Value,
+        about: &'static str,
+    ) -> Result<Value, AttachError> {
+        let request = wire.http.client().request(method, format!("{}/{path}", wire.vendor)).bearer_auth(&self.token);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let called = wire.http.call(request, wire.http.limits()).await;
+        code::result_of(called).map_err(|answer| explain(answer, about))
+    }
+
+    fn done(self, health: &Value) -> AttachNext {
+        let phone = field::text(health, "display_phone_number").unwrap_or_default();
+        let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+        AttachNext::Done {
+            secrets: SecretString::from(
+                json!({
+                    "token": self.token, "app_secret": self.app_secret, "verify_token": self.verify_token, "pin": self.pin,
+                })
+                .to_string(),
+            ),
+            settings: json!({
+                "title": field::text(health, "verified_name").unwrap_or_else(|| phone.clone()),
+                "address": digits,
+                "phone_number_id": self.phone_number_id,
+                "waba_id": self.waba_id,
+                "quality": field::text(health, "quality_rating"),
+                "tier": field::text(health, "messaging_limit_tier"),
+            }),
+            account: self.phone_number_id,
+        }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 32 && text.chars().all(|c| c.is_ascii_digit())
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 1024 && text.chars().all(|c| c.is_ascii_graphic())
+}
+
+/// Meta says what failed by a code; which field that is depends on what was asked.
+fn explain(answer: Answer, about: &'static str) -> AttachError {
+    match answer {
+        // 33: the object does not exist, or this token may not see it
+        Answer::Expired { seen } if !seen.starts_with("(33)") => said(
+            "token",
+            "Meta не принимает токен. Нужен действующий токен системного пользователя с правами whatsapp_business_messaging и whatsapp_business_management",
+            "Meta does not take the token. It must be a valid system user token with whatsapp_business_messaging and whatsapp_business_management",
+            &seen,
+        ),
+        Answer::Busy { after_ms, .. } => AttachError {
+            field: "",
+            ru: format!("Meta просит подождать. Повторите через {} с.", after_ms / 1000),
+            en: format!("Meta asks to wait. Try again in {} s.", after_ms / 1000),
+        },
+        Answer::Expired { seen: text } | Answer::Refused { text, .. } | Answer::Nobody { text } => match about {
+            "waba_id" => said(
+                about,
+                "Meta не находит такой аккаунт WhatsApp Business, или токен не имеет к нему доступа",
+                "Meta does not find this WhatsApp Business account, or the token may not see it",
+                &text,
+            ),
+            "pin" => said(
+                about,
+                "Номер не зарегистрирован. Проверьте PIN двухэтапной проверки",
+                "The number was not registered. Check the two-step verification PIN",
+                &text,
+            ),
+            _ => said(
+                about,
+                "Meta не находит такой номер, или токен не имеет к нему доступа",
+                "Meta does not find this number, or the token may not see it",
+                &text,
+            ),
+        },
+        Answer::Down { seen } | Answer::Unsure { seen, .. } => said(
+            "",
+            "Meta не отвечает. Проверьте доступ сервера в интернет и повторите",
+            "Meta does not answer. Check that the server reaches the internet and try again",
+            &seen,
+        ),
+        Answer::Done { .. } => said("", "Meta ответила непонятно", "Meta's answer is unclear", ""),
+    }
+}
+
+fn said(field: &'static str, ru: &str, en: &str, seen: &str) -> AttachError {
+    AttachError { field, ru: format!("{ru}. Ответ: {seen}"), en: format!("{en}. Answer: {seen}") }
+}
+
+fn error(field: &'static str, ru: &str, en: &str) -> AttachError {
+    AttachError { field, ru: ru.to_owned(), en: en.to_owned() }
+}

@@ -1,0 +1,134 @@
+//! Deliveries: the proof of the address, and batches signed with the app's secret over their raw bytes.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::{code, incoming, phone_number_id};
+use crate::messenger::{Delivery, NotTaken, Received, Reply, Wire, field};
+use crate::model::message::{Event, Receipt};
+use crate::model::moment::Moment;
+use crate::model::status::Status;
+use crate::net::signature::{same_secret, verify_sha256_hex};
+
+pub(super) fn receive(wire: &Wire, delivery: &Delivery<'_>) -> Result<Received, NotTaken> {
+    if delivery.method == "GET" {
+        return prove(wire, delivery.query);
+    }
+    // the older header with SHA-1 is not looked at
+    let header = delivery.headers.iter().find(|(name, _)| name == "x-hub-signature-256");
+    let signature = header.and_then(|(_, value)| value.strip_prefix("sha256=")).unwrap_or_default();
+    if !verify_sha256_hex(field::secret(&wire.secrets, "app_secret").as_bytes(), delivery.body, signature) {
+        return Err(NotTaken::Forged);
+    }
+    let body: Value = serde_json::from_slice(delivery.body).map_err(|error| NotTaken::Unreadable(error.to_string()))?;
+    if !body.is_object() {
+        return Err(NotTaken::Unreadable("not an object".to_owned()));
+    }
+    Ok(read_batch(wire, &body))
+}
+
+/// Meta asks whether the address is ours, and takes the challenge back as a plain text.
+fn prove(wire: &Wire, query: &str) -> Result<Received, NotTaken> {
+    let asked = |name: &str| {
+        let found = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
+        found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+    };
+    let ours = field::secret(&wire.secrets, "verify_token");
+    if !same_secret(&ours, &asked("hub.verify_token")) || asked("hub.mode") != "subscribe" {
+        return Err(NotTaken::Forged);
+    }
+    let reply = Reply { mime: "text/plain", body: asked("hub.challenge") };
+    Ok(Received { reply, ..Received::default() })
+}
+
+/// One address serves all numbers of an app, so a batch may speak of numbers that are other channels.
+fn read_batch(wire: &Wire, body: &Value) -> Received {
+    let mut received = Received::default();
+    let (ours, account) = (phone_number_id(wire), field::id(&wire.settings, "waba_id"));
+    for entry in field::list(body, "entry") {
+        for change in field::list(entry, "changes") {
+            let value = change.get("value").unwrap_or(&Value::Null);
+            let number = value.get("metadata").and_then(|data| field::id(data, "phone_number_id"));
+            match number {
+                Some(number) if number != ours => {
+                    if !received.elsewhere.contains(&number) {
+                        received.elsewhere.push(number);
+                    }
+                }
+                None if field::id(entry, "id") != account => {}
+                _ => read_change(entry, change, value, &mut received.events),
+            }
+        }
+    }
+    received
+}
+
+fn read_change(entry: &Value, change: &Value, value: &Value, events: &mut Vec<(String, Event)>) {
+    let kind = field::text(change, "field").unwrap_or_default();
+    match kind.as_str() {
+        "messages" => {
+            events.extend(field::list(value, "statuses").iter().filter_map(receipt));
+            events.extend(field::list(value, "messages").iter().filter_map(|said| incoming::message(value, said)));
+            let troubles = field::list(value, "errors").iter().map(|error| code::said(error));
+            events.extend(troubles.map(|seen| (change_key(entry, change), Event::Trouble { seen })));
+        }
+        "smb_message_echoes" => {
+            events.extend(field::list(value, "message_echoes").iter().filter_map(incoming::echo));
+        }
+        "message_template_status_update" => {
+            events.extend(template(value).map(|event| (change_key(entry, change), event)));
+        }
+        "account_alerts" | "account_update" => {
+            let seen = field::text(value, "event").or_else(|| field::text(value, "alert_type")).unwrap_or(kind);
+            events.push((change_key(entry, change), account_word(&seen)));
+        }
+        _ => events.push((change_key(entry, change), Event::Ignored { what: field::short(&kind) })),
+    }
+}
+
+fn receipt(status: &Value) -> Option<(String, Event)> {
+    let (vendor_id, word) = (field::id(status, "id")?, field::text(status, "status")?);
+    let key = format!("{vendor_id}:{word}");
+    let known = match word.as_str() {
+        "sent" => Status::Sent,
+        "delivered" => Status::Delivered,
+        "read" | "played" => Status::Viewed,
+        "failed" => Status::Error,
+        _ => return Some((key, Event::Ignored { what: field::short(&format!("status {word}")) })),
+    };
+    let error = (known == Status::Error).then(|| code::read_status_error(field::list(status, "errors")));
+    let receipt = Receipt {
+        vendor_id,
+        key: field::text(status, "biz_opaque_callback_data"),
+        status: known,
+        at: Moment(field::number(status, "timestamp")?.saturating_mul(1_000)),
+        error,
+    };
+    Some((key, Event::Receipt(receipt)))
+}
+
+fn template(value: &Value) -> Option<Event> {
+    Some(Event::Template {
+        name: field::text(value, "message_template_name")?,
+        language: field::text(value, "message_template_language")?,
+        state: field::text(value, "event")?,
+        reason: field::text(value, "reason").filter(|reason| reason != "NONE"),
+    })
+}
+
+/// Words about the account are many and grow; those of punishment are trouble.
+fn account_word(seen: &str) -> Event {
+    const TROUBLE: [&str; 5] = ["VIOLATION", "RESTRICTION", "DISABLED", "DELETED", "BAN"];
+    if TROUBLE.iter().any(|word| seen.contains(word)) {
+        Event::Trouble { seen: field::short(seen) }
+    } else {
+        Event::Ignored { what: field::short(seen) }
+    }
+}
+
+/// Such changes have no id of their own, so what they say, and when, is their name.
+fn change_key(entry: &Value, change: &Value) -> String {
+    let time = entry.get("time").map(Value::to_string).unwrap_or_default();
+    let digest = Sha256::digest(format!("{time}{change}").as_bytes());
+    format!("change:{}", hex::encode(digest))
+}
