@@ -1,2 +1,3 @@
-#[test]
-fn t() {}
+//! One binary with all integration tests.
+
+mod messengers;
