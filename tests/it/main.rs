@@ -1,3 +1,4 @@
 //! One binary with all integration tests.
 
+#[cfg(test)]
 mod messengers;

@@ -7,7 +7,7 @@ use switchboard::model::moment::Moment;
 use switchboard::model::vendor::Answer;
 use switchboard::net::signature::hmac_sha256_hex;
 
-use super::wire::{patient, wire};
+use super::wire::{mute, patient, wire};
 
 pub(super) const NOW: Moment = Moment(1_795_171_300_000);
 pub(super) const KEY: &str = "msg:01JD0000000000000000000010";
@@ -26,6 +26,8 @@ pub(super) struct Case {
     pub(super) success: Value,
     /// HTTP status, body, and what it must come to.
     pub(super) answers: Vec<(u16, Value, Answer)>,
+    /// Answers in the folder, their HTTP status, and how what they come to begins when it is printed.
+    pub(super) recorded: &'static [(&'static str, u16, &'static str)],
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -71,7 +73,7 @@ impl Case {
 
     pub(super) fn receive_with(&self, body: &[u8], headers: &[(String, String)]) -> Result<Received, NotTaken> {
         let delivery = Delivery { method: "POST", query: "", headers, body, at: NOW };
-        self.messenger.receive(&self.wire("http://127.0.0.1:9"), &delivery)
+        self.messenger.receive(&mute(&self.secrets, &self.settings), &delivery)
     }
 
     /// Every secret as it must never be shown.
@@ -93,14 +95,26 @@ impl Case {
         format!("{}/tests/fixtures/{}", env!("CARGO_MANIFEST_DIR"), self.folder)
     }
 
+    /// The recorded answers; each error in the folder is among them.
+    pub(super) fn recorded(&self) -> impl Iterator<Item = (&'static str, u16, &'static str)> {
+        let listed = |name: &String| self.recorded.iter().any(|(file, ..)| file == name);
+        let errors = self.files(&["resp_error_", "resp_send_"]);
+        assert!(errors.iter().all(listed), "{}: an answer has no row: {errors:?}", self.folder);
+        self.recorded.iter().copied()
+    }
+
     /// The files of the folder that are deliveries of the vendor.
     pub(super) fn deliveries(&self) -> Vec<String> {
-        let starts = ["update_", "in_", "status_", "batch_", "group_", "template_"];
+        let names = self.files(&["update_", "in_", "status_", "batch_", "group_", "template_"]);
+        assert!(names.len() > 10, "{} has too few fixtures", self.folder);
+        names
+    }
+
+    fn files(&self, starts: &[&str]) -> Vec<String> {
         let names =
             std::fs::read_dir(self.fixtures()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = names.filter(|name| starts.iter().any(|start| name.starts_with(start))).collect();
         names.sort();
-        assert!(names.len() > 10, "{} has too few fixtures", self.folder);
         names
     }
 }

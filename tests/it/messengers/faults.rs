@@ -183,3 +183,16 @@ async fn a_file_of_ours_that_breaks_off_was_not_taken() {
         }
     }
 }
+
+#[tokio::test]
+async fn every_recorded_answer_is_understood() {
+    for case in cases() {
+        for (file, status, expected) in case.recorded() {
+            let server = MockServer::start().await;
+            let answer = ResponseTemplate::new(status).set_body_bytes(case.fixture(file));
+            Mock::given(matchers::any()).respond_with(answer).mount(&server).await;
+            let answer = case.messenger.send(&case.patient_wire(&server.uri()), &case.message(text("1")), NOW).await;
+            assert!(format!("{answer:?}").starts_with(expected), "{file}: {answer:?}");
+        }
+    }
+}

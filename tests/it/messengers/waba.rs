@@ -58,12 +58,17 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
                 Answer::Unsure { seen: "a success without a message id".to_owned(), resendable: false },
             ),
         ],
+        recorded: &[
+            ("resp_send_ok.json", 200, "Done { vendor_ids: [\"wamid.b3V0LTAwMTA=\"], chat: None"),
+            ("resp_send_template_held.json", 200, "Done { vendor_ids: [\"wamid.b3V0LTAwMTU=\"]"),
+            ("resp_error_100_param.json", 400, "Refused { code: Refused, text: \"(100) Parameter value is not valid"),
+            ("resp_error_130429.json", 429, "Busy { after_ms: 5000, scope: Lane"),
+            ("resp_error_132000_params.json", 400, "Refused { code: TemplateBad"),
+            ("resp_error_132001_no_template.json", 404, "Refused { code: TemplateNotFound"),
+            ("resp_error_190_token.json", 401, "Expired"),
+        ],
         success,
     }
-}
-
-pub(super) fn expected() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
-    vec![]
 }
 
 pub(super) async fn offer_file(_: &Case, server: &MockServer) {
