@@ -124,10 +124,9 @@ fn mend(schemas: &mut Value) {
 fn tell_apart(value: &mut Value, mapped: &[(String, Value)]) {
     match value {
         Value::Object(fields) => {
-            if let Some(items) = fields.get_mut("items") {
-                if let Some((_, any)) = mapped.iter().find(|(at, _)| items["$ref"] == **at) {
-                    *items = any.clone();
-                }
+            let at = fields.get("items").map(|items| items["$ref"].clone());
+            if let Some((_, any)) = mapped.iter().find(|(name, _)| at.as_ref().is_some_and(|at| at == name)) {
+                fields.insert("items".to_owned(), any.clone());
             }
             fields.values_mut().for_each(|inner| tell_apart(inner, mapped));
         }
@@ -166,4 +165,40 @@ pub(super) fn check_waba_message(body: &Value) {
         validator.iter_errors(body).map(|error| format!("{error} at {}", error.instance_path)).collect();
     assert!(errors.is_empty(), "{body}: {errors:?}");
     assert!(body.get("to").is_some() != body.get("recipient").is_some(), "{body}");
+}
+
+#[test]
+fn the_schemas_themselves_tell_good_from_bad() {
+    let text = json!({"messaging_product": "whatsapp", "recipient_type": "individual", "to": "+1", "type": "text",
+        "text": {"body": "x"}});
+    check_waba_message(&text);
+    let button =
+        json!({"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "x"}]});
+    let mut template = json!({"messaging_product": "whatsapp", "recipient_type": "individual", "to": "+1",
+        "type": "template", "template": {"name": "x", "language": {"code": "ru"}, "components": [button]}});
+    check_waba_message(&template);
+    let fails = |body: &Value| std::panic::catch_unwind(|| check_waba_message(body)).is_err();
+    for (at, bad) in [("/text/body", json!(1)), ("/recipient_type", json!("nobody")), ("/text", json!({"bodie": "x"}))]
+    {
+        let mut body = text.clone();
+        *body.pointer_mut(at).unwrap() = bad;
+        assert!(fails(&body), "{at}");
+    }
+    for (at, bad) in [("index", json!("10")), ("sub_type", json!("link")), ("parameters", json!([{"type": "text"}]))] {
+        let mut body = template.clone();
+        body["template"]["components"][0][at] = bad;
+        assert!(fails(&body), "{at}");
+    }
+    template["template"]["name"].take();
+    assert!(fails(&template));
+    let fields = &TELEGRAM["methods"]["sendMessage"]["fields"];
+    check_fields(fields, &json!({"chat_id": 1, "text": "x", "reply_parameters": {"message_id": 5}}), "sendMessage");
+    for bad in [
+        json!({"chat_id": 1}),
+        json!({"chat_id": 1.5, "text": "x"}),
+        json!({"chat_id": 1, "text": "x", "txt": "x"}),
+        json!({"chat_id": 1, "text": "x", "reply_parameters": {"message": 5}}),
+    ] {
+        assert!(std::panic::catch_unwind(|| check_fields(fields, &bad, "sendMessage")).is_err(), "{bad}");
+    }
 }

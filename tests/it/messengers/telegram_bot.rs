@@ -226,3 +226,71 @@ async fn a_wrong_token_is_told_at_its_field() {
     assert_eq!(error.field, "");
     case.assert_no_secret(&format!("{error:?} {error}"));
 }
+
+#[test]
+fn every_content_of_a_message_is_read() {
+    let case = ours();
+    let chat = json!({"id": 5, "type": "private", "first_name": "A"});
+    for (kind, content, told) in [
+        ("message", json!({"sticker": {"file_id": "s", "is_video": true}}), " | media Sticker s video/webm"),
+        (
+            "message",
+            json!({"animation": {"file_id": "a", "file_size": 9}, "document": {"file_id": "d"}}),
+            " | media Video a video/mp4 9",
+        ),
+        ("message", json!({"video_note": {"file_id": "n"}}), " | media Video n video/mp4"),
+        (
+            "message",
+            json!({"audio": {"file_id": "u", "mime_type": "audio/mpeg"}, "caption": "песня"}),
+            " | text песня | media Audio u audio/mpeg",
+        ),
+        ("message", json!({"location": {"latitude": 1.5, "longitude": 2.0}}), " | place 1.5 2 "),
+        (
+            "message",
+            json!({"location": {"latitude": 1.5, "longitude": 2.0}, "venue": {"title": "Кафе", "address": "Мира, 1"}}),
+            " | place 1.5 2 Кафе, Мира, 1",
+        ),
+        ("message", json!({"poll": {"id": "1"}}), " | note poll"),
+        (
+            "message",
+            json!({"contact": {"phone_number": "+7 916", "first_name": "Другой", "user_id": 6}}),
+            " | text Другой +7 916 | note contacts",
+        ),
+        (
+            "business_message",
+            json!({"business_connection_id": "bc", "text": "от владельца", "chat": {"id": 9, "type": "private"}}),
+            " | text от владельца | by us",
+        ),
+    ] {
+        let mut message = json!({"message_id": 1, "date": 2, "chat": chat, "from": {"id": 5, "first_name": "A"}});
+        message.as_object_mut().unwrap().extend(content.as_object().cloned().unwrap());
+        let place = if kind == "message" { "5" } else { "bc/9" };
+        assert_eq!(line(&case, kind, &message), format!("message 1 in {place} | from A | id 5 | at 2000{told}"));
+    }
+}
+
+#[test]
+fn service_messages_and_channels_are_told_apart() {
+    let case = ours();
+    let channel = json!({"id": -100, "type": "channel", "title": "Новости"});
+    let post = json!({"message_id": 1, "date": 2, "chat": channel, "sender_chat": channel, "text": "x"});
+    assert_eq!(
+        line(&case, "channel_post", &post),
+        "message 1 in -100 | group Новости | from Новости | id -100 | at 2000 | text x"
+    );
+    for service in ["new_chat_members", "left_chat_member", "pinned_message", "migrate_from_chat_id"] {
+        let message = json!({"message_id": 1, "date": 2, "chat": {"id": -5, "type": "group"}, service: []});
+        assert_eq!(line(&case, "message", &message), "ignored message", "{service}");
+    }
+    for (status, told) in
+        [("left", "forbidden in 5"), ("administrator", "allowed in 5"), ("restricted", "forbidden in 5")]
+    {
+        let member = json!({"chat": {"id": 5, "type": "group"}, "new_chat_member": {"status": status}});
+        assert_eq!(line(&case, "my_chat_member", &member), told);
+    }
+}
+
+fn line(case: &Case, kind: &str, body: &Value) -> String {
+    let received = case.receive(json!({"update_id": 1, kind: body}).to_string().as_bytes()).unwrap();
+    super::incoming::tell(&received.events[0].1)
+}

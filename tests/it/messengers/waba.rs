@@ -360,3 +360,56 @@ async fn a_token_leaves_only_where_the_vendor_is_reached_the_same_way() {
     let answer = case.messenger.fetch_media(&case.patient_wire(&server.uri()), &media, 10).await.err().unwrap();
     assert!(matches!(answer, Answer::Refused { code: Code::FileGone, .. }));
 }
+
+fn lines(field: &str, value: Value) -> Vec<String> {
+    let mut value = value;
+    value["metadata"] = json!({"phone_number_id": "240000000000002"});
+    let body = json!({"object": "whatsapp_business_account",
+        "entry": [{"id": "230000000000001", "changes": [{"field": field, "value": value}]}]});
+    let received = ours().receive(body.to_string().as_bytes()).unwrap();
+    received.events.iter().map(|(_, event)| super::incoming::tell(event)).collect()
+}
+
+#[test]
+fn every_content_of_a_message_is_read() {
+    for (kind, object, told) in [
+        ("video", json!({"id": "7", "mime_type": "video/mp4", "caption": "x"}), " | text x | media Video 7 video/mp4"),
+        ("audio", json!({"id": "7"}), " | media Audio 7"),
+        ("sticker", json!({"id": "7", "mime_type": "image/webp", "animated": false}), " | media Sticker 7 image/webp"),
+        ("document", json!({"id": "../7"}), ""),
+        (
+            "interactive",
+            json!({"type": "list_reply", "list_reply": {"id": "a", "title": "Первый"}}),
+            " | text Первый | note button",
+        ),
+        (
+            "interactive",
+            json!({"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": "Sent"}}),
+            " | text Sent | note form",
+        ),
+        ("order", json!({"catalog_id": "1", "text": "хочу", "product_items": []}), " | text хочу | note order"),
+        ("unknown", json!({}), " | note unsupported"),
+        ("hologram", json!({"id": "7"}), " | note unsupported"),
+    ] {
+        let message = json!({"from": "7916", "id": "wamid.1", "timestamp": "2", "type": kind, kind: object});
+        let told = format!("message wamid.1 in 7916 | phone 7916 | at 2000{told}");
+        assert_eq!(lines("messages", json!({"messages": [message]})), [told], "{kind}");
+    }
+}
+
+#[test]
+fn what_our_side_wrote_on_the_phone_is_ours() {
+    let echo =
+        json!({"from": "7495", "to": "7916", "id": "wamid.1", "timestamp": "2", "type": "text", "text": {"body": "x"}});
+    let told = lines("smb_message_echoes", json!({"message_echoes": [echo]}));
+    assert_eq!(told, ["message wamid.1 in 7916 | at 2000 | text x | by us"]);
+}
+
+#[test]
+fn words_about_the_account_are_trouble_only_where_it_is_punished() {
+    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_VIOLATION"})), ["trouble ACCOUNT_VIOLATION"]);
+    assert_eq!(lines("account_update", json!({"event": "VERIFIED_ACCOUNT"})), ["ignored VERIFIED_ACCOUNT"]);
+    assert_eq!(lines("user_id_update", json!({})), ["ignored user_id_update"]);
+    let errors = json!({"errors": [{"code": 131_031, "title": "Locked"}]});
+    assert_eq!(lines("messages", errors), ["trouble (131031) Locked"]);
+}
