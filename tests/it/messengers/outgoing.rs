@@ -155,3 +155,20 @@ async fn a_file_that_came_in_is_fetched_up_to_its_limit() {
         case.assert_no_secret(&format!("{answer:?}"));
     }
 }
+
+#[tokio::test]
+async fn a_file_keeps_its_name_and_brings_no_header_of_its_own() {
+    for case in cases() {
+        for (name, told) in [
+            ("Договор 1.pdf", "filename=\"Договор 1.pdf\""),
+            ("a\r\nX-Evil: 1\r\n\r\nb.pdf", "filename=\"a__X-Evil: 1____b.pdf\""),
+            ("", "filename=\"file\""),
+        ] {
+            let mut content = file(MediaKind::Document, "store:good", None);
+            content.media.as_mut().unwrap().name = name.to_owned();
+            let (_, requests) = sent(&case, content, None).await;
+            let body = String::from_utf8_lossy(&requests[0].body);
+            assert!(body.contains(told), "{}: {body}", case.name());
+        }
+    }
+}
