@@ -7,4 +7,5 @@ mod postgres;
 
 mod bitrix24;
 mod house;
+mod messengers;
 mod outbox;
