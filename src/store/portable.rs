@@ -10,7 +10,13 @@ pub mod company;
 pub mod errand;
 #[path = "portable/lane.rs"]
 pub mod lane;
+#[path = "portable/line.rs"]
+pub mod line;
 #[path = "portable/message.rs"]
 pub mod message;
 #[path = "portable/owner.rs"]
 pub mod owner;
+#[path = "portable/token.rs"]
+pub mod token;
+#[path = "portable/user.rs"]
+pub mod user;
