@@ -5,12 +5,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::config::Config;
 use crate::model::clock::Clock;
-use crate::model::id::LaneId;
-use crate::model::moment::Moment;
+use crate::model::id::{ChannelId, LaneId};
+use crate::model::moment::{Moment, Tick};
 use crate::net::http::Http;
 use crate::store::outbox::Accepted;
+use crate::store::row::{ChannelRow, PortalRow};
 use crate::store::{Keyring, Store};
 
 /// When the next calls of a lane are due.
@@ -52,6 +55,56 @@ pub struct App {
     pub keys: Arc<Keyring>,
     /// The pump.
     pub bell: Arc<dyn Bell>,
+    /// What is asked for at every call and changes seldom.
+    pub known: Arc<Known>,
+}
+
+/// Rows that are asked for at every call and change seldom; kept for [`Known::GOOD_MS`].
+#[derive(Debug, Default)]
+pub struct Known {
+    portals: Mutex<HashMap<String, (Tick, PortalRow)>>,
+    channels: Mutex<HashMap<ChannelId, (Tick, ChannelRow)>>,
+}
+
+impl Known {
+    /// How long a row is believed, in milliseconds. A change made by another process is seen after that.
+    pub const GOOD_MS: i64 = 1_000;
+
+    /// The portal of a member id, if it was read just now.
+    #[must_use]
+    pub fn portal(&self, member_id: &str, tick: Tick) -> Option<PortalRow> {
+        let portals = self.portals.lock();
+        portals.get(member_id).filter(|(read, _)| tick.since_ms(*read) < Self::GOOD_MS).map(|(_, row)| row.clone())
+    }
+
+    /// Keeps a portal that was read just now.
+    pub fn keep_portal(&self, row: PortalRow, tick: Tick) {
+        let mut portals = self.portals.lock();
+        portals.retain(|_, (read, _)| tick.since_ms(*read) < Self::GOOD_MS);
+        portals.insert(row.member_id.clone(), (tick, row));
+    }
+
+    /// A channel, if it was read just now.
+    #[must_use]
+    pub fn channel(&self, id: ChannelId, tick: Tick) -> Option<ChannelRow> {
+        let channels = self.channels.lock();
+        channels.get(&id).filter(|(read, _)| tick.since_ms(*read) < Self::GOOD_MS).map(|(_, row)| row.clone())
+    }
+
+    /// Keeps a channel that was read just now.
+    pub fn keep_channel(&self, id: ChannelId, row: ChannelRow, tick: Tick) {
+        let mut channels = self.channels.lock();
+        if channels.len() > 10_000 {
+            channels.retain(|_, (read, _)| tick.since_ms(*read) < Self::GOOD_MS);
+        }
+        channels.insert(id, (tick, row));
+    }
+
+    /// Forgets everything: something was changed here.
+    pub fn forget(&self) {
+        self.portals.lock().clear();
+        self.channels.lock().clear();
+    }
 }
 
 impl std::fmt::Debug for App {

@@ -39,7 +39,7 @@ impl Parcel {
             }
         });
         let part = Part::stream_with_length(reqwest::Body::wrap_stream(bytes), open.size)
-            .file_name(media.name.clone())
+            .file_name(safe_name(&media.name))
             .mime_str(&media.mime)
             .map_err(|_| refused(Code::FileBad))?;
         Ok(Self { part, broke })
@@ -50,6 +50,13 @@ impl Parcel {
     pub(super) fn witness(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.broke)
     }
+}
+
+/// The name as it stands in a header of the part: a line feed in it would begin a header of somebody else's making, and a
+/// part without any name is no file to a vendor.
+fn safe_name(name: &str) -> String {
+    let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
+    if name.is_empty() { "file".to_owned() } else { name }
 }
 
 /// A refusal of our own, told in the words of its code.

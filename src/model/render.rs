@@ -115,7 +115,8 @@ impl Reader<'_> {
         while let Some((at, c)) = self.chars.next_if(|(_, c)| *c != '}') {
             match c {
                 '\\' => {
-                    text.push(self.chars.next_if(|(_, c)| matches!(c, '{' | '|' | '}' | '\\')).map_or('\\', |(_, c)| c))
+                    let escaped = self.chars.next_if(|(_, c)| matches!(c, '{' | '|' | '}' | '\\'));
+                    text.push(escaped.map_or('\\', |(_, c)| c));
                 }
                 '|' if self.depth > 0 => {
                     flush(&mut text, &mut parts);

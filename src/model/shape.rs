@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-/// From this similarity on two texts are copies of one letter. Copies of realistic letters reach 0.6 and more, different
-/// letters of one shop stay below 0.3.
+/// From this similarity on two texts are copies of one letter. The tests hold realistic copies above it, and different
+/// letters of one sender below 0.3.
 pub const SAME_LETTER: f64 = 0.5;
 
 const STEM: usize = 5;

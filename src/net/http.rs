@@ -104,7 +104,9 @@ impl Http {
     /// # Errors
     /// Where the TLS roots of the machine cannot be read.
     pub fn with_limits(limits: Limits) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: plain_client().build()?, limits })
+        // a connection that takes longer than the whole call would leave its fate open, though nothing was sent
+        let connect = (limits.deadline / 2).min(Duration::from_secs(10));
+        Ok(Self { client: plain_client().connect_timeout(connect).build()?, limits })
     }
 
     /// Begins a request. `call` sends it.

@@ -1,21 +1,32 @@
 //! The portable queries, one file per noun; compiled once for each connection type. They open no transaction: that is the
 //! writer's.
-#![expect(clippy::wildcard_imports, reason = "the tables of a query come as one set")]
 
 use super::Connection;
 
+#[path = "portable/answer.rs"]
+pub mod answer;
+#[path = "portable/channel.rs"]
+pub mod channel;
 #[path = "portable/company.rs"]
 pub mod company;
+#[path = "portable/dialog.rs"]
+pub mod dialog;
 #[path = "portable/errand.rs"]
 pub mod errand;
+#[path = "portable/hook.rs"]
+pub mod hook;
 #[path = "portable/lane.rs"]
 pub mod lane;
 #[path = "portable/line.rs"]
 pub mod line;
+#[path = "portable/mailing.rs"]
+pub mod mailing;
 #[path = "portable/message.rs"]
 pub mod message;
 #[path = "portable/owner.rs"]
 pub mod owner;
+#[path = "portable/portal.rs"]
+pub mod portal;
 #[path = "portable/token.rs"]
 pub mod token;
 #[path = "portable/user.rs"]

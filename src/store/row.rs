@@ -6,7 +6,10 @@ use diesel::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::schema::{lanes, messages};
+use super::schema::{
+    answer_entries, answers, channels, contacts, dialogs, hooks, lanes, mailings, messages, portal_tokens, portals,
+    recipients,
+};
 use super::{Result, StoreError};
 use crate::model::id::LaneId;
 use crate::model::moment::Tick;
@@ -176,6 +179,323 @@ pub struct Progress {
     pub delivered_at: Option<i64>,
     /// When it was read.
     pub viewed_at: Option<i64>,
+}
+
+/// A channel as it is kept; `secrets` are sealed, `settings` are JSON.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = channels, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct ChannelRow {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub company: String,
+    /// Its line.
+    pub line: i64,
+    /// Its lane.
+    pub lane: i64,
+    /// Which messenger, as a slug.
+    pub messenger: String,
+    /// The vendor's account, which is attached once.
+    pub account: String,
+    /// Its state.
+    pub state: String,
+    /// Sealed secrets.
+    pub secrets: String,
+    /// Settings, as JSON.
+    pub settings: String,
+    /// The part of our address that nobody can guess.
+    pub hook_key: String,
+    /// Why it was lost.
+    pub lost_reason: Option<String>,
+    /// Since when it is connected.
+    pub connected_at: i64,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// A portal as it is kept; `application_token` is sealed.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = portals, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct PortalRow {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub company: String,
+    /// The portal's id, which never changes.
+    pub member_id: String,
+    /// Its host; may change.
+    pub domain: String,
+    /// Where its REST is.
+    pub client_endpoint: String,
+    /// Where its authorization server is.
+    pub server_endpoint: String,
+    /// The sealed proof of origin.
+    pub application_token: String,
+    /// Its state.
+    pub state: String,
+    /// Its lane.
+    pub lane: i64,
+    /// The part of our address that nobody can guess.
+    pub hook_key: String,
+    /// Where its robots post to, as they were registered.
+    pub robot_url: Option<String>,
+    /// When the last event came.
+    pub event_at: Option<i64>,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// A token pair of one of the portal's people; both tokens are sealed.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = portal_tokens, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct TokenPairRow {
+    /// The portal.
+    pub portal: String,
+    /// The employee.
+    pub user_id: String,
+    /// Whether the employee is an administrator.
+    pub is_admin: bool,
+    /// Sealed.
+    pub access_token: String,
+    /// Sealed.
+    pub refresh_token: String,
+    /// When the access token ends.
+    pub expires_at: i64,
+    /// Counts renewals.
+    pub version: i64,
+    /// Who renews it.
+    pub lease_owner: Option<String>,
+    /// Until when.
+    pub lease_until: i64,
+    /// Whether it was refused for good.
+    pub dead: bool,
+}
+
+/// What a robot was promised.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = answers, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct AnswerRow {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub company: String,
+    /// The portal.
+    pub portal: String,
+    /// What the robot waits with.
+    pub event_token: String,
+    /// The card.
+    pub document_id: String,
+    /// Whether the robot waits.
+    pub waits: bool,
+    /// Whether it waits for the vendor's last word.
+    pub exact: bool,
+    /// Whether the result goes into the card as a comment.
+    pub comments: bool,
+    /// `all` or `first`.
+    pub mode: String,
+    /// What is to be tried after the first address, as JSON.
+    pub plan: Option<String>,
+    /// Its state.
+    pub state: i16,
+    /// How many entries are open.
+    pub open_entries: i32,
+    /// When it must have its answer.
+    pub answer_by: Option<i64>,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// The part of an answer that speaks of one address.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = answer_entries, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct EntryRow {
+    /// The answer.
+    pub answer: String,
+    /// Which one, from 0.
+    pub entry: i32,
+    /// The address, as a person writes it.
+    pub chat_id: String,
+    /// Whether it went well; none while it is open.
+    pub ok: Option<bool>,
+    /// Our stable code.
+    pub code: Option<String>,
+    /// The reason, for a person.
+    pub reason: Option<String>,
+    /// The message that was accepted for it.
+    pub message: Option<String>,
+}
+
+/// A mailing as it is kept.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = mailings, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct MailingRow {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub company: String,
+    /// The channel.
+    pub channel: String,
+    /// Its lane.
+    pub lane: i64,
+    /// Its title.
+    pub title: String,
+    /// Its state.
+    pub state: String,
+    /// The portal.
+    pub portal: Option<String>,
+    /// The sender that handed it over.
+    pub sender_code: Option<String>,
+    /// The employee who began it.
+    pub author: Option<String>,
+    /// The shape of its text.
+    pub shape: Option<String>,
+    /// When its last row came.
+    pub last_row_at: i64,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// A row of a mailing's ledger; `content` is JSON and frozen once the row is taken.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = recipients, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct RecipientRow {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub company: String,
+    /// The mailing.
+    pub mailing: String,
+    /// The address, as JSON.
+    pub peer: String,
+    /// What it says, as JSON.
+    pub content: String,
+    /// Its status.
+    pub status: String,
+    /// Our stable code.
+    pub code: Option<String>,
+    /// The reason, for a person.
+    pub reason: Option<String>,
+    /// The message in the outbox or the history.
+    pub message: Option<String>,
+    /// The portal's id of the SMS.
+    pub vendor_message: Option<String>,
+    /// When it was accepted.
+    pub accepted_at: i64,
+    /// When the vendor took it.
+    pub sent_at: Option<i64>,
+}
+
+/// A dialog as it is kept.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = dialogs, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct DialogRow {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub company: String,
+    /// The channel.
+    pub channel: String,
+    /// The contact.
+    pub contact: Option<String>,
+    /// The chat as the vendor names it.
+    pub chat: String,
+    /// Its title.
+    pub title: String,
+    /// Whether it is a group.
+    pub is_group: bool,
+    /// Whether we may write.
+    pub allowed: bool,
+    /// When the customer wrote last.
+    pub incoming_at: Option<i64>,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// A contact as it is kept.
+#[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = contacts, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(treat_none_as_default_value = false)]
+pub struct ContactRow {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub company: String,
+    /// The name.
+    pub name: String,
+    /// The phone, in digits.
+    pub phone: Option<String>,
+    /// The user name, in lower case.
+    pub username: Option<String>,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// What an installation, an update or a move changes of a portal; what is none stays.
+#[derive(AsChangeset, Debug, Clone, Default, PartialEq, Eq)]
+#[diesel(table_name = portals)]
+pub struct PortalPatch {
+    /// Its host.
+    pub domain: Option<String>,
+    /// Where its REST is.
+    pub client_endpoint: Option<String>,
+    /// Where its authorization server is.
+    pub server_endpoint: Option<String>,
+    /// The sealed proof of origin.
+    pub application_token: Option<String>,
+    /// Its state.
+    pub state: Option<String>,
+    /// Where its robots post to.
+    pub robot_url: Option<String>,
+}
+
+/// A delivery that came in.
+#[derive(Insertable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = hooks, treat_none_as_default_value = false)]
+pub struct NewHook {
+    /// Its id.
+    pub id: String,
+    /// What sent it: `b24_robot`, `b24_sms`, `b24_event`, `messenger`.
+    pub source: String,
+    /// The portal or channel it came to.
+    pub owner: String,
+    /// The vendor's key against repetition, unique for the owner.
+    pub key: String,
+    /// The body, as it came.
+    pub body: Option<String>,
+    /// See [`crate::store::sqlite_nouns::hook`].
+    pub state: i16,
+    /// How often working it failed.
+    pub attempts: i32,
+    /// When it came.
+    pub received_at: i64,
+}
+
+/// A delivery as the feeder works it.
+#[derive(Queryable, Selectable, Debug, Clone, PartialEq, Eq)]
+#[diesel(table_name = hooks, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+pub struct HookRow {
+    /// Its id.
+    pub id: String,
+    /// What sent it.
+    pub source: String,
+    /// The portal or channel it came to.
+    pub owner: String,
+    /// The vendor's key.
+    pub key: String,
+    /// The body.
+    pub body: Option<String>,
+    /// How often working it failed.
+    pub attempts: i32,
+    /// When it came.
+    pub received_at: i64,
 }
 
 /// Writes a value as the text of a column.

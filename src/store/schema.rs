@@ -241,6 +241,8 @@ diesel::table! {
         waits -> Bool,
         exact -> Bool,
         comments -> Bool,
+        mode -> Text,
+        plan -> Nullable<Text>,
         state -> SmallInt,
         open_entries -> Integer,
         answer_by -> Nullable<BigInt>,
@@ -256,6 +258,7 @@ diesel::table! {
         ok -> Nullable<Bool>,
         code -> Nullable<Text>,
         reason -> Nullable<Text>,
+        message -> Nullable<Text>,
     }
 }
 

@@ -242,6 +242,9 @@ CREATE TABLE answers (
     waits BOOLEAN NOT NULL,
     exact BOOLEAN NOT NULL,
     comments BOOLEAN NOT NULL,
+    -- `all` or `first`; what is to be tried after the first address
+    mode TEXT NOT NULL,
+    plan TEXT,
     state SMALLINT NOT NULL,
     open_entries INTEGER NOT NULL,
     answer_by BIGINT,
@@ -255,6 +258,7 @@ CREATE TABLE answer_entries (
     ok BOOLEAN,
     code TEXT,
     reason TEXT,
+    message TEXT,
     PRIMARY KEY (answer, entry)
 );
 

@@ -145,14 +145,14 @@ fn robot_steps(present: &Present, wanted: &Wanted) -> Vec<Step> {
 
 fn sender_steps(present: &Present, wanted: &Wanted) -> Vec<Step> {
     let is_there = |sender: &Sender| present.senders.contains(&sender.code());
-    let mut steps: Vec<Step> = wanted
-        .senders
-        .iter()
-        .map(|sender| match is_there(sender) {
-            true => Step { method: "messageservice.sender.update", params: sender.update_body() },
-            false => Step { method: "messageservice.sender.add", params: sender.add_body() },
-        })
-        .collect();
+    let set_up = |sender: &Sender| {
+        if is_there(sender) {
+            Step { method: "messageservice.sender.update", params: sender.update_body() }
+        } else {
+            Step { method: "messageservice.sender.add", params: sender.add_body() }
+        }
+    };
+    let mut steps: Vec<Step> = wanted.senders.iter().map(set_up).collect();
     let stale = present.senders.iter().filter(|code| !wanted.senders.iter().any(|sender| sender.code() == **code));
     steps.extend(stale.map(|code| Step { method: "messageservice.sender.delete", params: json!({ "CODE": code }) }));
     steps

@@ -3,11 +3,13 @@
 //! The definition is `robots/send_message.json` in the shape of `bizproc.robot.add`; the handler and the user are filled in
 //! at the installation. A robot of a loop gets a new `event_token` each time and every token is good for one answer.
 
+mod recipient;
 mod send_request;
 
 use serde_json::{Value, json};
 
-pub use send_request::{Mode, NotRead, Queue, Recipient, SendRequest};
+pub use recipient::Recipient;
+pub use send_request::{Mode, NotRead, Queue, SendRequest};
 
 use crate::model::result::{Entry, write_entries};
 

@@ -69,7 +69,7 @@ fn read_change(entry: &Value, change: &Value, value: &Value, events: &mut Vec<(S
         "messages" => {
             events.extend(field::list(value, "statuses").iter().filter_map(receipt));
             events.extend(field::list(value, "messages").iter().filter_map(|said| incoming::message(value, said)));
-            let troubles = field::list(value, "errors").iter().map(|error| code::said(error));
+            let troubles = field::list(value, "errors").iter().map(code::said);
             events.extend(troubles.map(|seen| (change_key(entry, change), Event::Trouble { seen })));
         }
         "smb_message_echoes" => {

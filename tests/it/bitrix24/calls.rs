@@ -209,7 +209,7 @@ async fn pages_and_empty_bodies_are_no_replies() {
 async fn a_silent_portal_leaves_the_fate_open_and_a_closed_port_does_not() {
     let http = http();
     let server = MockServer::start().await;
-    let late = ResponseTemplate::new(200).set_delay(Duration::from_secs(60));
+    let late = ResponseTemplate::new(200).set_delay(Duration::from_mins(1));
     Mock::given(method("POST")).respond_with(late).mount(&server).await;
     let limits = Limits { deadline: Duration::from_millis(200), ..Limits::CALL };
     let fault = call(&http, &portal(&server), "m", &json!({}), limits).await.unwrap_err();

@@ -5,16 +5,12 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::model::address::{chat_peer, phone_digits, split_list};
+use super::recipient::{Recipient, SHOWN, read_recipients};
+
 use crate::model::id::LineId;
-use crate::model::message::{Kind, Peer};
+use crate::model::message::Kind;
 use crate::model::php_form::{FieldError, Fields};
 use crate::model::result::{Code, Entry};
-
-/// The most addresses of one call.
-const ADDRESS_LIMIT: usize = 100;
-/// How much of an unreadable address is repeated to its writer, in characters.
-const SHOWN: usize = 64;
 
 /// A message that a robot asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,15 +37,6 @@ pub struct SendRequest {
     pub async_result: bool,
     /// Whether the result goes to the card's comments too.
     pub card_comment: bool,
-}
-
-/// One address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
-    /// The address as the result names it.
-    pub chat_id: String,
-    /// Whom it means, or why that cannot be told. Only this entry of the result is N then.
-    pub to: Result<Peer, Code>,
 }
 
 /// Who of several addresses gets the message.
@@ -102,24 +89,23 @@ impl SendRequest {
     /// [`NotRead`] where nothing can be sent to anybody; one bad address among good ones is no error.
     pub fn read(properties: &Value, region: &str) -> Result<Self, NotRead> {
         let fields = Fields::of(properties);
-        let recipients = read_recipients(&fields, region)?;
+        let unreadable = |(code, text)| NotRead { code, text, chat_ids: Vec::new() };
+        let lists = |name| texts(&fields, name).map_err(unreadable);
+        let (phones, chats, messengers) = (lists("phones")?, lists("chat_ids")?, lists("messenger")?);
+        let recipients = read_recipients(&phones, &chats, &messengers, region).map_err(unreadable)?;
         let chat_ids = || recipients.iter().map(|recipient| recipient.chat_id.clone()).collect();
-        let rest = Rest::read(&fields).map_err(|(code, text)| NotRead { code, text, chat_ids: chat_ids() })?;
-        Ok(Self { recipients, ..rest.0 })
+        let rest = Self::read_rest(&fields).map_err(|(code, text)| NotRead { code, text, chat_ids: chat_ids() })?;
+        Ok(Self { recipients, ..rest })
     }
-}
 
-/// Everything but the recipients.
-struct Rest(SendRequest);
-
-impl Rest {
-    fn read(fields: &Fields<'_>) -> Result<Self, (Code, String)> {
+    /// Everything but the recipients.
+    fn read_rest(fields: &Fields<'_>) -> Result<Self, (Code, String)> {
         let text = text(fields, "message")?;
         if text.trim().is_empty() {
             return Err((Code::MessageEmpty, String::new()));
         }
         let names = (trimmed(fields, "first_name")?, trimmed(fields, "last_name")?);
-        Ok(Self(SendRequest {
+        Ok(Self {
             recipients: Vec::new(),
             mode: read_mode(&trimmed(fields, "recipients")?)?,
             text: text.into_owned(),
@@ -131,62 +117,8 @@ impl Rest {
             queue: read_queue(&trimmed(fields, "queue")?)?,
             async_result: fields.raw("async_result").is_none() || fields.flag("async_result"),
             card_comment: fields.flag("card_comment"),
-        }))
+        })
     }
-}
-
-fn read_recipients(fields: &Fields<'_>, region: &str) -> Result<Vec<Recipient>, NotRead> {
-    let unreadable = |(code, text)| NotRead { code, text, chat_ids: Vec::new() };
-    let lists = |name| texts(fields, name).map_err(unreadable);
-    let (phones, chats, messengers) = (lists("phones")?, lists("chat_ids")?, lists("messenger")?);
-    let mut recipients = Vec::new();
-    collect(&mut recipients, &phones, |text| phone_digits(text, region).map(Peer::Phone));
-    collect(&mut recipients, &chats, chat_peer);
-    if recipients.is_empty() {
-        // the field of the card names the same person a second time, so it counts only where nothing else is given
-        collect(&mut recipients, &messengers, |text| messenger_peer(text, region));
-    }
-    match recipients.len() {
-        0 => Err(unreadable((Code::AddressEmpty, String::new()))),
-        1..=ADDRESS_LIMIT => Ok(recipients),
-        _ => Err(unreadable((Code::RequestBad, format!("адресов больше {ADDRESS_LIMIT}")))),
-    }
-}
-
-fn collect(recipients: &mut Vec<Recipient>, texts: &[Cow<'_, str>], read: impl Fn(&str) -> Option<Peer>) {
-    for part in texts.iter().flat_map(|text| split_list(text)) {
-        // one more than the limit is enough to refuse the call
-        if recipients.len() > ADDRESS_LIMIT {
-            return;
-        }
-        let recipient = match read(part) {
-            Some(peer) => Recipient { chat_id: peer.chat_id(), to: Ok(peer) },
-            None => Recipient { chat_id: part.chars().take(SHOWN).collect(), to: Err(Code::AddressBad) },
-        };
-        if !recipients.contains(&recipient) {
-            recipients.push(recipient);
-        }
-    }
-}
-
-/// Reads a value of the card's field «Мессенджер»: `imol|connector|line|chat|user` of our own connectors, a Telegram name
-/// in any spelling, or a phone.
-fn messenger_peer(text: &str, region: &str) -> Option<Peer> {
-    if let Some(open_line) = text.strip_prefix("imol|") {
-        let mut parts = open_line.split('|');
-        let (connector, _line, chat) = (parts.next()?, parts.next()?, parts.next()?);
-        // another vendor's connector names chats in its own way
-        return chat_peer(chat).filter(|_| connector.starts_with("switchboard"));
-    }
-    let address = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
-    let name = ["t.me/", "telegram.me/", "@"].iter().find_map(|prefix| address.strip_prefix(prefix));
-    if let Some(name) = name {
-        return chat_peer(&format!("@{}", name.trim_end_matches('/')));
-    }
-    let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && (4..=32).contains(&text.len())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_name { chat_peer(&format!("@{text}")) } else { phone_digits(text, region).map(Peer::Phone) }
 }
 
 fn read_mode(text: &str) -> Result<Mode, (Code, String)> {
@@ -252,10 +184,11 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::message::Peer;
     use serde_json::json;
 
-    fn read(properties: Value) -> Result<SendRequest, NotRead> {
-        SendRequest::read(&properties, "RU")
+    fn read(properties: &Value) -> Result<SendRequest, NotRead> {
+        SendRequest::read(properties, "RU")
     }
 
     fn phone(digits: &str) -> Recipient {
@@ -264,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_field_is_read() {
-        let request = read(json!({
+        let request = read(&json!({
             "phones": "+7 999 000-00-01; 8 (999) 000-00-02,79990000001",
             "chat_ids": "@Ivan, -100123; ivan@example.com",
             "messenger": "imol|switchboard_wa|12|wa-79990000009|585",
@@ -298,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_is_not_filled_in_has_a_sensible_value() {
-        let request = read(json!({"phones": ["+79990000001"], "message": "Привет", "line_id": ""})).unwrap();
+        let request = read(&json!({"phones": ["+79990000001"], "message": "Привет", "line_id": ""})).unwrap();
         let expected = SendRequest {
             recipients: vec![phone("79990000001")],
             mode: Mode::All,
@@ -313,13 +246,6 @@ mod tests {
             card_comment: false,
         };
         assert_eq!(request, expected);
-    }
-
-    #[test]
-    fn one_bad_phone_spoils_only_its_own_entry() {
-        let request = read(json!({"phones": "79990000001, 12345; 79990000002", "message": "x"})).unwrap();
-        let bad = Recipient { chat_id: "12345".into(), to: Err(Code::AddressBad) };
-        assert_eq!(request.recipients, [phone("79990000001"), bad, phone("79990000002")]);
     }
 
     #[test]
@@ -345,30 +271,16 @@ mod tests {
             (json!({"phones": {"a": {"b": "c"}}, "message": "x"}), ":N:[request_bad] поле phones не читается"),
             (json!([]), ":N:[address_empty] не указан ни телефон, ни id чата"),
         ] {
-            let entries = read(properties).unwrap_err().entries();
+            let entries = read(&properties).unwrap_err().entries();
             assert_eq!(crate::model::result::write_entries(&entries), result);
-        }
-    }
-
-    #[test]
-    fn the_messenger_field_is_read_as_the_crm_gives_it() {
-        let peer = |text: &str| read(json!({"messenger": text, "message": "x"})).unwrap().recipients[0].to.clone();
-        assert_eq!(peer("imol|switchboard_wa|12|wa-79990000001|585"), Ok(Peer::Chat("wa-79990000001".into())));
-        assert_eq!(peer("imol|telegrambot|12|777|585"), Err(Code::AddressBad));
-        for text in ["Ivan_Petrov", "@ivan_petrov", "https://t.me/Ivan_Petrov", "t.me/ivan_petrov/"] {
-            assert_eq!(peer(text), Ok(Peer::Username("ivan_petrov".into())), "{text}");
-        }
-        assert_eq!(peer("+7 999 000-00-01"), Ok(Peer::Phone("79990000001".into())));
-        for text in ["https://vk.com/ivan", "imol|", "imol|switchboard_wa|12", "Иван"] {
-            assert_eq!(peer(text), Err(Code::AddressBad), "{text}");
         }
     }
 
     #[test]
     fn too_many_addresses_are_refused_as_a_whole() {
         let many: Vec<_> = (0..101).map(|n| format!("@name_{n}")).collect();
-        let error = read(json!({"chat_ids": many.join(","), "message": "x"})).unwrap_err();
+        let error = read(&json!({"chat_ids": many.join(","), "message": "x"})).unwrap_err();
         assert_eq!((error.code, error.chat_ids.len()), (Code::RequestBad, 0));
-        assert_eq!(read(json!({"chat_ids": many[..100].join(","), "message": "x"})).unwrap().recipients.len(), 100);
+        assert_eq!(read(&json!({"chat_ids": many[..100].join(","), "message": "x"})).unwrap().recipients.len(), 100);
     }
 }

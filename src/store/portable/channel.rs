@@ -1,0 +1,114 @@
+//! Channels.
+
+use diesel::prelude::*;
+
+use super::Connection;
+use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
+use crate::store::Result;
+use crate::store::row::ChannelRow;
+use crate::store::schema::channels;
+
+/// Attaches a channel.
+pub fn create(conn: &mut Connection, row: &ChannelRow) -> Result<()> {
+    diesel::insert_into(channels::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// One channel of a company.
+pub fn by_id(conn: &mut Connection, company: CompanyId, id: ChannelId) -> Result<Option<ChannelRow>> {
+    Ok(channels::table
+        .find(id.to_string())
+        .filter(channels::company.eq(company.to_string()))
+        .select(ChannelRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The channel whose deliveries come to this address; the key is the proof of company.
+pub fn by_hook_key(conn: &mut Connection, key: &str) -> Result<Option<ChannelRow>> {
+    Ok(channels::table.filter(channels::hook_key.eq(key)).select(ChannelRow::as_select()).first(conn).optional()?)
+}
+
+/// The channel of a vendor's account, whosever it is: an account is attached once.
+pub fn by_account(conn: &mut Connection, messenger: &str, account: &str) -> Result<Option<ChannelRow>> {
+    Ok(channels::table
+        .filter(channels::messenger.eq(messenger).and(channels::account.eq(account)))
+        .select(ChannelRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The channels of a line, oldest first.
+pub fn of_line(conn: &mut Connection, company: CompanyId, line: LineId) -> Result<Vec<ChannelRow>> {
+    Ok(channels::table
+        .filter(channels::company.eq(company.to_string()).and(channels::line.eq(line)))
+        .order(channels::id)
+        .select(ChannelRow::as_select())
+        .load(conn)?)
+}
+
+/// The channels of a company, oldest first.
+pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<ChannelRow>> {
+    Ok(channels::table
+        .filter(channels::company.eq(company.to_string()))
+        .order(channels::id)
+        .select(ChannelRow::as_select())
+        .load(conn)?)
+}
+
+/// The channel of a lane.
+pub fn of_lane(conn: &mut Connection, company: CompanyId, lane: LaneId) -> Result<Option<ChannelRow>> {
+    Ok(channels::table
+        .filter(channels::company.eq(company.to_string()).and(channels::lane.eq(lane)))
+        .select(ChannelRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// Moves a channel from one of the states to another; tells whether it was in one of them.
+pub fn set_state(
+    conn: &mut Connection,
+    company: CompanyId,
+    id: ChannelId,
+    from: &[&str],
+    to: &str,
+    reason: Option<&str>,
+) -> Result<bool> {
+    let channel = channels::table
+        .find(id.to_string())
+        .filter(channels::company.eq(company.to_string()).and(channels::state.eq_any(from)));
+    Ok(diesel::update(channel).set((channels::state.eq(to), channels::lost_reason.eq(reason))).execute(conn)? == 1)
+}
+
+/// Attaches a lost channel again: its secrets, its settings, its line.
+pub fn renew(
+    conn: &mut Connection,
+    company: CompanyId,
+    id: ChannelId,
+    secrets: &str,
+    settings: &str,
+    now: i64,
+) -> Result<bool> {
+    let channel = channels::table.find(id.to_string()).filter(channels::company.eq(company.to_string()));
+    Ok(diesel::update(channel)
+        .set((
+            channels::secrets.eq(secrets),
+            channels::settings.eq(settings),
+            channels::state.eq("connected"),
+            channels::lost_reason.eq(None::<String>),
+            channels::connected_at.eq(now),
+        ))
+        .execute(conn)?
+        == 1)
+}
+
+/// Every channel's sealed secrets, to seal them with a new key.
+pub fn secrets(conn: &mut Connection) -> Result<Vec<(String, String)>> {
+    Ok(channels::table.select((channels::id, channels::secrets)).load(conn)?)
+}
+
+/// Replaces sealed secrets, if they are still what was read.
+pub fn reseal(conn: &mut Connection, id: &str, from: &str, to: &str) -> Result<bool> {
+    let channel = channels::table.find(id).filter(channels::secrets.eq(from));
+    Ok(diesel::update(channel).set(channels::secrets.eq(to)).execute(conn)? == 1)
+}

@@ -1,0 +1,86 @@
+//! Dialogs and contacts, as far as the trips of messages need them.
+
+use diesel::prelude::*;
+
+use super::Connection;
+use crate::model::id::{ChannelId, CompanyId};
+use crate::store::Result;
+use crate::store::row::{ContactRow, DialogRow};
+use crate::store::schema::{contacts, dialogs};
+
+/// The dialog of a chat on a channel.
+pub fn by_chat(conn: &mut Connection, channel: ChannelId, chat: &str) -> Result<Option<DialogRow>> {
+    Ok(dialogs::table
+        .filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)))
+        .select(DialogRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The dialog on a channel whose contact has this user name or phone.
+pub fn by_contact(
+    conn: &mut Connection,
+    channel: ChannelId,
+    username: Option<&str>,
+    phone: Option<&str>,
+) -> Result<Option<DialogRow>> {
+    let mut found = dialogs::table
+        .inner_join(contacts::table.on(dialogs::contact.eq(contacts::id.nullable())))
+        .filter(dialogs::channel.eq(channel.to_string()))
+        .select(DialogRow::as_select())
+        .into_boxed();
+    if let Some(username) = username {
+        found = found.filter(contacts::username.eq(username.to_owned()));
+    }
+    if let Some(phone) = phone {
+        found = found.filter(contacts::phone.eq(phone.to_owned()));
+    }
+    Ok(found.first(conn).optional()?)
+}
+
+/// Makes a dialog; nothing where the chat has one.
+pub fn create(conn: &mut Connection, row: &DialogRow) -> Result<bool> {
+    Ok(diesel::insert_into(dialogs::table).values(row).on_conflict_do_nothing().execute(conn)? == 1)
+}
+
+/// Makes a contact.
+pub fn create_contact(conn: &mut Connection, row: &ContactRow) -> Result<()> {
+    diesel::insert_into(contacts::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// The customer wrote: the vendor's window opens, and we may write.
+pub fn heard(conn: &mut Connection, channel: ChannelId, chat: &str, at: i64) -> Result<()> {
+    let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));
+    diesel::update(dialog.filter(dialogs::incoming_at.is_null().or(dialogs::incoming_at.lt(at))))
+        .set((dialogs::incoming_at.eq(at), dialogs::allowed.eq(true)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Whether we may write into a chat.
+pub fn set_allowed(conn: &mut Connection, channel: ChannelId, chat: &str, allowed: bool) -> Result<()> {
+    let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));
+    diesel::update(dialog).set(dialogs::allowed.eq(allowed)).execute(conn)?;
+    Ok(())
+}
+
+/// The vendor gave a chat another name.
+pub fn rename(conn: &mut Connection, channel: ChannelId, from: &str, to: &str) -> Result<()> {
+    let taken = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(to)));
+    if taken.count().get_result::<i64>(conn)? == 0 {
+        let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(from)));
+        diesel::update(dialog).set(dialogs::chat.eq(to)).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The newest dialogs of a company.
+pub fn newest(conn: &mut Connection, company: CompanyId, limit: i64) -> Result<Vec<DialogRow>> {
+    Ok(dialogs::table
+        .filter(dialogs::company.eq(company.to_string()))
+        .order(dialogs::id.desc())
+        .limit(limit)
+        .select(DialogRow::as_select())
+        .load(conn)?)
+}

@@ -1,0 +1,148 @@
+//! Portals and the tokens of their people.
+
+use diesel::prelude::*;
+
+use super::Connection;
+use crate::model::id::{CompanyId, LaneId, PortalId};
+use crate::store::Result;
+use crate::store::row::{PortalPatch, PortalRow, TokenPairRow};
+use crate::store::schema::{portal_tokens, portals};
+
+/// Installs a portal.
+pub fn create(conn: &mut Connection, row: &PortalRow) -> Result<()> {
+    diesel::insert_into(portals::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Changes what an installation, an update or a move brings.
+pub fn patch(conn: &mut Connection, company: CompanyId, id: PortalId, patch: &PortalPatch) -> Result<bool> {
+    let portal = portals::table.find(id.to_string()).filter(portals::company.eq(company.to_string()));
+    Ok(diesel::update(portal).set(patch).execute(conn)? == 1)
+}
+
+/// The portal of a member id: the key of every delivery of Bitrix24, checked with its application token.
+pub fn by_member(conn: &mut Connection, member_id: &str) -> Result<Option<PortalRow>> {
+    Ok(portals::table.filter(portals::member_id.eq(member_id)).select(PortalRow::as_select()).first(conn).optional()?)
+}
+
+/// The portal whose secret path this is.
+pub fn by_hook_key(conn: &mut Connection, key: &str) -> Result<Option<PortalRow>> {
+    Ok(portals::table.filter(portals::hook_key.eq(key)).select(PortalRow::as_select()).first(conn).optional()?)
+}
+
+/// One portal of a company.
+pub fn by_id(conn: &mut Connection, company: CompanyId, id: PortalId) -> Result<Option<PortalRow>> {
+    Ok(portals::table
+        .find(id.to_string())
+        .filter(portals::company.eq(company.to_string()))
+        .select(PortalRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The portals of a company.
+pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<PortalRow>> {
+    Ok(portals::table
+        .filter(portals::company.eq(company.to_string()))
+        .order(portals::id)
+        .select(PortalRow::as_select())
+        .load(conn)?)
+}
+
+/// The lane of a portal.
+pub fn lane_of(conn: &mut Connection, company: CompanyId, id: PortalId) -> Result<Option<LaneId>> {
+    Ok(portals::table
+        .find(id.to_string())
+        .filter(portals::company.eq(company.to_string()))
+        .select(portals::lane)
+        .first(conn)
+        .optional()?)
+}
+
+/// An event came: health watches when the last one did.
+pub fn heard(conn: &mut Connection, id: &str, now: i64) -> Result<()> {
+    diesel::update(portals::table.find(id)).set(portals::event_at.eq(now)).execute(conn)?;
+    Ok(())
+}
+
+/// Keeps a token pair of one of the portal's people, as a page, an event or an installation brought it.
+pub fn keep_tokens(conn: &mut Connection, row: &TokenPairRow) -> Result<()> {
+    let kept = diesel::update(portal_tokens::table.find((&row.portal, &row.user_id)))
+        .set((
+            portal_tokens::is_admin.eq(row.is_admin),
+            portal_tokens::access_token.eq(&row.access_token),
+            portal_tokens::refresh_token.eq(&row.refresh_token),
+            portal_tokens::expires_at.eq(row.expires_at),
+            portal_tokens::version.eq(portal_tokens::version + 1),
+            portal_tokens::dead.eq(false),
+        ))
+        .execute(conn)?;
+    if kept == 0 {
+        diesel::insert_into(portal_tokens::table).values(row).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The token pairs of a portal that may still be good: administrators first, the freshest first.
+pub fn tokens(conn: &mut Connection, portal: PortalId) -> Result<Vec<TokenPairRow>> {
+    Ok(portal_tokens::table
+        .filter(portal_tokens::portal.eq(portal.to_string()).and(portal_tokens::dead.eq(false)))
+        .order((portal_tokens::is_admin.desc(), portal_tokens::expires_at.desc()))
+        .select(TokenPairRow::as_select())
+        .load(conn)?)
+}
+
+/// Takes the right to renew a pair until a moment; one process at a time has it.
+pub fn lease_tokens(
+    conn: &mut Connection,
+    portal: PortalId,
+    user_id: &str,
+    version: i64,
+    owner: &str,
+    now: i64,
+    until: i64,
+) -> Result<bool> {
+    let free = portal_tokens::table
+        .find((portal.to_string(), user_id))
+        .filter(portal_tokens::version.eq(version).and(portal_tokens::lease_until.le(now)));
+    Ok(diesel::update(free)
+        .set((portal_tokens::lease_owner.eq(owner), portal_tokens::lease_until.eq(until)))
+        .execute(conn)?
+        == 1)
+}
+
+/// Writes a renewed pair over the version it began from, and gives the right to renew back.
+pub fn renew_tokens(
+    conn: &mut Connection,
+    portal: PortalId,
+    user_id: &str,
+    version: i64,
+    access: &str,
+    refresh: &str,
+    expires_at: i64,
+) -> Result<bool> {
+    let held = portal_tokens::table.find((portal.to_string(), user_id)).filter(portal_tokens::version.eq(version));
+    Ok(diesel::update(held)
+        .set((
+            portal_tokens::access_token.eq(access),
+            portal_tokens::refresh_token.eq(refresh),
+            portal_tokens::expires_at.eq(expires_at),
+            portal_tokens::version.eq(version + 1),
+            portal_tokens::lease_until.eq(0i64),
+        ))
+        .execute(conn)?
+        == 1)
+}
+
+/// Gives the right to renew back without a new pair; a dead pair is not tried again.
+pub fn drop_lease(conn: &mut Connection, portal: PortalId, user_id: &str, version: i64, dead: bool) -> Result<()> {
+    let held = portal_tokens::table.find((portal.to_string(), user_id)).filter(portal_tokens::version.eq(version));
+    diesel::update(held).set((portal_tokens::lease_until.eq(0i64), portal_tokens::dead.eq(dead))).execute(conn)?;
+    Ok(())
+}
+
+/// Forgets the tokens of a portal that was uninstalled.
+pub fn forget_tokens(conn: &mut Connection, portal: PortalId) -> Result<()> {
+    diesel::delete(portal_tokens::table.filter(portal_tokens::portal.eq(portal.to_string()))).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The suite that every messenger of the catalogue must pass. A new messenger adds its row in `case`, its folder of
+//! fixtures and its schema; everything here then runs for it too.
+
+mod case;
+mod faults;
+mod incoming;
+mod outgoing;
+mod schemas;
+mod telegram_bot;
+mod waba;
+mod wire;
+
+use switchboard::messenger::{catalogue, of};
+use switchboard::model::message::Kind;
+use switchboard::model::pace::Pace;
+
+#[test]
+fn every_messenger_is_found_by_its_kind_and_only_once() {
+    for messenger in catalogue() {
+        let kind = messenger.about().kind;
+        assert_eq!(of(kind).map(|found| found.about().kind), Some(kind));
+        assert_eq!(catalogue().iter().filter(|other| other.about().kind == kind).count(), 1);
+    }
+    assert!(of(Kind::Avito).is_none());
+}
+
+#[test]
+fn every_card_is_complete() {
+    for messenger in catalogue() {
+        let about = messenger.about();
+        let what = about.kind.slug();
+        assert!(!about.title.0.is_empty() && !about.title.1.is_empty(), "{what}");
+        assert!(!about.form.is_empty(), "{what}");
+        for field in about.form {
+            assert!(!field.name.is_empty() && !field.label.0.is_empty() && !field.label.1.is_empty(), "{what}");
+            assert!(field.label.0.chars().any(|c| ('а'..='я').contains(&c)), "{what}: {} is not Russian", field.name);
+            assert_eq!(field.secret, ["token", "secret", "pin"].iter().any(|word| field.name.contains(word)), "{what}");
+        }
+        assert!(about.text_limit >= about.caption_limit && about.caption_limit > 0, "{what}");
+        assert!(!about.media_limits.is_empty() && about.media_limits.iter().all(|(_, limit)| *limit > 0), "{what}");
+        assert!(about.vendor.starts_with("https://") && !about.vendor.ends_with('/'), "{what}");
+        let Pace::Gap { from_ms, to_ms, live_ms } = about.pace else { panic!("{what}: a channel keeps a gap") };
+        assert!(about.floor_ms > 0 && from_ms >= about.floor_ms && to_ms >= from_ms && live_ms > 0, "{what}");
+        assert!(serde_json::to_value(about).unwrap()["kind"] == what);
+    }
+}

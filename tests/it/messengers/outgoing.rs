@@ -1,0 +1,174 @@
+//! What leaves: every kind of message, held against the vendor's own schema.
+
+use switchboard::model::message::{Content, IncomingMedia, MediaKind, Peer};
+use switchboard::model::result::Code;
+use switchboard::model::vendor::Answer;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
+
+use super::case::{Case, KINDS, NOW, cases, file, text};
+use super::wire::FILE;
+
+/// A vendor that takes everything.
+pub(super) async fn taking(case: &Case) -> MockServer {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(&case.success);
+    Mock::given(matchers::any()).respond_with(answer).mount(&server).await;
+    server
+}
+
+/// Sends one message and gives back what reached the vendor.
+pub(super) async fn sent(case: &Case, content: Content, reply_to: Option<&str>) -> (Answer, Vec<Request>) {
+    let server = taking(case).await;
+    let mut message = case.message(content);
+    message.reply_to = reply_to.map(str::to_owned);
+    let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
+    (answer, server.received_requests().await.unwrap())
+}
+
+fn check(case: &Case, requests: &[Request]) {
+    for request in requests {
+        match case.folder {
+            "telegram-bot" => super::schemas::check_telegram(request),
+            _ => super::schemas::check_waba(request),
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_message_fits_the_schema() {
+    for case in cases() {
+        let captions = |kind| {
+            (case.folder == "telegram-bot" && kind != MediaKind::Sticker)
+                || matches!(kind, MediaKind::Image | MediaKind::Video | MediaKind::Document)
+        };
+        let mut contents = vec![text("Здравствуйте! https://example.test"), text("<b>&amp;</b> *_[x](y)")];
+        for kind in KINDS {
+            for source in ["store:good", "https://files.example.test/a.bin"] {
+                contents.push(file(kind, source, captions(kind).then_some("Подпись")));
+                contents.push(file(kind, source, None));
+            }
+        }
+        for content in contents {
+            for reply_to in [None, Some("101")] {
+                let what = format!("{}: {content:?}", case.name());
+                let (answer, requests) = sent(&case, content.clone(), reply_to).await;
+                assert!(
+                    matches!(answer, Answer::Done { ref vendor_ids, .. } if vendor_ids.len() == 1),
+                    "{what}: {answer:?}"
+                );
+                check(&case, &requests);
+                let ours = content.media.as_ref().is_some_and(|media| media.source.starts_with("store:"));
+                let carried = requests.iter().any(|request| request.body.windows(FILE.len()).any(|part| part == FILE));
+                assert_eq!(carried, ours, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
+    for case in cases() {
+        let about = case.messenger.about();
+        let long = |count: usize| Some("я".repeat(count));
+        let mut heavy = file(MediaKind::Image, "store:good", None);
+        heavy.media.as_mut().unwrap().size = Some(u64::MAX);
+        let mut wordy = file(MediaKind::Image, "store:good", None);
+        wordy.text = long(about.caption_limit + 1);
+        for (content, code) in [
+            (Content::default(), Code::MessageEmpty),
+            (text(" \n"), Code::MessageEmpty),
+            (Content { text: long(about.text_limit + 1), ..Content::default() }, Code::MessageTooLong),
+            (wordy, Code::MessageTooLong),
+            (heavy, Code::FileTooBig),
+            (file(MediaKind::Sticker, "store:good", Some("подпись")), Code::NotSupported),
+        ] {
+            let (answer, requests) = sent(&case, content, None).await;
+            assert!(
+                matches!(answer, Answer::Refused { code: told, .. } if told == code),
+                "{}: {answer:?}",
+                case.name()
+            );
+            assert!(requests.is_empty(), "{}", case.name());
+        }
+        let (answer, _) = sent(&case, Content { text: long(about.text_limit), ..Content::default() }, None).await;
+        assert!(matches!(answer, Answer::Done { .. }), "{}", case.name());
+    }
+}
+
+#[tokio::test]
+async fn abilities_agree_with_answers() {
+    for case in cases() {
+        let abilities = case.messenger.about().abilities;
+        let server = taking(&case).await;
+        let mut message = case.message(text("1"));
+        message.to = Peer::Phone("79161234567".to_owned());
+        let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
+        if abilities.first_by_phone {
+            assert!(matches!(answer, Answer::Done { .. }), "{}", case.name());
+        } else {
+            assert!(
+                matches!(answer, Answer::Refused { code: Code::CannotWriteFirst, .. }),
+                "{}: {answer:?}",
+                case.name()
+            );
+            assert!(server.received_requests().await.unwrap().is_empty());
+        }
+        message = case.message(text("1"));
+        message.window_until = Some(NOW);
+        let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
+        let closed = matches!(answer, Answer::Refused { code: Code::WindowClosed, .. });
+        assert_eq!(closed, !abilities.free_text_always, "{}: {answer:?}", case.name());
+        message = case.message(super::waba::template_content());
+        let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
+        assert_eq!(matches!(answer, Answer::Done { .. }), abilities.templates, "{}: {answer:?}", case.name());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_came_in_is_fetched_up_to_its_limit() {
+    for case in cases() {
+        let server = MockServer::start().await;
+        match case.folder {
+            "telegram-bot" => super::telegram_bot::offer_file(&case, &server).await,
+            _ => super::waba::offer_file(&case, &server).await,
+        }
+        let media = IncomingMedia {
+            kind: MediaKind::Document,
+            vendor_id: "1003383421387256".to_owned(),
+            name: None,
+            mime: Some("application/pdf".to_owned()),
+            size: None,
+        };
+        let wire = case.patient_wire(&server.uri());
+        let fetched = case.messenger.fetch_media(&wire, &media, FILE.len() as u64).await.ok().unwrap();
+        assert_eq!((&fetched.bytes[..], fetched.mime.as_deref()), (FILE, Some("application/pdf")));
+        let too_big = |answer: &Answer| matches!(answer, Answer::Refused { code: Code::FileTooBig, .. });
+        let answer = case.messenger.fetch_media(&wire, &media, FILE.len() as u64 - 1).await.err().unwrap();
+        assert!(too_big(&answer), "{}: {answer:?}", case.name());
+        let announced = IncomingMedia { size: Some(1 << 40), ..media.clone() };
+        assert!(too_big(&case.messenger.fetch_media(&wire, &announced, 1 << 20).await.err().unwrap()));
+        // nobody is there any more: a fetch may be repeated, so it is never unsure
+        server.reset().await;
+        drop(server);
+        let answer = case.messenger.fetch_media(&case.wire("http://127.0.0.1:9"), &media, 100).await.err().unwrap();
+        assert!(matches!(answer, Answer::Down { .. }), "{}: {answer:?}", case.name());
+        case.assert_no_secret(&format!("{answer:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_file_keeps_its_name_and_brings_no_header_of_its_own() {
+    for case in cases() {
+        for (name, told) in [
+            ("Договор 1.pdf", "filename=\"Договор 1.pdf\""),
+            ("a\r\nX-Evil: 1\r\n\r\nb.pdf", "filename=\"a__X-Evil: 1____b.pdf\""),
+            ("", "filename=\"file\""),
+        ] {
+            let mut content = file(MediaKind::Document, "store:good", None);
+            content.media.as_mut().unwrap().name = name.to_owned();
+            let (_, requests) = sent(&case, content, None).await;
+            let body = String::from_utf8_lossy(&requests[0].body);
+            assert!(body.contains(told), "{}: {body}", case.name());
+        }
+    }
+}

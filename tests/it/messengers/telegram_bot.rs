@@ -1,0 +1,296 @@
+//! Telegram bots: their row in the suite, and what only they do.
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use switchboard::messenger::{AttachNext, AttachStep, Messenger};
+use switchboard::model::message::{MediaKind, Peer};
+use switchboard::model::result::Code;
+use switchboard::model::vendor::{Answer, Scope};
+use wiremock::matchers::{body_partial_json, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::case::{Case, NOW, cases, file, text};
+use super::outgoing::sent;
+use super::wire::FILE;
+
+const TOKEN: &str = "7000000001:AAE-token_of_the_bot_0123456789abcd";
+
+pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
+    let error =
+        |code: u16, description: &str| (code, json!({"ok": false, "error_code": code, "description": description}));
+    let row = |(status, body): (u16, Value), answer: Answer| (status, body, answer);
+    let blocked = "Forbidden: bot was blocked by the user";
+    let lost = "Bad Request: chat not found";
+    let success: Value =
+        json!({"ok": true, "result": {"message_id": 110, "date": 1, "chat": {"id": 5_000_000_001_i64}}});
+    Case {
+        messenger,
+        folder: "telegram-bot",
+        secrets: json!({"token": TOKEN, "secret": "Sb_9f3-secret"}),
+        settings: json!({}),
+        peer: Peer::Chat("5000000001".to_owned()),
+        sign: |_| ("x-telegram-bot-api-secret-token".to_owned(), "Sb_9f3-secret".to_owned()),
+        answers: vec![
+            (200, success.clone(), Answer::Done { vendor_ids: vec!["110".to_owned()], chat: None }),
+            (
+                429,
+                json!({"ok": false, "error_code": 429, "description": "Too Many Requests: retry after 35",
+                    "parameters": {"retry_after": 35}}),
+                Answer::Busy { after_ms: 35_000, scope: Scope::Lane },
+            ),
+            row(error(401, "Unauthorized"), Answer::Expired { seen: "Unauthorized".to_owned() }),
+            row(error(403, blocked), Answer::Refused { code: Code::Blocked, text: blocked.to_owned() }),
+            row(error(400, lost), Answer::Nobody { text: lost.to_owned() }),
+            row(error(500, "Internal"), Answer::Unsure { seen: "Internal".to_owned(), resendable: false }),
+            (
+                200,
+                json!({"ok": true, "result": true}),
+                Answer::Unsure { seen: "a success without a message id".to_owned(), resendable: false },
+            ),
+        ],
+        recorded: &[
+            ("resp_send_message_ok.json", 200, "Done { vendor_ids: [\"110\"], chat: None"),
+            // an album answers with a list, which no call of ours asks for
+            ("resp_send_media_group_ok.json", 200, "Unsure"),
+            ("resp_error_400_chat_not_found.json", 400, "Nobody"),
+            ("resp_error_400_delete.json", 400, "Refused { code: Refused"),
+            ("resp_error_400_file_too_big.json", 400, "Refused { code: FileTooBig"),
+            // it moves on and on
+            ("resp_error_400_migrated.json", 400, "Refused { code: Refused"),
+            ("resp_error_401.json", 401, "Expired"),
+            ("resp_error_403_blocked.json", 403, "Refused { code: Blocked"),
+            ("resp_error_403_initiate.json", 403, "Refused { code: CannotWriteFirst"),
+            ("resp_error_409_webhook_active.json", 409, "Expired"),
+            ("resp_error_429.json", 429, "Busy { after_ms: 35000, scope: Lane"),
+        ],
+        success,
+    }
+}
+
+pub(super) async fn offer_file(_: &Case, server: &MockServer) {
+    let found =
+        json!({"ok": true, "result": {"file_id": "x", "file_unique_id": "y", "file_path": "documents/file_5.pdf"}});
+    Mock::given(path(format!("/bot{TOKEN}/getFile")))
+        .and(body_partial_json(json!({"file_id": "1003383421387256"})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(found))
+        .mount(server)
+        .await;
+    Mock::given(method("GET"))
+        .and(path(format!("/file/bot{TOKEN}/documents/file_5.pdf")))
+        .respond_with(ResponseTemplate::new(200).set_body_bytes(FILE))
+        .mount(server)
+        .await;
+}
+
+fn ours() -> Case {
+    cases().into_iter().find(|case| case.folder == "telegram-bot").unwrap()
+}
+
+#[tokio::test]
+async fn a_group_that_became_a_supergroup_is_written_to_under_its_new_id() {
+    let case = ours();
+    let server = MockServer::start().await;
+    let moved = ResponseTemplate::new(400).set_body_json(case.fixture_json("resp_error_400_migrated.json"));
+    Mock::given(body_partial_json(json!({"chat_id": -4_000_000_001_i64})))
+        .respond_with(moved)
+        .expect(1)
+        .mount(&server)
+        .await;
+    let made = json!({"ok": true, "result": {"message_id": 7, "chat": {"id": -1_001_234_567_890_i64}}});
+    let taken = ResponseTemplate::new(200).set_body_json(made);
+    Mock::given(body_partial_json(json!({"chat_id": -1_001_234_567_890_i64})))
+        .respond_with(taken)
+        .expect(1)
+        .mount(&server)
+        .await;
+    let mut message = case.message(text("1"));
+    message.to = Peer::Chat("-4000000001".to_owned());
+    let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
+    assert_eq!(answer, Answer::Done { vendor_ids: vec!["7".to_owned()], chat: Some("-1001234567890".to_owned()) });
+}
+
+#[tokio::test]
+async fn an_answer_to_a_message_that_is_gone_goes_without_it() {
+    let case = ours();
+    let server = MockServer::start().await;
+    let gone = json!({"ok": false, "error_code": 400, "description": "Bad Request: message to be replied not found"});
+    Mock::given(body_partial_json(json!({"reply_parameters": {"message_id": 5}})))
+        .respond_with(ResponseTemplate::new(400).set_body_json(gone))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let taken = ResponseTemplate::new(200).set_body_json(&case.success);
+    Mock::given(path(format!("/bot{TOKEN}/sendMessage"))).respond_with(taken).expect(1).mount(&server).await;
+    let mut message = case.message(text("1"));
+    message.reply_to = Some("5".to_owned());
+    assert!(matches!(case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await, Answer::Done { .. }));
+}
+
+#[tokio::test]
+async fn text_is_sent_as_it_is_and_counted_in_utf16() {
+    let case = ours();
+    let (_, requests) = sent(&case, text("<b>*x*</b> & \\"), None).await;
+    let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
+    assert_eq!(body, json!({"chat_id": 5_000_000_001_i64, "text": "<b>*x*</b> & \\"}));
+    assert!(matches!(sent(&case, text(&"👋".repeat(2048)), None).await.0, Answer::Done { .. }));
+    let (answer, _) = sent(&case, text(&format!("{}x", "👋".repeat(2048))), None).await;
+    assert!(matches!(answer, Answer::Refused { code: Code::MessageTooLong, .. }));
+}
+
+#[tokio::test]
+async fn an_address_that_telegram_would_not_take_as_a_document_is_sent_as_bytes() {
+    let case = ours();
+    let mut content = file(MediaKind::Document, "https://files.example.test/report.xls", Some("Отчёт"));
+    content.media.as_mut().unwrap().mime = "application/vnd.ms-excel".to_owned();
+    let (answer, requests) = sent(&case, content, None).await;
+    assert!(matches!(answer, Answer::Done { .. }));
+    assert!(requests[0].body.windows(FILE.len()).any(|part| part == FILE));
+}
+
+#[tokio::test]
+async fn peers_are_numbers_channels_and_chats_of_business_accounts() {
+    let case = ours();
+    for (to, fields) in [
+        (Peer::Chat("@shop".to_owned()), json!({"chat_id": "@shop"})),
+        (Peer::Username("shop".to_owned()), json!({"chat_id": "@shop"})),
+        (Peer::Chat("-1001".to_owned()), json!({"chat_id": -1001})),
+        (Peer::Chat("bc_0001/500".to_owned()), json!({"chat_id": 500, "business_connection_id": "bc_0001"})),
+    ] {
+        let server = MockServer::start().await;
+        let taken = ResponseTemplate::new(200).set_body_json(&case.success);
+        Mock::given(body_partial_json(fields)).respond_with(taken).expect(1).mount(&server).await;
+        let mut message = case.message(text("1"));
+        message.to = to.clone();
+        let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
+        assert!(matches!(answer, Answer::Done { .. }), "{to:?}: {answer:?}");
+    }
+    let mut message = case.message(text("1"));
+    message.to = Peer::Chat("79990000001@c.us".to_owned());
+    let answer = case.messenger.send(&case.wire("http://127.0.0.1:9"), &message, NOW).await;
+    assert!(matches!(answer, Answer::Refused { code: Code::AddressBad, .. }));
+}
+
+#[test]
+fn a_pressed_button_is_settled_by_our_answer() {
+    let case = ours();
+    let received = case.receive(&case.fixture("update_callback_query.json")).unwrap();
+    assert_eq!(received.reply.mime, "application/json");
+    let call: Value = serde_json::from_str(&received.reply.body).unwrap();
+    assert_eq!(call, json!({"method": "answerCallbackQuery", "callback_query_id": "21474836484000000"}));
+    assert!(case.receive(&case.fixture("update_message_text.json")).unwrap().reply.body.is_empty());
+}
+
+fn step(token: &str) -> AttachStep {
+    AttachStep {
+        answers: json!({"token": token}).as_object().cloned().unwrap(),
+        webhook_url: "https://switchboard.example.test/hook/tg/1".to_owned(),
+        kept: Value::Null,
+    }
+}
+
+#[tokio::test]
+async fn a_bot_is_attached_with_a_secret_of_its_own() {
+    let case = ours();
+    let server = MockServer::start().await;
+    let bot = json!({"ok": true, "result": {"id": 7_000_000_001_i64, "is_bot": true, "first_name": "Switchboard",
+        "username": "switchboard_test_bot", "can_read_all_group_messages": false}});
+    for (name, answer) in [("getMe", bot), ("setWebhook", json!({"ok": true, "result": true}))] {
+        let answer = ResponseTemplate::new(200).set_body_json(answer);
+        Mock::given(path(format!("/bot{TOKEN}/{name}"))).respond_with(answer).expect(1).mount(&server).await;
+    }
+    let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step(TOKEN)).await.unwrap();
+    case.assert_no_secret(&format!("{next:?}"));
+    let AttachNext::Done { secrets, settings, account } = next else { panic!("attached") };
+    assert_eq!((account.as_str(), settings["address"].as_str()), ("7000000001", Some("@switchboard_test_bot")));
+    let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
+    let requests = server.received_requests().await.unwrap();
+    requests.iter().for_each(super::schemas::check_telegram);
+    let hook: Value = serde_json::from_slice(&requests[1].body).unwrap();
+    assert_eq!(hook["secret_token"], secrets["secret"]);
+    assert_eq!(secrets["secret"].as_str().unwrap().len(), 64);
+    assert_eq!(secrets["token"], TOKEN);
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_told_at_its_field() {
+    let case = ours();
+    let server = MockServer::start().await;
+    let refused = ResponseTemplate::new(401).set_body_json(case.fixture_json("resp_error_401.json"));
+    Mock::given(wiremock::matchers::any()).respond_with(refused).expect(1).mount(&server).await;
+    for token in [TOKEN, "not a token"] {
+        let error = case.messenger.attach(&case.patient_wire(&server.uri()), &step(token)).await.unwrap_err();
+        assert_eq!(error.field, "token");
+        case.assert_no_secret(&format!("{error:?} {error}"));
+    }
+    let error = case.messenger.attach(&case.wire("http://127.0.0.1:9"), &step(TOKEN)).await.unwrap_err();
+    assert_eq!(error.field, "");
+    case.assert_no_secret(&format!("{error:?} {error}"));
+}
+
+#[test]
+fn every_content_of_a_message_is_read() {
+    let case = ours();
+    let chat = json!({"id": 5, "type": "private", "first_name": "A"});
+    for (kind, content, told) in [
+        ("message", json!({"sticker": {"file_id": "s", "is_video": true}}), " | media Sticker s video/webm"),
+        (
+            "message",
+            json!({"animation": {"file_id": "a", "file_size": 9}, "document": {"file_id": "d"}}),
+            " | media Video a video/mp4 9",
+        ),
+        ("message", json!({"video_note": {"file_id": "n"}}), " | media Video n video/mp4"),
+        (
+            "message",
+            json!({"audio": {"file_id": "u", "mime_type": "audio/mpeg"}, "caption": "песня"}),
+            " | text песня | media Audio u audio/mpeg",
+        ),
+        ("message", json!({"location": {"latitude": 1.5, "longitude": 2.0}}), " | place 1.5 2 "),
+        (
+            "message",
+            json!({"location": {"latitude": 1.5, "longitude": 2.0}, "venue": {"title": "Кафе", "address": "Мира, 1"}}),
+            " | place 1.5 2 Кафе, Мира, 1",
+        ),
+        ("message", json!({"poll": {"id": "1"}}), " | note poll"),
+        (
+            "message",
+            json!({"contact": {"phone_number": "+7 916", "first_name": "Другой", "user_id": 6}}),
+            " | text Другой +7 916 | note contacts",
+        ),
+        (
+            "business_message",
+            json!({"business_connection_id": "bc", "text": "от владельца", "chat": {"id": 9, "type": "private"}}),
+            " | text от владельца | by us",
+        ),
+    ] {
+        let mut message = json!({"message_id": 1, "date": 2, "chat": chat, "from": {"id": 5, "first_name": "A"}});
+        message.as_object_mut().unwrap().extend(content.as_object().cloned().unwrap());
+        let place = if kind == "message" { "5" } else { "bc/9" };
+        assert_eq!(line(&case, kind, &message), format!("message 1 in {place} | from A | id 5 | at 2000{told}"));
+    }
+}
+
+#[test]
+fn service_messages_and_channels_are_told_apart() {
+    let case = ours();
+    let channel = json!({"id": -100, "type": "channel", "title": "Новости"});
+    let post = json!({"message_id": 1, "date": 2, "chat": channel, "sender_chat": channel, "text": "x"});
+    assert_eq!(
+        line(&case, "channel_post", &post),
+        "message 1 in -100 | group Новости | from Новости | id -100 | at 2000 | text x"
+    );
+    for service in ["new_chat_members", "left_chat_member", "pinned_message", "migrate_from_chat_id"] {
+        let message = json!({"message_id": 1, "date": 2, "chat": {"id": -5, "type": "group"}, service: []});
+        assert_eq!(line(&case, "message", &message), "ignored message", "{service}");
+    }
+    for (status, told) in
+        [("left", "forbidden in 5"), ("administrator", "allowed in 5"), ("restricted", "forbidden in 5")]
+    {
+        let member = json!({"chat": {"id": 5, "type": "group"}, "new_chat_member": {"status": status}});
+        assert_eq!(line(&case, "my_chat_member", &member), told);
+    }
+}
+
+fn line(case: &Case, kind: &str, body: &Value) -> String {
+    let received = case.receive(json!({"update_id": 1, kind: body}).to_string().as_bytes()).unwrap();
+    super::incoming::tell(&received.events[0].1)
+}

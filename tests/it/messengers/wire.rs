@@ -1,0 +1,71 @@
+//! A channel for the tests: real sockets, short limits, files from memory.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use secrecy::SecretString;
+use serde_json::Value;
+use switchboard::messenger::{Boxed, Files, OpenFile, Wire};
+use switchboard::net::http::{Http, Limits};
+
+/// Files by their source. One whose bytes are missing breaks off after its first half.
+pub(super) struct Shelf(HashMap<&'static str, Option<Bytes>>);
+
+pub(super) const FILE: &[u8] = b"the bytes of the file";
+
+impl Files for Shelf {
+    fn open<'a>(&'a self, source: &'a str) -> Boxed<'a, io::Result<OpenFile>> {
+        let found = self.0.get(source).cloned();
+        Box::pin(async move {
+            let bytes = found.ok_or(io::ErrorKind::NotFound)?;
+            let size = bytes.as_ref().map_or(FILE.len(), Bytes::len) as u64;
+            let parts = match bytes {
+                Some(bytes) => vec![Ok(bytes)],
+                None => vec![Ok(Bytes::from_static(&FILE[..10])), Err(io::Error::other("the disk is gone"))],
+            };
+            Ok(OpenFile { size, bytes: futures_util::stream::iter(parts).boxed() })
+        })
+    }
+}
+
+/// A channel whose vendor is at this address, with limits short enough for a test that waits for one.
+pub(super) fn wire(vendor: &str, secrets: &Value, settings: &Value) -> Wire {
+    let limits = Limits { deadline: Duration::from_millis(400), body: 64 << 10 };
+    with_limits(vendor, secrets, settings, limits)
+}
+
+/// The same with the limits of production.
+pub(super) fn patient(vendor: &str, secrets: &Value, settings: &Value) -> Wire {
+    with_limits(vendor, secrets, settings, Limits::CALL)
+}
+
+/// A channel that makes no call: it shares one client, since making one takes longer than receiving a delivery.
+pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
+    static HTTP: LazyLock<Arc<Http>> = LazyLock::new(|| Arc::new(Http::new().unwrap()));
+    Wire {
+        http: Arc::clone(&HTTP),
+        files: Arc::new(Shelf(HashMap::new())),
+        vendor: String::new(),
+        secrets: SecretString::from(secrets.to_string()),
+        settings: settings.clone(),
+    }
+}
+
+fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) -> Wire {
+    let shelf = Shelf(HashMap::from([
+        ("store:good", Some(Bytes::from_static(FILE))),
+        ("https://files.example.test/report.xls", Some(Bytes::from_static(FILE))),
+        ("store:broken", None),
+    ]));
+    Wire {
+        http: Arc::new(Http::with_limits(limits).unwrap()),
+        files: Arc::new(shelf),
+        vendor: vendor.to_owned(),
+        secrets: SecretString::from(secrets.to_string()),
+        settings: settings.clone(),
+    }
+}
