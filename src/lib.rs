@@ -2,6 +2,8 @@
 //!
 //! The shape of the house is told on one page in ARCHITECTURE.md; the layers are held by `tests/it/house.rs`.
 
+pub mod app;
+pub mod config;
 pub mod crm;
 pub mod loops;
 pub mod messenger;

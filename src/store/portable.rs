@@ -17,6 +17,8 @@ pub mod errand;
 pub mod hook;
 #[path = "portable/lane.rs"]
 pub mod lane;
+#[path = "portable/line.rs"]
+pub mod line;
 #[path = "portable/mailing.rs"]
 pub mod mailing;
 #[path = "portable/message.rs"]
@@ -25,3 +27,7 @@ pub mod message;
 pub mod owner;
 #[path = "portable/portal.rs"]
 pub mod portal;
+#[path = "portable/token.rs"]
+pub mod token;
+#[path = "portable/user.rs"]
+pub mod user;

@@ -1,5 +1,7 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
+mod tenant;
+
 use diesel::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +15,8 @@ use crate::model::id::LaneId;
 use crate::model::moment::Tick;
 use crate::model::pace::Pace;
 use crate::model::window::Window;
+
+pub use tenant::{LineRow, NewLine, NewUser, UserRow};
 
 /// A lane to be made.
 #[derive(Debug, Clone)]

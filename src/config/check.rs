@@ -1,0 +1,158 @@
+//! What values must be, key by key. Values themselves are not repeated in the sentences: some of them are secrets.
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use toml::Value;
+use url::Url;
+
+use super::ConfigError;
+use super::layers::Merged;
+
+/// Whole numbers: the smallest and the largest.
+const RANGES: &[(&str, i64, i64)] = &[
+    ("server.workers", 0, 256),
+    ("server.request_limit_mb", 1, 64),
+    ("server.stop_s", 1, 3600),
+    ("server.token_hours", 1, 87_600),
+    ("database.readers", 1, 512),
+    ("database.writers", 1, 64),
+    ("outbox.claim_ahead_ms", 0, 1000),
+    ("outbox.lane_flights", 1, 1000),
+    ("outbox.claim_size", 1, 10_000),
+    ("outbox.portal_batch", 1, 50),
+    ("outbox.longest_pause_s", 1, 86_400),
+    ("outbox.default_ttl_hours", 1, 8760),
+    ("outbox.robot_margin_s", 0, 86_400),
+    ("outbox.status_delay_ms", 0, 60_000),
+    ("pace.from_ms", 0, 86_400_000),
+    ("pace.to_ms", 0, 86_400_000),
+    ("pace.live_ms", -1, 3_600_000),
+    ("pace.portal_per_second", 1, 1000),
+    ("pace.portal_burst", 1, 10_000),
+    ("vendors.call_s", 1, 600),
+    ("limits.sign_ins_per_minute", 1, 10_000),
+    ("limits.requests_per_second", 1, 100_000),
+    ("limits.requests_burst", 1, 1_000_000),
+    ("keep.messages_days", 0, 36_500),
+    ("keep.hooks_days", 1, 36_500),
+    ("keep.keys_days", 1, 36_500),
+];
+
+/// One of a few words.
+const CHOICES: &[(&str, &[&str])] = &[("log.format", &["json", "text"]), ("bitrix24.kind", &["local", "market"])];
+
+/// Addresses; they may be empty.
+const ADDRESSES: &[&str] = &["server.public_url", "vendors.telegram_bot", "vendors.waba"];
+
+/// Texts that must look so.
+type Form = (&'static str, fn(&str) -> bool, &'static str, &'static str);
+
+const FORMS: &[Form] = &[
+    ("server.listen", is_socket, "is not an address with a port", "write it as 127.0.0.1:8080"),
+    ("database.url", is_database, "names no database", "write sqlite:<path> or postgres://user:password@host/name"),
+    ("region", is_region, "is not a country", "write two capital letters, as RU"),
+    ("log.level", is_filter, "is not a filter", "write error, warn, info, debug or trace"),
+];
+
+/// Lists whose entries must look so.
+const LISTS: &[Form] = &[
+    (
+        "keys",
+        is_key,
+        "holds something that is not a key",
+        "write <number>:<64 hexadecimal digits>; `switchboard keys` prints one",
+    ),
+    ("vendors.allow_networks", is_network, "holds something that is not a network", "write networks as 10.0.0.0/8"),
+    ("vendors.oauth_hosts", is_host, "holds something that is not a host", "write host or host:port, without https://"),
+];
+
+/// Checks every key that can be wrong.
+pub(super) fn check(merged: &Merged) -> Result<(), ConfigError> {
+    check_numbers(merged)?;
+    for (key, words) in CHOICES {
+        if !words.contains(&text(merged, key)) {
+            return Err(merged.error(key, "is none of its words", &format!("write {}", words.join(" or "))));
+        }
+    }
+    for key in ADDRESSES {
+        if !text(merged, key).is_empty() && !is_address(text(merged, key)) {
+            return Err(merged.error(key, "is not an address", "write it as https://switchboard.example.com"));
+        }
+    }
+    for (key, good, problem, remedy) in FORMS {
+        if !good(text(merged, key)) {
+            return Err(merged.error(key, problem, remedy));
+        }
+    }
+    for (key, good, problem, remedy) in LISTS {
+        let list = merged.get(key).and_then(Value::as_array);
+        if !list.into_iter().flatten().all(|entry| entry.as_str().is_some_and(good)) {
+            return Err(merged.error(key, problem, remedy));
+        }
+    }
+    Ok(())
+}
+
+fn check_numbers(merged: &Merged) -> Result<(), ConfigError> {
+    for (key, least, most) in RANGES {
+        let number = merged.get(key).and_then(Value::as_integer).unwrap_or_default();
+        if number < *least || number > *most {
+            let remedy = format!("write a number from {least} to {most}");
+            return Err(merged.error(key, "is out of range", &remedy));
+        }
+    }
+    let number = |key| merged.get(key).and_then(Value::as_integer).unwrap_or_default();
+    if number("pace.to_ms") < number("pace.from_ms") {
+        return Err(merged.error("pace.to_ms", "is below pace.from_ms", "write the longer gap here"));
+    }
+    Ok(())
+}
+
+fn text<'a>(merged: &'a Merged, key: &str) -> &'a str {
+    merged.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.host_str().is_some()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+    })
+}
+
+fn is_socket(text: &str) -> bool {
+    text.parse::<SocketAddr>().is_ok()
+}
+
+fn is_database(text: &str) -> bool {
+    let path = text.strip_prefix("sqlite:");
+    path.is_some_and(|path| !path.is_empty()) || text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
+fn is_region(text: &str) -> bool {
+    text.len() == 2 && text.chars().all(|c| c.is_ascii_uppercase())
+}
+
+fn is_filter(text: &str) -> bool {
+    text.split(',').all(|part| {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+        ["off", "error", "warn", "info", "debug", "trace"].contains(&level)
+    })
+}
+
+fn is_key(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(number, digits)| {
+        number.parse::<u32>().is_ok() && digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit())
+    })
+}
+
+fn is_network(text: &str) -> bool {
+    text.parse::<IpNet>().is_ok()
+}
+
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && !text.contains('/') && Url::parse(&format!("https://{text}/")).is_ok()
+}
