@@ -39,6 +39,7 @@
 //! | `POST /_/b24/{portal}/habits` | `{literal, doubles, reversed, delay_ms, no_tokens, no_application_token}` | how events are sent |
 //! | `POST /_/b24/{portal}/event` | `{event, data, user?}` | fires an event to its handlers → `{posts}` |
 //! | `POST /_/b24/{portal}/deals` | `{id, title, name, last_name?, phone}` | puts a deal with a contact |
+//! | `POST /_/b24/{portal}/deals/{id}/stage` | `{stage}` | moves a deal without a robot; ONCRMDEALUPDATE goes out |
 //! | `POST /_/b24/{portal}/robots/{code}/fire` | `{deal?, properties, use_subscription?, timeout_s?, user?, times?, stage?}` | fires a robot → `{steps}` |
 //! | `GET /_/b24/{portal}/steps` | `?deal=&limit=` | `{counts, steps}`, newest first |
 //! | `POST /_/b24/{portal}/letters` | `{code, text, kind?, count? or to?, author?, deal?}` | a letter of N SMS posts → `{letter}`; `{name}` in the text is the contact's name |

@@ -32,6 +32,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/_/b24/{portal}/habits", web::post().to(set_habits))
         .route("/_/b24/{portal}/event", web::post().to(fire_event))
         .route("/_/b24/{portal}/deals", web::post().to(put_deal))
+        .route("/_/b24/{portal}/deals/{deal}/stage", web::post().to(move_deal))
         .route("/_/b24/{portal}/robots/{code}/fire", web::post().to(fire_robot))
         .route("/_/b24/{portal}/steps", web::get().to(list_steps))
         .route("/_/b24/{portal}/letters", web::post().to(start_letter))
@@ -208,6 +209,22 @@ async fn put_deal(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>
         portal.crm.put_deal(id, &text_at(&given, "title"), id);
         json!({"id": id})
     })
+}
+
+async fn move_deal(sandbox: Data<Sandbox>, path: Path<(String, i64)>, given: Json<Value>) -> HttpResponse {
+    let (name, deal) = path.into_inner();
+    let posts = {
+        let mut bitrix24 = sandbox.bitrix24.lock();
+        let bitrix24 = &mut *bitrix24;
+        let Some(portal) = bitrix24.portals.get_mut(&name) else { return missing("portal") };
+        if portal.crm.move_deal(deal, &text_at(&given, "stage")).is_none() {
+            return missing("deal");
+        }
+        let data = json!({"FIELDS": {"ID": deal}});
+        event::fire(&sandbox, &mut bitrix24.tokens, portal, "ONCRMDEALUPDATE", &data, Some(1))
+    };
+    event::send(&sandbox.into_inner(), posts);
+    tell(json!({"ok": true}))
 }
 
 async fn fire_robot(sandbox: Data<Sandbox>, path: Path<(String, String)>, firing: Json<Firing>) -> HttpResponse {
