@@ -1,7 +1,7 @@
 //! Fake vendors on sockets, for the demo and for the tests. Speaks sockets; knows nothing of the rest of the house.
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
-//! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of WhatsApp at `/graph/`, the page at
+//! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, the page at
 //! `/` and the control at `/_/` (every route of it is told in `sandbox/control.rs`).
 
 mod answer;
@@ -77,6 +77,7 @@ impl Running {
 ///
 /// # Errors
 /// When the address is taken or cannot be listened at.
+#[expect(clippy::unused_async, reason = "it must be called inside a runtime, and says so")]
 pub async fn start(config: Config) -> std::io::Result<Running> {
     // another part of the process may have chosen already
     let _ = rustls::crypto::ring::default_provider().install_default();

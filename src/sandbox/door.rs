@@ -49,7 +49,7 @@ pub(crate) enum Way {
     TelegramFile { token: String, path: String },
     /// A node of the graph and its edge.
     Graph { node: String, edge: String },
-    /// The content of a file that WhatsApp keeps.
+    /// The content of a file that `WhatsApp` keeps.
     GraphFile { media: String },
     /// A REST method of a portal; `hook` when it came by a webhook address.
     Rest { portal: String, method: String, hook: bool },
@@ -80,7 +80,7 @@ async fn serve(request: HttpRequest, payload: Payload, sandbox: Data<Sandbox>) -
     let Some(body) = read_body(payload).await else { return cut(&request) };
     let call = read_call(&request, &body);
     let fault = sandbox.faults.meet_late(vendor, &entry.method, &body);
-    entry.params = masked(&way.key_params(&call));
+    entry.params = masked(&Way::key_params(&call));
     entry.fault = fault.as_ref().map(|fault| fault.kind.word());
     let sandbox = sandbox.into_inner();
     let answer = match fault.as_ref().and_then(|fault| way.instead(fault, sandbox.unix())) {
@@ -200,7 +200,7 @@ impl Way {
         }
     }
 
-    fn key_params(&self, call: &Call) -> Value {
+    fn key_params(call: &Call) -> Value {
         let mut shown = call.args.0.clone();
         // the length alone tells what was sent of a template or a keyboard
         shown.remove("reply_markup");

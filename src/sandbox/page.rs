@@ -12,6 +12,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/words.js", web::get().to(|| give(include_str!("page/words.js"), "text/javascript; charset=utf-8")));
 }
 
+#[expect(clippy::unused_async, reason = "handlers are futures")]
 async fn give(text: &'static str, kind: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(kind)

@@ -57,6 +57,7 @@ pub(crate) struct Bubble {
 
 /// The phone of one customer.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what a phone has and does is switched one by one")]
 pub(crate) struct Phone {
     /// The number, digits only.
     pub(crate) id: String,
@@ -66,7 +67,7 @@ pub(crate) struct Phone {
     pub(crate) username: String,
     /// The id in Telegram.
     pub(crate) chat_id: i64,
-    /// The number has WhatsApp.
+    /// The number has `WhatsApp`.
     pub(crate) whatsapp: bool,
     /// Switched on: messages are delivered.
     pub(crate) online: bool,
@@ -78,7 +79,7 @@ pub(crate) struct Phone {
     pub(crate) started: HashSet<i64>,
     /// The bots it blocked.
     pub(crate) blocked: HashSet<i64>,
-    /// Until when each WhatsApp number may write freely, milliseconds of UTC.
+    /// Until when each `WhatsApp` number may write freely, milliseconds of UTC.
     pub(crate) windows: HashMap<String, i64>,
     next_message: i64,
     /// How many messages it ever received.

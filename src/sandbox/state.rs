@@ -19,34 +19,21 @@ use crate::model::clock::{Clock, SystemClock};
 use crate::model::moment::{Moment, Tick};
 
 /// What holds for all vendors.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "settings are switched one by one")]
 pub(crate) struct Settings {
     /// Telegram counts messages: 30 a second for a bot, 1 a second for a chat with bursts of 3.
     pub(crate) telegram_limits: bool,
-    /// WhatsApp counts messages: 80 a second for a number, 1 in 6 s for a pair with bursts of 45.
+    /// `WhatsApp` counts messages: 80 a second for a number, 1 in 6 s for a pair with bursts of 45.
     pub(crate) waba_limits: bool,
     /// Numbers that nobody made become phones at the first message.
     pub(crate) auto_phones: bool,
     /// The 24-hour window is enforced by an error answer instead of a failed status.
     pub(crate) window_by_answer: bool,
-    /// How late the statuses of WhatsApp come, milliseconds.
+    /// How late the statuses of `WhatsApp` come, milliseconds.
     pub(crate) status_delay_ms: u64,
     /// An answer to a token that is answered already gets 403 instead of `true`.
     pub(crate) strict_answers: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            telegram_limits: false,
-            waba_limits: false,
-            auto_phones: false,
-            window_by_answer: false,
-            status_delay_ms: 0,
-            strict_answers: false,
-        }
-    }
 }
 
 /// The sandbox. Locks are taken in the order of the fields: a vendor first, then the phones.

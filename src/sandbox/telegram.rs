@@ -125,7 +125,7 @@ fn act(sandbox: &Arc<Sandbox>, token: &str, name: &str, call: &Call) -> Result<V
         "setwebhook" => webhook::set(sandbox, token, call),
         "deletewebhook" => webhook::delete(sandbox, token, call),
         "getwebhookinfo" => with_bot(sandbox, token, |bot| Ok(bot.webhook.info())),
-        "getupdates" => with_bot(sandbox, token, |bot| webhook::get_updates(bot)),
+        "getupdates" => with_bot(sandbox, token, webhook::get_updates),
         "sendmessage" => send::send_text(sandbox, token, call),
         "sendchataction" => send::show_action(sandbox, token, call),
         "editmessagetext" => send::edit_text(sandbox, token, call),

@@ -1,4 +1,4 @@
-//! The Cloud API of WhatsApp: numbers, messages, templates, files and webhooks.
+//! The Cloud API of `WhatsApp`: numbers, messages, templates, files and webhooks.
 
 mod escape;
 mod media;
@@ -21,7 +21,7 @@ use super::state::{Sandbox, random_hex};
 pub(crate) use media::{StoredMedia, address, download, keep_media};
 pub(crate) use send::{envelope, queue, wamid_of_customer};
 
-/// Everything of WhatsApp.
+/// Everything of `WhatsApp`.
 #[derive(Debug, Default)]
 pub(crate) struct Waba {
     /// The phone numbers, by id.
@@ -128,7 +128,6 @@ pub(crate) fn title(code: i64) -> &'static str {
         2 | 131_016 => "Service unavailable",
         4 => "Application request limit reached",
         10 => "Application does not have permission for this action",
-        33 => "Parameter value is not valid",
         100 => "Invalid parameter",
         190 => "Error validating access token: Session has expired on Friday, 20-Nov-26 10:00:00 PST.",
         368 => "Temporarily blocked for policies violations",
@@ -136,7 +135,7 @@ pub(crate) fn title(code: i64) -> &'static str {
         130_472 => "User's number is part of an experiment",
         131_005 => "Access denied",
         131_008 => "Required parameter is missing",
-        131_009 => "Parameter value is not valid",
+        33 | 131_009 => "Parameter value is not valid",
         131_021 => "Recipient cannot be sender",
         131_026 => "Message undeliverable",
         131_042 => "Business eligibility payment issue",

@@ -14,7 +14,7 @@ const PAGE: usize = 50;
 /// The stages of a deal, in their order.
 pub(crate) const STAGES: [(&str, &str); 5] = [
     ("NEW", "Новая"),
-    ("PREPARATION", "Подготовка документов"),
+    ("PREPARATION", "Документы"),
     ("EXECUTING", "В работе"),
     ("FINAL_INVOICE", "Счёт выставлен"),
     ("WON", "Успешно"),

@@ -36,6 +36,7 @@ impl Bind {
 /// How the portal sends its events.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "habits are switched one by one")]
 pub(crate) struct Habits {
     /// Brackets as they are, spaces as `%20`.
     pub(crate) literal: bool,

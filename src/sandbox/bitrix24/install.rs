@@ -75,7 +75,7 @@ pub(crate) async fn install(sandbox: &Arc<Sandbox>, name: &str, mode: &str, fini
             Vec::new()
         } else {
             let data = json!({"VERSION": portal.app.version, "ACTIVE": "Y", "INSTALLED": if portal.app.installed { "Y" } else { "N" }, "LANGUAGE_ID": "ru"});
-            life(sandbox, &mut bitrix24, name, "ONAPPINSTALL", &data, Some(user), vec![handler])
+            life(sandbox, &mut bitrix24, name, "ONAPPINSTALL", &data, Some(user), &[handler])
         };
         let page =
             if mode == "event" { None } else { page(sandbox, &mut bitrix24, name, &installer, "DEFAULT", None, user) };
@@ -110,7 +110,7 @@ pub(crate) fn update(sandbox: &Arc<Sandbox>, name: &str, user: i64) -> Option<()
         portal.app.installed = portal.app.installer_url.is_empty();
         let data =
             json!({"VERSION": portal.app.version, "PREVIOUS_VERSION": portal.app.version - 1, "LANGUAGE_ID": "ru"});
-        life(sandbox, &mut bitrix24, name, "ONAPPUPDATE", &data, Some(user), urls)
+        life(sandbox, &mut bitrix24, name, "ONAPPUPDATE", &data, Some(user), &urls)
     };
     event::send(sandbox, posts);
     Some(())
@@ -127,7 +127,7 @@ pub(crate) fn uninstall(sandbox: &Arc<Sandbox>, name: &str, clean: bool) -> Opti
         portal.app.present = false;
         let member_id = portal.member_id.clone();
         let data = json!({"LANGUAGE_ID": "ru", "CLEAN": if clean { "1" } else { "0" }});
-        let posts = life(sandbox, &mut bitrix24, name, "ONAPPUNINSTALL", &data, None, urls);
+        let posts = life(sandbox, &mut bitrix24, name, "ONAPPUNINSTALL", &data, None, &urls);
         bitrix24.tokens.revoke(&member_id, None);
         posts
     };
@@ -164,7 +164,7 @@ fn life(
     event: &str,
     data: &Value,
     user: Option<i64>,
-    urls: Vec<String>,
+    urls: &[String],
 ) -> Vec<Post> {
     let Some(portal) = bitrix24.portals.get(name) else { return Vec::new() };
     let tokens = &mut bitrix24.tokens;

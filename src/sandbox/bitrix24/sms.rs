@@ -17,6 +17,7 @@ const STATUSES: [&str; 5] = ["queued", "sent", "delivered", "undelivered", "fail
 
 /// One message through a sender.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the page reads the text of a message as `text`")]
 pub(crate) struct Text {
     /// The id that the app answers with.
     pub(crate) id: String,

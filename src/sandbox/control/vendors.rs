@@ -1,4 +1,4 @@
-//! The control of bots, WhatsApp numbers and phones.
+//! The control of bots, `WhatsApp` numbers and phones.
 
 mod say;
 
@@ -220,14 +220,15 @@ fn change_phone(phone: &mut Phone, given: &Value) {
 
 #[derive(Deserialize)]
 struct Messages {
-    messages: Option<usize>,
+    #[serde(rename = "messages")]
+    latest: Option<usize>,
     since: Option<u64>,
     limit: Option<usize>,
 }
 
 async fn list_phones(sandbox: Data<Sandbox>, wanted: Query<Messages>) -> HttpResponse {
     let phones = sandbox.phones.lock();
-    let most = wanted.messages.unwrap_or(0);
+    let most = wanted.latest.unwrap_or(0);
     let all: Vec<Value> =
         phones.all().take(wanted.limit.unwrap_or(usize::MAX)).map(|phone| with_messages(phone, 0, most)).collect();
     tell(json!({"now": sandbox.now(), "phones": all}))
@@ -246,7 +247,7 @@ fn with_messages(phone: &Phone, since: u64, most: usize) -> Value {
 async fn show_phone(sandbox: Data<Sandbox>, id: Path<String>, wanted: Query<Messages>) -> HttpResponse {
     let mut phones: parking_lot::MutexGuard<'_, Phones> = sandbox.phones.lock();
     match phones.get(&digits(&id)) {
-        Some(phone) => tell(with_messages(phone, wanted.since.unwrap_or(0), wanted.messages.unwrap_or(usize::MAX))),
+        Some(phone) => tell(with_messages(phone, wanted.since.unwrap_or(0), wanted.latest.unwrap_or(usize::MAX))),
         None => missing("phone"),
     }
 }

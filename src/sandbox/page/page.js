@@ -159,7 +159,7 @@ const drawField = (key, property, deal) => {
   const required = property.Required === "Y";
   let input;
   if (property.Type === "select") input = h("select", attrs, required ? null : h("option", { value: "" }, "—"), ...Object.entries(property.Options ?? {}).map(([id, text]) => h("option", { value: id, selected: id === value }, plain(text))));
-  else if (property.Type === "bool") input = h("select", attrs, ...[["Y", "Да / Yes"], ["N", "Нет / No"]].map(([id, text]) => h("option", { value: id, selected: id === value }, text)));
+  else if (property.Type === "bool") input = h("select", attrs, ...[["Y", w().yes], ["N", w().no]].map(([id, text]) => h("option", { value: id, selected: id === value }, text)));
   else if (property.Type === "text") input = h("textarea", { ...attrs, rows: 3 }, String(value));
   else input = h("input", { ...attrs, value, type: property.Type === "int" || property.Type === "double" ? "number" : "text" });
   const name = h("span", {}, plain(property.Name), required ? " *" : "");
@@ -201,9 +201,9 @@ const drawLetter = (portal, letter) => {
     if (!messages.length) return [];
     const counts = {};
     for (const message of messages) counts[message.pushed.length ? message.status : "waiting"] = (counts[message.pushed.length ? message.status : "waiting"] ?? 0) + 1;
-    const sums = h("div", { class: "sums" }, ...Object.entries(counts).map(([status, count]) => chip(`${w().statuses[status] ?? w().waiting} ${count}`, tone(status))));
+    const sums = h("div", { class: "sums" }, ...Object.entries(counts).map(([status, count]) => chip(`${w().statuses[status] ?? w().waits} ${count}`, tone(status))));
     const rows = messages.slice(0, 100).map((message, n) =>
-      h("tr", { "data-test": `letter-row-${n}` }, h("td", {}, pretty(message.to)), h("td", {}, message.pushed.length ? chip(w().statuses[message.status], tone(message.status)) : chip(w().waiting, "wait")), h("td", {}, message.pushed.length ? time(message.pushed.at(-1)[1]) : "")));
+      h("tr", { "data-test": `letter-row-${n}` }, h("td", {}, pretty(message.to)), h("td", {}, message.pushed.length ? chip(w().statuses[message.status], tone(message.status)) : chip(w().waits, "wait")), h("td", {}, message.pushed.length ? time(message.pushed.at(-1)[1]) : "")));
     return [sums, h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, ...rows)))];
   });
 };

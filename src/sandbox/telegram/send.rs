@@ -61,7 +61,7 @@ pub(crate) async fn send_file(
             Source::New(media, bytes) => file::keep_file(bot, field, media, bytes),
         };
         let stored = bot.files.get(&id).ok_or_else(|| Trouble::bad("wrong file identifier/HTTP URL specified"))?;
-        bubble.kind = if field == "photo" { "image" } else { field }.to_owned();
+        if field == "photo" { "image" } else { field }.clone_into(&mut bubble.kind);
         bubble.media = Some(stored.media.clone());
         bubble.text.clone_from(&caption);
         message.insert(field.to_owned(), file::describe(field, &id, stored));

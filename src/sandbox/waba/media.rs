@@ -1,4 +1,4 @@
-//! Files of WhatsApp: upload, address, download, delete.
+//! Files of `WhatsApp`: upload, address, download, delete.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

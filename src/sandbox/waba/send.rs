@@ -218,19 +218,18 @@ async fn settle_later(sandbox: &Arc<Sandbox>, mut taken: Taken) {
     tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     if let Some(link) = taken.link.take() {
         let named = taken.bubble.media.take().map(|media| media.name).filter(|name| !name.is_empty());
-        match fetch_link(sandbox, &link).await {
-            Some(media) => taken.bubble.media = Some(Media { name: named.unwrap_or(media.name), ..media }),
-            None => {
-                webhook::send_status(
-                    sandbox,
-                    &taken.bubble,
-                    &taken.to,
-                    "failed",
-                    None,
-                    Some((131_053, "Media upload error")),
-                );
-                return;
-            }
+        if let Some(media) = fetch_link(sandbox, &link).await {
+            taken.bubble.media = Some(Media { name: named.unwrap_or(media.name), ..media })
+        } else {
+            webhook::send_status(
+                sandbox,
+                &taken.bubble,
+                &taken.to,
+                "failed",
+                None,
+                Some((131_053, "Media upload error")),
+            );
+            return;
         }
     }
     settle(sandbox, taken);

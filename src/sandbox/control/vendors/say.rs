@@ -205,7 +205,7 @@ fn whatsapp_object(
     let Some(attached) = &said.media else { return ("text".to_owned(), json!({"body": said.text})) };
     let (media, bytes) = attached.read();
     let kind = if attached.kind == "voice" { "audio" } else { attached.kind.as_str() };
-    made.kind = kind.to_owned();
+    kind.clone_into(&mut made.kind);
     made.media = Some(media.clone());
     let name = media.name.clone();
     let id = waba::keep_media(sandbox, waba, media, bytes, token);
