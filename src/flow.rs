@@ -4,6 +4,7 @@
 //! [`crate::app::App`] and writes nothing while the call is open.
 
 pub mod answer;
+pub mod channel;
 pub mod credentials;
 pub mod files;
 pub mod mailing;

@@ -5,6 +5,7 @@
 pub mod app;
 pub mod config;
 pub mod crm;
+pub mod flow;
 pub mod loops;
 pub mod messenger;
 pub mod model;

@@ -1,3 +1,6 @@
 //! What happens because time passes.
 
+pub mod feeder;
+pub mod keeper;
 pub mod pump;
+pub mod works;
