@@ -7,6 +7,8 @@ pub mod answer;
 pub mod channel;
 pub mod credentials;
 pub mod files;
+pub mod install;
+pub mod intake;
 pub mod mailing;
 pub mod perform;
 pub mod portal;

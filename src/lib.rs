@@ -6,6 +6,7 @@ pub mod app;
 pub mod config;
 pub mod crm;
 pub mod flow;
+pub mod http;
 pub mod loops;
 pub mod messenger;
 pub mod model;

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::flow::{mailing, receive, robot, sms};
+use crate::crm::bitrix24::event;
+use crate::flow::install::{self, InstallError};
+use crate::flow::{credentials, mailing, receive, robot, sms};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
 use crate::store::outbox::Accepted;
@@ -83,6 +86,9 @@ async fn work_all(app: &App, hooks: Vec<HookRow>) -> bool {
 }
 
 async fn work(app: &App, hook: HookRow) -> Result<Vec<Accepted>> {
+    if hook.source == "b24_event" {
+        return work_event(app, hook).await;
+    }
     let inner = app.clone();
     app.store
         .write(move |conn| {
@@ -97,6 +103,31 @@ async fn work(app: &App, hook: HookRow) -> Result<Vec<Accepted>> {
                     Ok(Vec::new())
                 }
             }
+        })
+        .await
+}
+
+/// An event of an application's life calls the portal before it writes. It is marked as worked afterwards: whatever it does
+/// may be done twice.
+async fn work_event(app: &App, hook: HookRow) -> Result<Vec<Accepted>> {
+    let sealed = hook.body.clone().unwrap_or_default();
+    let body = credentials::open(app, "hooks", &hook.id, &sealed)?;
+    let form: serde_json::Value = value("hooks", body.expose_secret())?;
+    let outcome = match event::read_event(&form) {
+        Ok(event) => match install::event(app, &event).await {
+            Err(InstallError::Store(error)) => return Err(error),
+            outcome => outcome.map_err(|error| error.to_string()),
+        },
+        Err(error) => Err(error.to_string()),
+    };
+    let id = hook.id.clone();
+    app.store
+        .write(move |conn| {
+            match &outcome {
+                Ok(()) => crate::on!(conn, hook::work(&id))?,
+                Err(why) => crate::on!(conn, hook::refuse(&id, why))?,
+            };
+            Ok(Vec::new())
         })
         .await
 }

@@ -1,0 +1,395 @@
+//! The life of an installed portal: installation by page or by event, update, uninstallation; and the installer that puts
+//! our robot, senders and event handlers there, as often as it must.
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::crm::bitrix24::batch::{Batch, LIMIT, Part};
+use crate::crm::bitrix24::client::{self, Portal};
+use crate::crm::bitrix24::event::{Auth, Event, Page, What, token_matches};
+use crate::crm::bitrix24::fault::Fault;
+use crate::crm::bitrix24::install::{self, EVENTS, Present, Wanted};
+use crate::crm::bitrix24::limit;
+use crate::crm::bitrix24::oauth::{self, OauthError, TokenInfo};
+use crate::crm::bitrix24::sms::{self, Sender};
+use crate::flow::{credentials, portal};
+use crate::model::id::{CompanyId, PortalId};
+use crate::net::http::Limits;
+use crate::store::row::{NewLane, PortalPatch, PortalRow, TokenPairRow};
+use crate::store::{Conn, StoreError};
+
+/// The authorization server of portals that do not name one.
+const DEFAULT_SERVER: &str = "https://oauth.bitrix24.tech/rest/";
+
+/// Why an installation did not go through.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// Whoever posts it is not the portal that it names.
+    #[error("the portal could not be recognised")]
+    NotThePortal,
+    /// The person is no administrator.
+    #[error("only an administrator may install the application")]
+    NotAdministrator,
+    /// Our application's keys are not configured.
+    #[error("the keys of the application are not configured: set bitrix24.client_id and bitrix24.client_secret")]
+    NoKeys,
+    /// Our own address is not configured.
+    #[error("the public address is not configured: set server.public_url")]
+    NoPublicAddress,
+    /// The authorization server did not help.
+    #[error(transparent)]
+    Oauth(#[from] OauthError),
+    /// The portal did not help.
+    #[error(transparent)]
+    Portal(#[from] Fault),
+    /// The store did not help.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What an installation found and did.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// The portal.
+    pub portal: PortalRow,
+    /// Whether the person who did it is an administrator.
+    pub is_admin: bool,
+    /// The steps that were done, as methods.
+    pub steps: Vec<&'static str>,
+    /// What did not work, for the person who installs.
+    pub troubles: Vec<String>,
+}
+
+/// Who speaks for a portal, by an access token that the authorization server has vouched for.
+struct Proven {
+    info: TokenInfo,
+    server_endpoint: String,
+    access: SecretString,
+    refresh: Option<SecretString>,
+    expires_in_s: i64,
+    application_token: Option<SecretString>,
+}
+
+/// A page was opened in the portal. `install` says that it is the installer's page.
+///
+/// # Errors
+/// [`InstallError`].
+pub async fn page(app: &App, page: &Page, install: bool) -> Result<Installed, InstallError> {
+    let access = page.access_token.clone().ok_or(InstallError::NotThePortal)?;
+    let server = page.server_endpoint.clone().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+    let info = introspect(app, &server, &access, &page.member_id).await?;
+    let proven = Proven {
+        info,
+        server_endpoint: server,
+        access,
+        refresh: page.refresh_token.clone(),
+        expires_in_s: page.expires_in_s,
+        application_token: page.application_token.clone(),
+    };
+    settle_in(app, proven, install).await
+}
+
+/// An event of the application's life.
+///
+/// # Errors
+/// [`InstallError`].
+pub async fn event(app: &App, event: &Event) -> Result<(), InstallError> {
+    let member = event.auth.member_id.clone();
+    let known = app.store.read(move |conn| crate::on!(conn, portal::by_member(&member))).await?;
+    match (&event.what, known) {
+        (What::Installed { .. } | What::Updated { .. }, _) => {
+            let installed = settle_in(app, prove(app, &event.auth).await?, true).await?;
+            for trouble in &installed.troubles {
+                tracing::warn!(portal = installed.portal.id, trouble, "the installation is not complete");
+            }
+            Ok(())
+        }
+        (What::Uninstalled { clean }, Some(row)) => uninstall(app, &row, &event.auth, *clean).await,
+        (_, Some(row)) => {
+            let now = app.clock.now().0;
+            app.store.write(move |conn| crate::on!(conn, portal::heard(&row.id, now))).await?;
+            Ok(())
+        }
+        (_, None) => Err(InstallError::NotThePortal),
+    }
+}
+
+async fn prove(app: &App, auth: &Auth) -> Result<Proven, InstallError> {
+    let access = auth.access_token.clone().ok_or(InstallError::NotThePortal)?;
+    let server = auth.server_endpoint.clone().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+    let info = introspect(app, &server, &access, &auth.member_id).await?;
+    let left_ms = auth.expires_at.map_or(3_600_000, |at| at.since_ms(app.clock.now()));
+    Ok(Proven {
+        info,
+        server_endpoint: server,
+        access,
+        refresh: auth.refresh_token.clone(),
+        expires_in_s: (left_ms / 1000).clamp(0, 3600),
+        application_token: auth.application_token.clone(),
+    })
+}
+
+/// Asks the authorization server whose a token is; it must be one of our application and of the portal that is named.
+async fn introspect(
+    app: &App,
+    server: &str,
+    access: &SecretString,
+    member_id: &str,
+) -> Result<TokenInfo, InstallError> {
+    if app.config.bitrix24.client_id.is_empty() {
+        return Err(InstallError::NoKeys);
+    }
+    let info = oauth::introspect(&app.http, &portal::auth_server(app, server)?, access).await?;
+    if info.client_id == app.config.bitrix24.client_id && info.member_id == member_id {
+        Ok(info)
+    } else {
+        Err(InstallError::NotThePortal)
+    }
+}
+
+async fn settle_in(app: &App, proven: Proven, install: bool) -> Result<Installed, InstallError> {
+    let target = Portal {
+        client_endpoint: proven.info.client_endpoint.clone(),
+        access_token: proven.access.clone(),
+        member_id: proven.info.member_id.clone(),
+    };
+    let is_admin = is_administrator(app, &target).await?;
+    if install && !is_admin {
+        return Err(InstallError::NotAdministrator);
+    }
+    let family = license_family(app, &target).await;
+    let row = enter(app, proven, is_admin, install, family.as_deref()).await?;
+    let (mut steps, mut troubles) = (Vec::new(), Vec::new());
+    if install {
+        (steps, troubles) = put_in_place(app, &row, &target).await?;
+    }
+    Ok(Installed { portal: row, is_admin, steps, troubles })
+}
+
+async fn is_administrator(app: &App, target: &Portal) -> Result<bool, InstallError> {
+    let profile = client::call(&app.http, target, "profile", &json!({}), Limits::CALL).await?;
+    Ok(match profile.result.get("ADMIN") {
+        Some(Value::Bool(admin)) => *admin,
+        Some(Value::String(admin)) => matches!(admin.as_str(), "1" | "Y" | "true"),
+        _ => false,
+    })
+}
+
+/// The family of the portal's licence decides its pace; where it is not told the slower one holds.
+async fn license_family(app: &App, target: &Portal) -> Option<String> {
+    let info = client::call(&app.http, target, "app.info", &json!({}), Limits::CALL).await.ok()?;
+    info.result.get("LICENSE_FAMILY")?.as_str().map(str::to_owned)
+}
+
+/// Writes the portal down, or what is new about it, with the tokens of the person.
+async fn enter(
+    app: &App,
+    proven: Proven,
+    is_admin: bool,
+    install: bool,
+    family: Option<&str>,
+) -> Result<PortalRow, InstallError> {
+    let (inner, pace, now) = (app.clone(), limit::pace(family), app.clock.now());
+    let fresh_key = crate::net::signature::fresh_secret()
+        .ok_or_else(|| StoreError::Unreachable("the machine gives no random bytes".to_owned()))?;
+    let row = app
+        .store
+        .write(move |conn| {
+            let known = crate::on!(conn, portal::by_member(&proven.info.member_id))?;
+            let row = match known {
+                Some(row) => renew_row(&inner, conn, row, &proven, install)?,
+                None => create_row(&inner, conn, &proven, &fresh_key, pace, now.0)?,
+            };
+            let user_id = proven.info.user_id.unwrap_or(0).to_string();
+            let pair = TokenPairRow {
+                portal: row.id.clone(),
+                user_id,
+                is_admin,
+                access_token: String::new(),
+                refresh_token: String::new(),
+                expires_at: 0,
+                version: 0,
+                lease_owner: None,
+                lease_until: 0,
+                dead: false,
+            };
+            if let Some(refresh) = &proven.refresh {
+                let pair = portal::sealed(&inner, pair, &proven.access, refresh, proven.expires_in_s);
+                crate::on!(conn, portal::keep_tokens(&pair))?;
+            }
+            Ok(row)
+        })
+        .await?;
+    app.known.forget();
+    app.bell.changed(row.lane);
+    Ok(row)
+}
+
+fn renew_row(
+    app: &App,
+    conn: &mut Conn,
+    row: PortalRow,
+    proven: &Proven,
+    install: bool,
+) -> crate::store::Result<PortalRow> {
+    let token = proven.application_token.as_ref().map(|token| credentials::seal(app, "portals", &row.id, token));
+    let patch = PortalPatch {
+        domain: Some(proven.info.domain.clone()),
+        client_endpoint: Some(proven.info.client_endpoint.clone()),
+        server_endpoint: Some(proven.server_endpoint.clone()),
+        application_token: token,
+        state: install.then(|| "installed".to_owned()),
+        robot_url: None,
+    };
+    let (company, id) = ids(&row)?;
+    crate::on!(conn, portal::patch(company, id, &patch))?;
+    Ok(crate::on!(conn, portal::by_id(company, id))?.unwrap_or(row))
+}
+
+fn create_row(
+    app: &App,
+    conn: &mut Conn,
+    proven: &Proven,
+    fresh_key: &str,
+    pace: crate::model::pace::Pace,
+    now: i64,
+) -> crate::store::Result<PortalRow> {
+    let company = company_for(conn, &proven.info.domain, now)?;
+    let lane = crate::on!(conn, lane::create(company, &NewLane { kind: "portal".to_owned(), pace, hours: None }))?;
+    let id = PortalId::new().to_string();
+    let token = proven
+        .application_token
+        .as_ref()
+        .map_or_else(String::new, |token| credentials::seal(app, "portals", &id, token));
+    let row = PortalRow {
+        id,
+        company: company.to_string(),
+        member_id: proven.info.member_id.clone(),
+        domain: proven.info.domain.clone(),
+        client_endpoint: proven.info.client_endpoint.clone(),
+        server_endpoint: proven.server_endpoint.clone(),
+        application_token: token,
+        state: "installed".to_owned(),
+        lane,
+        hook_key: fresh_key.to_owned(),
+        robot_url: None,
+        event_at: None,
+        created_at: now,
+    };
+    crate::on!(conn, portal::create(&row))?;
+    Ok(row)
+}
+
+/// A portal that nobody knows belongs to the only company of the server; where there are none or several it gets its own.
+fn company_for(conn: &mut Conn, domain: &str, now: i64) -> crate::store::Result<CompanyId> {
+    let mut companies = crate::on!(conn, company::all())?;
+    if companies.len() == 1
+        && let Some(company) = companies.pop().and_then(|(id, _)| id.parse().ok())
+    {
+        return Ok(company);
+    }
+    let company = CompanyId::new();
+    crate::on!(conn, company::create(company, domain, "Europe/Moscow", now))?;
+    Ok(company)
+}
+
+/// Puts our things into the portal: what is there stays, what is missing is added, what is old is brought up to date.
+async fn put_in_place(
+    app: &App,
+    row: &PortalRow,
+    target: &Portal,
+) -> Result<(Vec<&'static str>, Vec<String>), InstallError> {
+    let base = app.config.server.public_url.trim_end_matches('/');
+    if base.is_empty() {
+        return Err(InstallError::NoPublicAddress);
+    }
+    let wanted = wanted(app, row, base).await?;
+    let present = present(app, target).await?;
+    let plan = install::plan(&present, &wanted);
+    let (mut done, mut troubles) = (Vec::new(), Vec::new());
+    for part in plan.chunks(LIMIT) {
+        let mut batch = Batch::new();
+        for step in part {
+            // a part is never larger than a batch
+            let _ = batch.push(step.method, &step.params);
+        }
+        let success = client::call(&app.http, target, "batch", &batch.params(), Limits::CALL).await?;
+        for (step, outcome) in part.iter().zip(batch.read(&success.result)) {
+            match outcome {
+                Part::Done(_) => done.push(step.method),
+                Part::Failed(Fault::Refused { code, .. }) if install::is_done_already(step.method, &code) => {
+                    done.push(step.method);
+                }
+                Part::Failed(fault) => troubles.push(format!("{}: {fault}", step.method)),
+                Part::NotTried => troubles.push(format!("{}: not tried", step.method)),
+            }
+        }
+    }
+    Ok((done, troubles))
+}
+
+async fn wanted(app: &App, row: &PortalRow, base: &str) -> Result<Wanted, InstallError> {
+    let (company, id) = ids(row)?;
+    let lines = app.store.read(move |conn| crate::on!(conn, line::of_company(company))).await?;
+    let tokens = app.store.read(move |conn| crate::on!(conn, portal::tokens(id))).await?;
+    let handler = sms::handler_url(&format!("{base}/bitrix24/sms"), &row.hook_key);
+    let sender =
+        |line: crate::store::row::LineRow| Sender { line: line.id, title: line.name, handler: handler.clone() };
+    Ok(Wanted {
+        event_handler: format!("{base}/bitrix24/event"),
+        events: EVENTS.iter().map(|event| (*event).to_owned()).collect(),
+        robot_handler: format!("{base}/bitrix24/robot"),
+        user_id: tokens.iter().find_map(|pair| pair.user_id.parse().ok()).unwrap_or(1),
+        senders: lines.into_iter().map(sender).collect(),
+    })
+}
+
+async fn present(app: &App, target: &Portal) -> Result<Present, InstallError> {
+    let mut batch = Batch::new();
+    for method in ["event.get", "bizproc.robot.list", "messageservice.sender.list"] {
+        // three commands fit into a batch
+        let _ = batch.push(method, &json!({}));
+    }
+    let success = client::call(&app.http, target, "batch", &batch.params(), Limits::CALL).await?;
+    let mut lists = batch.read(&success.result).into_iter().map(|part| match part {
+        Part::Done(list) => Ok(list),
+        Part::Failed(fault) => Err(InstallError::Portal(fault)),
+        Part::NotTried => Ok(Value::Null),
+    });
+    let mut next = || lists.next().unwrap_or(Ok(Value::Null));
+    let (events, robots, senders) = (next()?, next()?, next()?);
+    Ok(install::read_present(&events, &robots, &senders))
+}
+
+/// Uninstalls a portal, if it is the portal that says so and it is not an old word about an earlier installation.
+async fn uninstall(app: &App, row: &PortalRow, auth: &Auth, clean: bool) -> Result<(), InstallError> {
+    if row.application_token.is_empty() {
+        return Err(InstallError::NotThePortal);
+    }
+    let stored = credentials::open(app, "portals", &row.id, &row.application_token)?;
+    if !token_matches(&stored, auth.application_token.as_ref()) {
+        return Err(InstallError::NotThePortal);
+    }
+    let (company, id) = ids(row)?;
+    // events overtake each other: where REST still answers, the application was installed again in the meantime
+    if matches!(portal::call(app, company, id, "app.info", &json!({})).await?, Ok(_)) {
+        tracing::info!(portal = row.id, "an old uninstallation was left aside: the portal still answers");
+        return Ok(());
+    }
+    tracing::info!(portal = row.id, clean, "a portal was uninstalled");
+    app.store
+        .write(move |conn| {
+            let patch = PortalPatch { state: Some("uninstalled".to_owned()), ..PortalPatch::default() };
+            crate::on!(conn, portal::patch(company, id, &patch))?;
+            crate::on!(conn, portal::forget_tokens(id))
+        })
+        .await?;
+    app.known.forget();
+    Ok(())
+}
+
+fn ids(row: &PortalRow) -> crate::store::Result<(CompanyId, PortalId)> {
+    let bad = |_| StoreError::Unreadable { table: "portals", what: "an id is not of its form".to_owned() };
+    Ok((row.company.parse().map_err(bad)?, row.id.parse().map_err(bad)?))
+}

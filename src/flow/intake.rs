@@ -1,0 +1,185 @@
+//! Intake: a delivery is verified and written down before anything clever is done with it.
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::crm::bitrix24::event::{Auth, token_matches};
+use crate::flow::{credentials, perform};
+use crate::messenger::{self, Delivery, NotTaken, Received};
+use crate::model::id::HookId;
+use crate::model::message::Kind;
+use crate::net::signature::same_secret;
+use crate::store::row::{ChannelRow, NewHook, PortalRow, text};
+use crate::store::{Result, StoreError};
+
+/// Why a delivery was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// Nobody knows the portal or channel.
+    #[error("nobody here knows the sender of this delivery")]
+    Unknown,
+    /// The proof is missing or wrong.
+    #[error("the proof of origin is missing or wrong")]
+    Forged,
+    /// The bytes are not what the vendor sends.
+    #[error("the delivery cannot be read: {0}")]
+    Unreadable(String),
+    /// It could not be written down: the vendor may try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The portal that a delivery of Bitrix24 names, if the delivery proves that it comes from there. `path_key` is the secret
+/// part of our address, which stands in for the token where the portal sends none (`messageservice`, messages without an
+/// author).
+///
+/// # Errors
+/// [`IntakeError`].
+pub async fn portal(app: &App, auth: &Auth, path_key: Option<&str>) -> Result<PortalRow, IntakeError> {
+    let row = known_portal(app, &auth.member_id).await?.ok_or(IntakeError::Unknown)?;
+    if path_key.is_some_and(|key| !same_secret(key, &row.hook_key)) || row.state != "installed" {
+        return Err(IntakeError::Forged);
+    }
+    let by_path = path_key.is_some() && auth.application_token.is_none();
+    let stored = if row.application_token.is_empty() {
+        SecretString::from(String::new())
+    } else {
+        credentials::open(app, "portals", &row.id, &row.application_token)?
+    };
+    if by_path || token_matches(&stored, auth.application_token.as_ref()) { Ok(row) } else { Err(IntakeError::Forged) }
+}
+
+async fn known_portal(app: &App, member_id: &str) -> Result<Option<PortalRow>> {
+    let tick = app.clock.tick();
+    if let Some(row) = app.known.portal(member_id, tick) {
+        return Ok(Some(row));
+    }
+    let member = member_id.to_owned();
+    let row = app.store.read(move |conn| crate::on!(conn, portal::by_member(&member))).await?;
+    if let Some(row) = &row {
+        app.known.keep_portal(row.clone(), tick);
+    }
+    Ok(row)
+}
+
+/// Writes a delivery of a portal down, without the tokens that it carries. Tells whether it is news.
+///
+/// # Errors
+/// Those of the store.
+pub async fn write_portal(app: &App, source: &str, portal: &PortalRow, key: &str, form: &Value) -> Result<bool> {
+    let hook = NewHook {
+        id: HookId::new().to_string(),
+        source: source.to_owned(),
+        owner: portal.id.clone(),
+        key: key_of(key),
+        body: Some(text(&without_tokens(form))?),
+        state: 0,
+        attempts: 0,
+        received_at: app.clock.now().0,
+    };
+    write(app, vec![hook]).await.map(|news| news > 0)
+}
+
+/// Writes an event of an application's life down. It brings tokens, so its body is sealed.
+///
+/// # Errors
+/// Those of the store.
+pub async fn write_event(app: &App, member_id: &str, key: &str, form: &Value) -> Result<bool> {
+    let id = HookId::new().to_string();
+    let body = SecretString::from(text(form)?);
+    let hook = NewHook {
+        source: "b24_event".to_owned(),
+        owner: format!("member:{member_id}"),
+        key: key_of(key),
+        body: Some(credentials::seal(app, "hooks", &id, &body)),
+        state: 0,
+        attempts: 0,
+        received_at: app.clock.now().0,
+        id,
+    };
+    write(app, vec![hook]).await.map(|news| news > 0)
+}
+
+/// Takes a delivery of a messenger: verifies it, writes its events down, and says what the vendor wants to hear.
+///
+/// # Errors
+/// [`IntakeError`].
+pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Result<messenger::Reply, IntakeError> {
+    let key = hook_key.to_owned();
+    let channel = app.store.read(move |conn| crate::on!(conn, channel::by_hook_key(&key))).await?;
+    let channel = channel.ok_or(IntakeError::Unknown)?;
+    let received = receive(app, &channel, delivery)?;
+    let mut hooks = rows(app, &channel, &received)?;
+    for account in received.elsewhere {
+        let kind = channel.messenger.clone();
+        let other = app.store.read(move |conn| crate::on!(conn, channel::by_account(&kind, &account))).await?;
+        // one delivery of Meta may speak of several numbers; each is proven by its own channel's secret
+        if let Some(other) = other
+            && let Ok(received) = receive(app, &other, delivery)
+        {
+            hooks.extend(rows(app, &other, &received)?);
+        }
+    }
+    if !hooks.is_empty() {
+        write(app, hooks).await?;
+    }
+    Ok(received.reply)
+}
+
+fn receive(app: &App, channel: &ChannelRow, delivery: &Delivery<'_>) -> Result<Received, IntakeError> {
+    let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of).ok_or(IntakeError::Unknown)?;
+    let wire = perform::wire(app, channel)?;
+    messenger.receive(&wire, delivery).map_err(|error| match error {
+        NotTaken::Forged => IntakeError::Forged,
+        NotTaken::Unreadable(what) => IntakeError::Unreadable(what),
+    })
+}
+
+fn rows(app: &App, channel: &ChannelRow, received: &Received) -> Result<Vec<NewHook>> {
+    let now = app.clock.now().0;
+    let row = |(key, event): &(String, crate::model::message::Event)| {
+        Ok(NewHook {
+            id: HookId::new().to_string(),
+            source: "messenger".to_owned(),
+            owner: channel.id.clone(),
+            key: key_of(key),
+            body: Some(text(event)?),
+            state: 0,
+            attempts: 0,
+            received_at: now,
+        })
+    };
+    received.events.iter().map(row).collect()
+}
+
+async fn write(app: &App, hooks: Vec<NewHook>) -> Result<usize> {
+    let news = app
+        .store
+        .write(move |conn| {
+            let mut news = 0;
+            for hook in &hooks {
+                news += usize::from(crate::on!(conn, hook::write(hook))?);
+            }
+            Ok(news)
+        })
+        .await?;
+    if news > 0 {
+        app.bell.feed();
+    }
+    Ok(news)
+}
+
+/// Keys of vendors may be long; what is compared is short.
+fn key_of(key: &str) -> String {
+    use sha2::Digest as _;
+    if key.len() <= 100 { key.to_owned() } else { hex::encode(sha2::Sha256::digest(key.as_bytes())) }
+}
+
+fn without_tokens(form: &Value) -> Value {
+    let mut form = form.clone();
+    if let Some(auth) = form.get_mut("auth").and_then(Value::as_object_mut) {
+        auth.retain(|name, _| matches!(name.as_str(), "member_id" | "user_id" | "domain"));
+    }
+    form
+}
