@@ -1,3 +1,4 @@
 //! What happens because time passes.
 
+pub mod bell;
 pub mod pump;

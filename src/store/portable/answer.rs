@@ -86,9 +86,7 @@ pub fn drop_untried(conn: &mut Connection, id: AnswerId) -> Result<i32> {
 
 /// The answer is due at this moment, if it is not due earlier.
 pub fn hasten(conn: &mut Connection, id: AnswerId, by: i64) -> Result<()> {
-    let later = answers::table
-        .find(id.to_string())
-        .filter(answers::answer_by.is_null().or(answers::answer_by.gt(by)));
+    let later = answers::table.find(id.to_string()).filter(answers::answer_by.is_null().or(answers::answer_by.gt(by)));
     diesel::update(later).set(answers::answer_by.eq(by)).execute(conn)?;
     Ok(())
 }

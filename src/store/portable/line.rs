@@ -53,8 +53,6 @@ pub fn change(
     hours: Option<&Window>,
 ) -> Result<bool> {
     let line = lines::table.find(id).filter(lines::company.eq(company.to_string()));
-    Ok(diesel::update(line)
-        .set((lines::name.eq(name), lines::hours.eq(hours.map(text).transpose()?)))
-        .execute(conn)?
+    Ok(diesel::update(line).set((lines::name.eq(name), lines::hours.eq(hours.map(text).transpose()?))).execute(conn)?
         == 1)
 }

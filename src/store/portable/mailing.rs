@@ -181,8 +181,6 @@ pub fn last_row(conn: &mut Connection, mailing: &str) -> Result<Option<Recipient
 
 /// Takes one of the demo period's mailing messages of a line; tells whether one was left.
 pub fn use_demo(conn: &mut Connection, company: CompanyId, line: LineId, limit: i32) -> Result<bool> {
-    let left = lines::table
-        .find(line)
-        .filter(lines::company.eq(company.to_string()).and(lines::demo_used.lt(limit)));
+    let left = lines::table.find(line).filter(lines::company.eq(company.to_string()).and(lines::demo_used.lt(limit)));
     Ok(diesel::update(left).set(lines::demo_used.eq(lines::demo_used + 1)).execute(conn)? == 1)
 }

@@ -46,7 +46,8 @@ pub fn forget(conn: &mut Connection, hash: &str) -> Result<bool> {
 
 /// Forgets all tokens of a user: the password was changed.
 pub fn forget_all(conn: &mut Connection, company: CompanyId, user: UserId) -> Result<usize> {
-    let theirs = tokens::table.filter(tokens::company.eq(company.to_string()).and(tokens::user_id.eq(user.to_string())));
+    let theirs =
+        tokens::table.filter(tokens::company.eq(company.to_string()).and(tokens::user_id.eq(user.to_string())));
     Ok(diesel::delete(theirs).execute(conn)?)
 }
 

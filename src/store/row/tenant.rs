@@ -55,7 +55,8 @@ impl UserRow {
     /// # Errors
     /// Where the row cannot be read.
     pub fn ids(&self) -> Result<(CompanyId, UserId)> {
-        let unreadable = |what: crate::model::id::BadId| StoreError::Unreadable { table: "users", what: what.to_string() };
+        let unreadable =
+            |what: crate::model::id::BadId| StoreError::Unreadable { table: "users", what: what.to_string() };
         Ok((self.company.parse().map_err(unreadable)?, self.id.parse().map_err(unreadable)?))
     }
 }
