@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::config::Config;
+use crate::messenger::Files;
 use crate::model::clock::Clock;
 use crate::model::id::{ChannelId, LaneId};
 use crate::model::moment::{Moment, Tick};
@@ -53,6 +54,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// The way out.
     pub http: Arc<Http>,
+    /// Where the bytes of files to send come from.
+    pub files: Arc<dyn Files>,
     /// The keys that seal secrets.
     pub keys: Arc<Keyring>,
     /// The pump.

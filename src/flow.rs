@@ -1,3 +1,19 @@
 //! What the product does, one file per trip.
+//!
+//! A flow that writes takes a connection inside a transaction and makes no vendor call; one that calls a vendor takes the
+//! [`crate::app::App`] and writes nothing while the call is open.
 
+pub mod answer;
+pub mod credentials;
+pub mod files;
+pub mod mailing;
+pub mod perform;
+pub mod portal;
+pub mod receipt;
+pub mod receive;
+pub mod robot;
+pub mod route;
+pub mod settle;
+pub mod sms;
+pub mod tell;
 pub mod sign_in;

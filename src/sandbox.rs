@@ -1,1 +1,103 @@
 //! Fake vendors on sockets, for the demo and for the tests. Speaks sockets; knows nothing of the rest of the house.
+//!
+//! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
+//! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, the page at
+//! `/` and the control at `/_/` (every route of it is told in `sandbox/control.rs`).
+
+mod answer;
+mod args;
+mod bitrix24;
+mod control;
+mod door;
+mod fault;
+mod form;
+mod ledger;
+mod limit;
+mod multipart;
+mod page;
+mod phone;
+mod state;
+mod telegram;
+mod waba;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, web};
+
+use state::Sandbox;
+
+/// Where the sandbox listens, and whom its page watches.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to listen at; port 0 takes any free one.
+    pub bind: SocketAddr,
+    /// The base address under which others reach the sandbox. `http://<addr>` when absent.
+    pub public: Option<String>,
+    /// The Switchboard whose queue the page shows.
+    pub switchboard: Option<Switchboard>,
+}
+
+/// How the page reaches the API of Switchboard.
+#[derive(Debug, Clone)]
+pub struct Switchboard {
+    /// The base address, e.g. `http://127.0.0.1:8080`.
+    pub url: String,
+    /// The bearer token of the API.
+    pub token: String,
+}
+
+/// A sandbox that listens. It goes on until [`Running::stop`].
+#[derive(Debug)]
+pub struct Running {
+    /// The address it listens at.
+    pub addr: SocketAddr,
+    base: String,
+    server: ServerHandle,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    sandbox: Arc<Sandbox>,
+}
+
+impl Running {
+    /// The base address under which others reach it, without a slash at the end.
+    pub fn base(&self) -> String {
+        self.base.clone()
+    }
+
+    /// Stops listening, drops open connections and ends every delivery under way.
+    pub async fn stop(self) {
+        self.sandbox.end();
+        self.server.stop(false).await;
+        let _ = self.task.await;
+    }
+}
+
+/// Starts the sandbox on the runtime of the caller; deliveries to others run there too.
+///
+/// # Errors
+/// When the address is taken or cannot be listened at.
+#[expect(clippy::unused_async, reason = "it must be called inside a runtime, and says so")]
+pub async fn start(config: Config) -> std::io::Result<Running> {
+    // another part of the process may have chosen already
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let sandbox = Arc::new(Sandbox::new(config.switchboard).map_err(std::io::Error::other)?);
+    let shared = web::Data::from(Arc::clone(&sandbox));
+    let server = HttpServer::new(move || {
+        App::new().app_data(shared.clone()).configure(page::routes).configure(control::routes).configure(door::routes)
+    })
+    .workers(2)
+    .backlog(4096)
+    .disable_signals()
+    .shutdown_timeout(1)
+    .on_connect(answer::keep_plug)
+    .bind(config.bind)?;
+    let addr = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("no address to listen at"))?;
+    let base = config.public.unwrap_or_else(|| format!("http://{addr}")).trim_end_matches('/').to_owned();
+    sandbox.set_base(base.clone());
+    let server = server.run();
+    let handle = server.handle();
+    let task = tokio::spawn(server);
+    Arc::clone(&sandbox).start_timers();
+    Ok(Running { addr, base, server: handle, task, sandbox })
+}

@@ -9,3 +9,4 @@ mod bitrix24;
 mod house;
 mod messengers;
 mod outbox;
+mod sandbox;

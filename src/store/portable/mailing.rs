@@ -79,6 +79,11 @@ pub fn hungry(conn: &mut Connection, limit: i64) -> Result<Vec<MailingRow>> {
         .load(conn)?)
 }
 
+/// Whether something of a mailing is in the outbox.
+pub fn is_fed(conn: &mut Connection, mailing: &str) -> Result<bool> {
+    Ok(diesel::select(diesel::dsl::exists(errands::table.filter(errands::mailing.eq(mailing)))).get_result(conn)?)
+}
+
 /// Takes the next pending row of a mailing; none where there is none. The caller holds the mailing's row.
 pub fn take(conn: &mut Connection, mailing: &str, message: &str) -> Result<Option<RecipientRow>> {
     let next: Option<String> = recipients::table

@@ -56,6 +56,16 @@ pub fn by_vendor_id(conn: &mut Connection, channel: ChannelId, vendor_id: &str) 
         .optional()?)
 }
 
+/// A message of a channel, by our own id.
+pub fn of_channel(conn: &mut Connection, channel: ChannelId, id: MessageId) -> Result<Option<MessageRow>> {
+    Ok(messages::table
+        .find(id.to_string())
+        .filter(messages::channel.eq(channel.to_string()))
+        .select(MessageRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
 /// The newest messages of a company, newest first.
 pub fn newest(conn: &mut Connection, company: CompanyId, limit: i64) -> Result<Vec<MessageRow>> {
     Ok(messages::table

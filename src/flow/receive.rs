@@ -1,0 +1,103 @@
+//! What a messenger brought: messages of customers, receipts, and word about chats.
+
+use crate::app::App;
+use crate::flow::receipt;
+use crate::model::id::{ChannelId, CompanyId, ContactId, DialogId, MessageId};
+use crate::model::message::{Content, Event, Incoming};
+use crate::model::moment::Moment;
+use crate::model::status::Status;
+use crate::store::outbox::{self, Accepted};
+use crate::store::row::{ChannelRow, ContactRow, DialogRow, MessageRow, text};
+use crate::store::{Conn, Result};
+
+/// Works one event of a channel, inside the transaction that marks it as worked.
+///
+/// # Errors
+/// Those of the database.
+pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now: Moment) -> Result<Vec<Accepted>> {
+    let Ok(id) = channel.id.parse::<ChannelId>() else { return Ok(Vec::new()) };
+    match event {
+        Event::Message(incoming) => message(conn, channel, id, incoming, now)?,
+        Event::Receipt(receipt) => {
+            let new = receipt::apply(app, conn, id, receipt, now)?;
+            return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
+        }
+        Event::Allowed { chat, allowed } => crate::on!(conn, dialog::set_allowed(id, chat, *allowed))?,
+        Event::Moved { from, to } => crate::on!(conn, dialog::rename(id, from, to))?,
+        Event::Trouble { seen } => tracing::warn!(channel = channel.id, seen, "a messenger reports trouble"),
+        Event::Ignored { what } => tracing::debug!(channel = channel.id, what, "a delivery that we do not use"),
+        // kept for the inbox and for templates, which come later
+        Event::Edited { .. } | Event::Deleted { .. } | Event::Reaction { .. } | Event::Template { .. } => {}
+    }
+    Ok(Vec::new())
+}
+
+fn message(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
+    if crate::on!(conn, dialog::by_chat(id, &incoming.chat))?.is_none() {
+        open_dialog(conn, channel, incoming, now)?;
+    }
+    if !incoming.ours {
+        // the vendor's own clock opens its window; a clock that runs ahead may not make it longer
+        crate::on!(conn, dialog::heard(id, &incoming.chat, incoming.at.0.min(now.0)))?;
+    }
+    let origin = serde_json::json!({ "by": "nobody" });
+    let row = MessageRow {
+        id: MessageId::new().to_string(),
+        company: channel.company.clone(),
+        channel: channel.id.clone(),
+        chat: incoming.chat.clone(),
+        outgoing: incoming.ours,
+        status: Status::Sent.to_db(),
+        vendor_id: Some(incoming.vendor_id.clone()),
+        content: if incoming.media.is_empty() && incoming.place.is_none() && incoming.note.is_none() {
+            text(&Content { text: incoming.text.clone(), ..Content::default() })?
+        } else {
+            text(incoming)?
+        },
+        origin: text(&origin)?,
+        code: None,
+        reason: None,
+        accepted_at: now.0,
+        sent_at: Some(incoming.at.0),
+        delivered_at: None,
+        viewed_at: None,
+    };
+    crate::on!(conn, message::enter(&[row]))
+}
+
+fn open_dialog(conn: &mut Conn, channel: &ChannelRow, incoming: &Incoming, now: Moment) -> Result<()> {
+    let company: CompanyId = match channel.company.parse() {
+        Ok(company) => company,
+        Err(_) => return Ok(()),
+    };
+    let person = &incoming.from;
+    let name = person.name.clone().or_else(|| person.username.clone()).unwrap_or_else(|| incoming.chat.clone());
+    let contact = if incoming.group {
+        None
+    } else {
+        let row = ContactRow {
+            id: ContactId::new().to_string(),
+            company: company.to_string(),
+            name: name.clone(),
+            phone: person.phone.clone(),
+            username: person.username.clone(),
+            created_at: now.0,
+        };
+        crate::on!(conn, dialog::create_contact(&row))?;
+        Some(row.id)
+    };
+    let row = DialogRow {
+        id: DialogId::new().to_string(),
+        company: company.to_string(),
+        channel: channel.id.clone(),
+        contact,
+        chat: incoming.chat.clone(),
+        title: incoming.title.clone().unwrap_or(name),
+        is_group: incoming.group,
+        allowed: true,
+        incoming_at: None,
+        created_at: now.0,
+    };
+    crate::on!(conn, dialog::create(&row))?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Which line and which channel a request means, and the errand that comes of it.
+
+use crate::app::App;
+use crate::messenger;
+use crate::model::errand::{NewErrand, Rank, Work};
+use crate::model::id::{CompanyId, LineId, MessageId};
+use crate::model::message::{Content, Kind, Outgoing, Peer};
+use crate::model::moment::Moment;
+use crate::model::origin::Origin;
+use crate::model::render::Randomized;
+use crate::model::result::Code;
+use crate::store::row::{ChannelRow, LineRow};
+use crate::store::{Conn, Result};
+
+/// The line that a request means: the one it names, or the only one that has not expired.
+///
+/// # Errors
+/// The outer error is the database's. The inner one is the code for whoever asked.
+pub fn line(conn: &mut Conn, company: CompanyId, id: Option<LineId>, now: Moment) -> Result<Result<LineRow, Code>> {
+    let lines = crate::on!(conn, line::of_company(company))?;
+    let good = |line: &LineRow| line.expires_at > now.0;
+    Ok(match id {
+        Some(id) => match lines.into_iter().find(|line| line.id == id) {
+            None => Err(Code::LineNotFound),
+            Some(line) if good(&line) => Ok(line),
+            Some(_) => Err(Code::LineExpired),
+        },
+        None => {
+            let any = !lines.is_empty();
+            let mut active = lines.into_iter().filter(good);
+            match (active.next(), active.next()) {
+                (Some(line), None) => Ok(line),
+                (Some(_), Some(_)) => Err(Code::LineNotChosen),
+                (None, _) => Err(if any { Code::LineExpired } else { Code::LineNotFound }),
+            }
+        }
+    })
+}
+
+/// The channel of a line that can reach this person. `kind` is what the request names, if it names one.
+///
+/// # Errors
+/// The code for whoever asked.
+pub fn channel(channels: &[ChannelRow], kind: Option<Kind>, to: &Peer) -> Result<ChannelRow, Code> {
+    let mut of_kind: Vec<(&ChannelRow, Kind)> = channels
+        .iter()
+        .filter_map(|channel| Kind::from_slug(&channel.messenger).map(|of| (channel, of)))
+        .filter(|(_, of)| kind.is_none_or(|kind| kind == *of))
+        .collect();
+    if of_kind.is_empty() {
+        return Err(Code::ChannelNotFound);
+    }
+    // where the request leaves the choice to us, the messengers that can write first come first
+    of_kind.sort_by_key(|(_, of)| (kind.is_none() && !reaches(*of, to), *of));
+    if kind.is_none() && !of_kind.iter().any(|(_, of)| reaches(*of, to)) && !matches!(to, Peer::Phone(_) | Peer::Username(_)) {
+        return Err(Code::ChannelNotFound);
+    }
+    let connected = of_kind.iter().find(|(channel, of)| channel.state == "connected" && (kind.is_some() || reaches(*of, to)));
+    let any_connected = of_kind.iter().find(|(channel, _)| channel.state == "connected");
+    connected.or(any_connected).map(|(channel, _)| (*channel).clone()).ok_or(Code::ChannelLost)
+}
+
+/// Whether a messenger reaches this kind of address by itself.
+fn reaches(kind: Kind, to: &Peer) -> bool {
+    let Some(messenger) = messenger::of(kind) else { return false };
+    let abilities = messenger.about().abilities;
+    match to {
+        Peer::Phone(_) => abilities.first_by_phone,
+        Peer::Username(_) => abilities.by_username,
+        Peer::Email(_) => kind == Kind::Email,
+        // WhatsApp writes its chats with an ending, Telegram with digits alone
+        Peer::Chat(chat) => match kind {
+            Kind::WhatsappWeb | Kind::Waba => chat.contains("@c.us") || chat.contains("@g.us"),
+            Kind::Telegram | Kind::TelegramBot => !chat.contains('@'),
+            _ => false,
+        },
+    }
+}
+
+/// What a text request asks for.
+#[derive(Debug, Clone)]
+pub struct TextRequest {
+    /// Whose it is.
+    pub company: CompanyId,
+    /// Who gets it.
+    pub to: Peer,
+    /// First and last name, where they were given.
+    pub names: Option<(String, String)>,
+    /// The text; `{a|b}` is picked from.
+    pub text: String,
+    /// The rank.
+    pub rank: Rank,
+    /// Who asked.
+    pub origin: Origin,
+}
+
+/// The errand of a text request on a channel, and the message it will be.
+///
+/// # Errors
+/// The code for whoever asked, where it can never be sent.
+pub fn text_errand(app: &App, channel: &ChannelRow, request: TextRequest, now: Moment) -> Result<(NewErrand, MessageId), Code> {
+    let message = MessageId::new();
+    let text = pick(&request.text, message);
+    if text.trim().is_empty() {
+        return Err(Code::MessageEmpty);
+    }
+    let kind = Kind::from_slug(&channel.messenger).ok_or(Code::ChannelNotFound)?;
+    let limit = messenger::of(kind).map_or(usize::MAX, |messenger| messenger.about().text_limit);
+    if text.encode_utf16().count() > limit {
+        return Err(Code::MessageTooLong);
+    }
+    let ttl_ms = app.config.outbox.default_ttl_hours.saturating_mul(3_600_000);
+    let outgoing = Outgoing {
+        key: message.to_string(),
+        to: request.to.clone(),
+        names: request.names,
+        content: Content { text: Some(text), ..Content::default() },
+        reply_to: None,
+        window_until: None,
+    };
+    let channel_id = channel.id.parse().map_err(|_| Code::ChannelNotFound)?;
+    let errand = NewErrand {
+        company: request.company,
+        lane: channel.lane,
+        rank: request.rank,
+        peer: request.to.chat_id(),
+        work: Work::Send { channel: channel_id, message, outgoing },
+        origin: request.origin,
+        not_before: None,
+        expires_at: Some(now.plus_ms(ttl_ms)),
+        dedup_key: None,
+        merge_key: None,
+    };
+    Ok((errand, message))
+}
+
+/// Picks from `{a|b}`; the same message always picks the same. Braces that do not balance came with the text of a card, so
+/// they are sent as they are.
+fn pick(text: &str, message: MessageId) -> String {
+    let seed = message.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Randomized::read(text).map_or_else(|_| text.to_owned(), |text| text.pick(seed))
+}

@@ -1,0 +1,121 @@
+//! Writing down what became of errands: the history, and the word to whoever asked. All of it happens in the transaction
+//! that takes the errands out of the outbox.
+
+use crate::app::App;
+use crate::flow::receipt;
+use crate::flow::tell::{self, Verdict};
+use crate::model::errand::{Errand, NewErrand, Work};
+use crate::model::id::ChannelId;
+use crate::model::message::{Outgoing, Receipt};
+use crate::model::moment::Moment;
+use crate::model::result::Code;
+use crate::model::status::Status;
+use crate::model::vendor::Answer;
+use crate::store::outbox::{self, Accepted};
+use crate::store::row::{MessageRow, text, value};
+use crate::store::{Conn, Result};
+
+/// An errand that is over.
+#[derive(Debug, Clone)]
+pub struct Over<'a> {
+    /// The errand.
+    pub errand: &'a Errand,
+    /// The answer.
+    pub answer: &'a Answer,
+    /// Whether it was still ours to settle; where it was not, somebody was told «unknown» already.
+    pub ours: bool,
+}
+
+/// Settles errands that are over. Gives back the errands that came of it.
+///
+/// # Errors
+/// Those of the database.
+pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Result<Vec<Accepted>> {
+    let mut rows = Vec::new();
+    for entry in over {
+        if let Work::Send { channel, outgoing, message } = &entry.errand.work {
+            rows.push(history(entry, *channel, &message.to_string(), outgoing, now)?);
+        }
+    }
+    crate::on!(conn, message::enter(&rows))?;
+    let mut new: Vec<NewErrand> = Vec::new();
+    for entry in over.iter().filter(|entry| entry.ours) {
+        let verdict = verdict(entry.answer);
+        new.extend(tell::tell(app, conn, entry.errand, &verdict, now)?);
+        if let (Work::Send { channel, .. }, Answer::Done { vendor_ids, .. }) = (&entry.errand.work, entry.answer) {
+            new.extend(early_receipts(app, conn, *channel, vendor_ids, now)?);
+        }
+        note(entry);
+    }
+    Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
+}
+
+/// What an answer means for the message and for whoever asked.
+#[must_use]
+pub fn verdict(answer: &Answer) -> Verdict {
+    let error = |code, reason: &str| Verdict { status: Status::Error, code: Some(code), reason: reason.to_owned() };
+    match answer {
+        Answer::Done { .. } => Verdict { status: Status::Sent, code: None, reason: String::new() },
+        Answer::Refused { code: code @ (Code::TooLate | Code::Stopped | Code::Discarded), text } => {
+            Verdict { status: Status::NotSent, code: Some(*code), reason: text.clone() }
+        }
+        Answer::Refused { code, text } => error(*code, text),
+        Answer::Nobody { text } => error(Code::Nobody, text),
+        // the others come here only when nothing better is known
+        Answer::Unsure { seen, .. } | Answer::Down { seen } | Answer::Expired { seen } => {
+            Verdict { status: Status::Unknown, code: Some(Code::Unknown), reason: seen.clone() }
+        }
+        Answer::Busy { .. } => Verdict { status: Status::Unknown, code: Some(Code::Unknown), reason: String::new() },
+    }
+}
+
+fn history(entry: &Over<'_>, channel: ChannelId, id: &str, outgoing: &Outgoing, now: Moment) -> Result<MessageRow> {
+    let verdict = verdict(entry.answer);
+    let (vendor_id, chat) = match entry.answer {
+        Answer::Done { vendor_ids, chat } => (vendor_ids.first().cloned(), chat.clone()),
+        _ => (None, None),
+    };
+    Ok(MessageRow {
+        id: id.to_owned(),
+        company: entry.errand.company.to_string(),
+        channel: channel.to_string(),
+        chat: chat.unwrap_or_else(|| outgoing.to.chat_id()),
+        outgoing: true,
+        status: verdict.status.to_db(),
+        vendor_id,
+        content: text(&outgoing.content)?,
+        origin: text(&entry.errand.origin)?,
+        code: verdict.code.map(|code| code.slug().to_owned()),
+        reason: Some(verdict.reason).filter(|reason| !reason.is_empty()),
+        accepted_at: entry.errand.accepted_at.0,
+        sent_at: (verdict.status == Status::Sent).then_some(now.0),
+        delivered_at: None,
+        viewed_at: None,
+    })
+}
+
+/// Receipts that were faster than the vendor's answer to our call.
+fn early_receipts(
+    app: &App,
+    conn: &mut Conn,
+    channel: ChannelId,
+    vendor_ids: &[String],
+    now: Moment,
+) -> Result<Vec<NewErrand>> {
+    let mut new = Vec::new();
+    if vendor_ids.is_empty() {
+        return Ok(new);
+    }
+    for early in crate::on!(conn, message::take_receipts(channel, vendor_ids))? {
+        let early: Receipt = value("early_receipts", &early)?;
+        new.extend(receipt::apply(app, conn, channel, &early, now)?);
+    }
+    Ok(new)
+}
+
+/// A call for a portal that will never work is worth a line: nobody else hears of it.
+fn note(entry: &Over<'_>) {
+    if let (Work::PortalCall { method, .. }, Answer::Refused { text, .. }) = (&entry.errand.work, entry.answer) {
+        tracing::warn!(method, seen = text, "a portal refused a call");
+    }
+}

@@ -1,0 +1,171 @@
+//! The control of the sandbox: JSON under `/_/`, for tests and for the page. Errors are `{"error": "…"}` with 4xx.
+//!
+//! | route | body or query | what it does |
+//! | --- | --- | --- |
+//! | `POST /_/reset` | | forgets everything: portals, bots, numbers, phones, faults, the ledger, settings, the clock |
+//! | `GET /_/settings` | | `{telegram_limits, waba_limits, auto_phones, window_by_answer, status_delay_ms, strict_answers}` |
+//! | `POST /_/settings` | any of these | changes them |
+//! | `POST /_/clock` | `{advance_ms}` | moves the calendar of the sandbox (tokens, windows, time-outs) |
+//! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |
+//! | `DELETE /_/ledger` | `?kept=` | forgets the calls; `kept` sets how many are kept from now on |
+//! | `GET /_/faults` | | the planned faults |
+//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
+//! | `DELETE /_/faults` | `?id=` | drops one, or all |
+//! | `POST /_/telegram/bots` | `{token, username?, name?}` | registers a token → `{id, username, base}` |
+//! | `GET /_/telegram/bots` | | bots with `webhook` as `getWebhookInfo` tells it |
+//! | `POST /_/telegram/bots/{id}/doubles` | `{count}` | the next updates are delivered twice |
+//! | `POST /_/waba/numbers` | `{id?, account?, number?, name?, token?, app_secret?, verify_token?, webhook?, subscribed?}` | registers a number → all of these and `base`. `subscribed` is true when a webhook is given |
+//! | `GET /_/waba/numbers` | | numbers and accounts |
+//! | `POST /_/waba/accounts/{id}` | `{webhook?, subscribed?, doubles?, reversed?, templates?}` | changes an account; `doubles` and `reversed` count deliveries; `templates` replaces the list |
+//! | `POST /_/waba/accounts/{id}/verify` | | makes the verification GET → `{verified, reason?}` |
+//! | `POST /_/phones` | `{id, name?, username?, whatsapp?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
+//! | `GET /_/phones` | `?messages=N` | phones with their latest N messages |
+//! | `GET /_/phones/{id}` | `?since=n` | one phone with `messages` |
+//! | `POST /_/phones/{id}/say` | `{messenger, text?, media?: {kind, name, mime, base64? , size?}, line?, press?, quote?}` | the customer writes; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
+//! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, with `read` statuses |
+//! | `GET /_/b24` | | all portals |
+//! | `POST /_/b24/{portal}` | `{client_id?, client_secret?, member_id?, domain?, installer_url?, event_url?, scope?, status?, licence?}` | makes a portal → its card with keys, `endpoint`, `server_endpoint` |
+//! | `GET /_/b24/{portal}` | | its card: app, robots, senders, events, deals, notices, posts |
+//! | `POST /_/b24/{portal}/install` | `{mode: page event both, finish?, user?, installer_url?, event_url?}` | installs → `{installed, page?: {status, body}}` |
+//! | `POST /_/b24/{portal}/finish` | | `BX24.installFinish()` |
+//! | `POST /_/b24/{portal}/update`, `/uninstall` | `{user?}`, `{clean?}` | a new version; removal |
+//! | `POST /_/b24/{portal}/open` | `{url, placement?, options?, user?}` | opens a page of the app in the frame → `{status, body}` |
+//! | `POST /_/b24/{portal}/expire-tokens` | | every access token expires at once → `{expired}` |
+//! | `POST /_/b24/{portal}/revoke` | `{user?}` | tokens die for good |
+//! | `POST /_/b24/{portal}/code` | `{user?}` | a code for `authorization_code` → `{code}` |
+//! | `POST /_/b24/{portal}/tokens` | `{user?}` | a pair → `{access_token, refresh_token, expires}` |
+//! | `POST /_/b24/{portal}/rename` | `{to, domain?}` | moves the portal; the old address answers 302 |
+//! | `POST /_/b24/{portal}/limits` | `{rate?, depth?, commercial?, overloaded?, hidden_from?, scope?, blocked_method?, blocked_s?}` | limits and refusals; rate 0 counts nothing |
+//! | `POST /_/b24/{portal}/habits` | `{literal, doubles, reversed, delay_ms, no_tokens, no_application_token}` | how events are sent |
+//! | `POST /_/b24/{portal}/event` | `{event, data, user?}` | fires an event to its handlers → `{posts}` |
+//! | `POST /_/b24/{portal}/deals` | `{id, title, name, last_name?, phone}` | puts a deal with a contact |
+//! | `POST /_/b24/{portal}/deals/{id}/stage` | `{stage}` | moves a deal without a robot; ONCRMDEALUPDATE goes out |
+//! | `POST /_/b24/{portal}/robots/{code}/fire` | `{deal?, properties, use_subscription?, timeout_s?, user?, times?, stage?}` | fires a robot → `{steps}` |
+//! | `GET /_/b24/{portal}/steps` | `?deal=&limit=` | `{counts, steps}`, newest first |
+//! | `POST /_/b24/{portal}/letters` | `{code, text, kind?, count? or to?, author?, deal?}` | a letter of N SMS posts → `{letter}`; `{name}` in the text is the contact's name |
+//! | `GET /_/b24/{portal}/letters/{n}` | | `{messages: [{id, to, text, status, pushed, …}]}`; n = `last` for the latest |
+//! | `ANY /_/switchboard/{path}` | | passes to Switchboard with its bearer token |
+//! | `POST /_/switchboard` | `{url, token}` | says where Switchboard is |
+
+mod portals;
+mod switchboard;
+mod vendors;
+
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data, Json, Query, ServiceConfig};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::ledger::Wanted;
+use super::state::{Sandbox, Settings};
+
+/// The routes of the control.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .app_data(web::JsonConfig::default().limit(64 * 1024 * 1024).error_handler(|error, _| {
+            let text = error.to_string();
+            actix_web::error::InternalError::from_response(error, refuse(&text)).into()
+        }))
+        .route("/_/reset", web::post().to(reset))
+        .route("/_/settings", web::get().to(show_settings))
+        .route("/_/settings", web::post().to(change_settings))
+        .route("/_/clock", web::post().to(move_clock))
+        .route("/_/ledger", web::get().to(show_ledger))
+        .route("/_/ledger", web::delete().to(clear_ledger))
+        .route("/_/faults", web::get().to(list_faults))
+        .route("/_/faults", web::post().to(plan_fault))
+        .route("/_/faults", web::delete().to(drop_faults))
+        .configure(vendors::routes)
+        .configure(portals::routes)
+        .configure(switchboard::routes);
+}
+
+/// An error of the control.
+pub(crate) fn refuse(text: &str) -> HttpResponse {
+    HttpResponse::BadRequest().json(json!({"error": text}))
+}
+
+/// An answer of the control.
+pub(crate) fn tell(value: Value) -> HttpResponse {
+    HttpResponse::Ok().json(value)
+}
+
+/// The answer when something is not there.
+pub(crate) fn missing(what: &str) -> HttpResponse {
+    HttpResponse::NotFound().json(json!({"error": format!("no such {what}")}))
+}
+
+async fn reset(sandbox: Data<Sandbox>) -> HttpResponse {
+    sandbox.reset();
+    tell(json!({"ok": true}))
+}
+
+async fn show_settings(sandbox: Data<Sandbox>) -> HttpResponse {
+    tell(json!(*sandbox.settings.lock()))
+}
+
+async fn change_settings(sandbox: Data<Sandbox>, given: Json<Value>) -> HttpResponse {
+    let mut settings = sandbox.settings.lock();
+    let mut changed = json!(*settings);
+    if let (Some(changed), Some(given)) = (changed.as_object_mut(), given.as_object()) {
+        changed.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    match serde_json::from_value::<Settings>(changed) {
+        Ok(changed) => {
+            *settings = changed;
+            tell(json!(*settings))
+        }
+        Err(error) => refuse(&error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    advance_ms: i64,
+}
+
+async fn move_clock(sandbox: Data<Sandbox>, by: Json<Advance>) -> HttpResponse {
+    sandbox.move_clock(by.advance_ms);
+    sandbox.bitrix24.lock().time_out(sandbox.now());
+    tell(json!({"now": sandbox.now()}))
+}
+
+async fn show_ledger(sandbox: Data<Sandbox>, wanted: Query<Wanted>) -> HttpResponse {
+    tell(sandbox.ledger.show(&wanted))
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    kept: Option<usize>,
+}
+
+async fn clear_ledger(sandbox: Data<Sandbox>, kept: Query<Kept>) -> HttpResponse {
+    sandbox.ledger.clear(kept.kept);
+    tell(json!({"ok": true}))
+}
+
+async fn list_faults(sandbox: Data<Sandbox>) -> HttpResponse {
+    tell(json!({"faults": sandbox.faults.list()}))
+}
+
+async fn plan_fault(sandbox: Data<Sandbox>, fault: Json<Fault>) -> HttpResponse {
+    let fault = fault.into_inner();
+    if !["telegram", "waba", "bitrix24", "oauth"].contains(&fault.vendor.as_str()) {
+        return refuse("vendor is one of telegram, waba, bitrix24, oauth");
+    }
+    if fault.kind == super::fault::Kind::CutBefore && fault.needle.is_some() {
+        return refuse("cut_before happens before the body is read, so it cannot match");
+    }
+    tell(json!({"id": sandbox.faults.plan(fault)}))
+}
+
+#[derive(Deserialize)]
+struct One {
+    id: Option<u64>,
+}
+
+async fn drop_faults(sandbox: Data<Sandbox>, one: Query<One>) -> HttpResponse {
+    sandbox.faults.drop_planned(one.id);
+    tell(json!({"ok": true}))
+}

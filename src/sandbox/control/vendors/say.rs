@@ -1,0 +1,257 @@
+//! What customers do with their phones: write, press buttons, read.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Json, Path};
+use base64::Engine;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::sandbox::control::{missing, refuse, tell};
+use crate::sandbox::phone::{Bubble, Media, bubble, digits};
+use crate::sandbox::state::Sandbox;
+use crate::sandbox::telegram::{self, describe};
+use crate::sandbox::waba::{self, envelope, queue, webhook};
+
+/// How long a customer's message lets the business write freely, milliseconds.
+const WINDOW_MS: i64 = 24 * 3_600_000;
+
+/// What a customer says.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Said {
+    messenger: String,
+    #[serde(default)]
+    text: String,
+    media: Option<Attached>,
+    line: Option<String>,
+    press: Option<String>,
+    quote: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Attached {
+    #[serde(default = "document")]
+    kind: String,
+    name: String,
+    #[serde(default = "octets")]
+    mime: String,
+    base64: Option<String>,
+    size: Option<usize>,
+}
+
+fn document() -> String {
+    "document".to_owned()
+}
+
+fn octets() -> String {
+    "application/octet-stream".to_owned()
+}
+
+impl Attached {
+    fn read(&self) -> (Media, Bytes) {
+        let bytes = self.base64.as_ref().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
+        let bytes = bytes.map_or_else(|| Bytes::from(format!("content of {}\n", self.name)), Bytes::from);
+        let size = self.size.unwrap_or(bytes.len());
+        (Media { name: self.name.clone(), mime: self.mime.clone(), size }, bytes)
+    }
+}
+
+/// `POST /_/phones/{id}/say`.
+pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Said>) -> HttpResponse {
+    let sandbox = sandbox.into_inner();
+    let phone = digits(&id);
+    if sandbox.phones.lock().get(&phone).is_none() {
+        return missing("phone");
+    }
+    let done = match said.messenger.as_str() {
+        "telegram" | "telegram_bot" => say_telegram(&sandbox, &phone, &said),
+        "whatsapp" | "waba" => say_whatsapp(&sandbox, &phone, &said),
+        _ => return refuse("messenger is telegram_bot or waba"),
+    };
+    done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
+}
+
+fn say_telegram(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<String> {
+    let (now, tick) = (sandbox.now(), sandbox.tick());
+    let (token, chat, kind, object, id) = {
+        let mut telegram = sandbox.telegram.lock();
+        let wanted = |bot: &telegram::Bot| said.line.as_ref().is_none_or(|line| *line == bot.id.to_string());
+        let (token, bot) = telegram.bots.iter_mut().find(|(_, bot)| wanted(bot))?;
+        let line = bot.id.to_string();
+        let mut phones = sandbox.phones.lock();
+        let owner = phones.get(phone)?;
+        if said.text.starts_with("/start") {
+            owner.started.insert(bot.id);
+            owner.blocked.remove(&bot.id);
+        }
+        let (person, chat) = (owner.person(), owner.chat());
+        let mut made = bubble("telegram_bot", &line, "said", now, tick);
+        made.text.clone_from(&said.text);
+        if let Some(press) = &said.press {
+            let press_id = format!("21474836{}", sandbox.serial());
+            bot.presses.push(press_id.clone());
+            let quoted = said.quote.as_deref().and_then(|quote| owner.find(&line, quote));
+            let message = quoted.map(|found| {
+                json!({"message_id": found.id.parse::<i64>().unwrap_or(0), "from": bot.user(),
+                "chat": chat, "date": found.at / 1000, "text": found.text})
+            });
+            let mut query =
+                json!({"id": press_id, "from": person, "chat_instance": "-4000000000000000001", "data": press});
+            if let (Some(message), Some(query)) = (message, query.as_object_mut()) {
+                query.insert("message".to_owned(), message);
+            }
+            (token.clone(), owner.chat_id, "callback_query", query, press_id)
+        } else {
+            let number = owner.next_message();
+            made.id = number.to_string();
+            let message = telegram_message(bot, &mut made, said, number, &person, &chat);
+            let chat_id = owner.chat_id;
+            phones.add(phone, made);
+            (token.clone(), chat_id, "message", message, number.to_string())
+        }
+    };
+    telegram::webhook::push(sandbox, &token, chat, kind, object);
+    Some(id)
+}
+
+fn telegram_message(
+    bot: &mut telegram::Bot,
+    made: &mut Bubble,
+    said: &Said,
+    number: i64,
+    person: &Value,
+    chat: &Value,
+) -> Value {
+    let mut message = Map::from_iter([
+        ("message_id".to_owned(), json!(number)),
+        ("from".to_owned(), person.clone()),
+        ("chat".to_owned(), chat.clone()),
+        ("date".to_owned(), json!(made.at / 1000)),
+    ]);
+    if let Some(attached) = &said.media {
+        let (media, bytes) = attached.read();
+        let kind = if attached.kind == "image" { "photo" } else { attached.kind.as_str() };
+        made.kind.clone_from(&attached.kind);
+        made.media = Some(media.clone());
+        let id = telegram::keep_file(bot, kind, media, bytes);
+        if let Some(file) = bot.files.get(&id) {
+            message.insert(kind.to_owned(), describe(kind, &id, file));
+        }
+        if !said.text.is_empty() {
+            message.insert("caption".to_owned(), json!(said.text));
+        }
+    } else {
+        message.insert("text".to_owned(), json!(said.text));
+        if said.text.starts_with('/') {
+            let length = said.text.split_whitespace().next().map_or(0, str::len);
+            message.insert("entities".to_owned(), json!([{"type": "bot_command", "offset": 0, "length": length}]));
+        }
+    }
+    Value::Object(message)
+}
+
+fn say_whatsapp(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<String> {
+    let (now, tick) = (sandbox.now(), sandbox.tick());
+    let id = waba::wamid_of_customer(sandbox, phone);
+    let line = {
+        let mut waba = sandbox.waba.lock();
+        let wanted = |line: &&String| said.line.as_ref().is_none_or(|wanted| wanted == *line);
+        let line = waba.numbers.keys().find(wanted)?.clone();
+        let token = waba.numbers.get(&line)?.token.clone();
+        let mut made = bubble("waba", &line, "said", now, tick);
+        made.id.clone_from(&id);
+        made.text.clone_from(&said.text);
+        let (kind, object) = whatsapp_object(sandbox, &mut waba, &token, said, &mut made);
+        let mut phones = sandbox.phones.lock();
+        let owner = phones.get(phone)?;
+        owner.windows.insert(line.clone(), now.0 + WINDOW_MS);
+        let name = owner.name.clone();
+        phones.add(phone, made);
+        drop(phones);
+        drop(waba);
+        queue(sandbox, &line, |number| {
+            let user = webhook::user_id(phone);
+            let mut message = json!({"from": phone, "from_user_id": user, "id": id, "timestamp": now.0.div_euclid(1000).to_string(), "type": kind});
+            if let Some(map) = message.as_object_mut() {
+                map.insert(kind.clone(), object);
+                map.extend(
+                    said.quote
+                        .as_ref()
+                        .map(|quote| ("context".to_owned(), json!({"from": number.display, "id": quote}))),
+                );
+            }
+            let mut value = envelope(number);
+            value.insert("contacts".to_owned(), json!([{"profile": {"name": name}, "wa_id": phone, "user_id": user}]));
+            value.insert("messages".to_owned(), json!([message]));
+            webhook::Delivery(Value::Object(value))
+        });
+        line
+    };
+    (!line.is_empty()).then_some(id)
+}
+
+fn whatsapp_object(
+    sandbox: &Sandbox,
+    waba: &mut waba::Waba,
+    token: &str,
+    said: &Said,
+    made: &mut Bubble,
+) -> (String, Value) {
+    if let Some(press) = &said.press {
+        return ("button".to_owned(), json!({"payload": press, "text": said.text}));
+    }
+    let Some(attached) = &said.media else { return ("text".to_owned(), json!({"body": said.text})) };
+    let (media, bytes) = attached.read();
+    let kind = if attached.kind == "voice" { "audio" } else { attached.kind.as_str() };
+    kind.clone_into(&mut made.kind);
+    made.media = Some(media.clone());
+    let name = media.name.clone();
+    let id = waba::keep_media(sandbox, waba, media, bytes, token);
+    let hash = waba.files.get(&id).map(waba::StoredMedia::sha256).unwrap_or_default();
+    let hash = base64::engine::general_purpose::STANDARD.encode(hash);
+    let mut object = json!({"id": id, "mime_type": attached.mime, "sha256": hash, "url": waba::address(sandbox, &id)});
+    if let Some(map) = object.as_object_mut() {
+        if !said.text.is_empty() && kind != "audio" {
+            map.insert("caption".to_owned(), json!(said.text));
+        }
+        if kind == "document" {
+            map.insert("filename".to_owned(), json!(name));
+        }
+        if attached.kind == "voice" {
+            map.insert("voice".to_owned(), json!(true));
+        }
+    }
+    (kind.to_owned(), object)
+}
+
+/// What of the unread messages is to be read.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reading {
+    line: Option<String>,
+}
+
+/// `POST /_/phones/{id}/read`.
+pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json<Reading>) -> HttpResponse {
+    let phone = digits(&id);
+    let unread: Vec<Bubble> = {
+        let mut phones = sandbox.phones.lock();
+        let Some(owner) = phones.get(&phone) else { return missing("phone") };
+        let is_wanted = |bubble: &&mut Bubble| {
+            bubble.messenger == "waba"
+                && bubble.direction == "received"
+                && matches!(bubble.status, "sent" | "delivered")
+                && reading.line.as_ref().is_none_or(|line| *line == bubble.line)
+        };
+        let read = |bubble: &mut Bubble| {
+            bubble.status = "read";
+            bubble.clone()
+        };
+        owner.messages.iter_mut().filter(is_wanted).map(read).collect()
+    };
+    for bubble in &unread {
+        webhook::send_status(&sandbox, bubble, &phone, "read", None, None);
+    }
+    tell(json!({"read": unread.len()}))
+}

@@ -1,0 +1,322 @@
+// The page of the sandbox. It polls once a second and draws only what changed, so that typing is never disturbed.
+import { stages as stageNames, words } from "/words.js";
+
+const ROBOT_STAGE = "EXECUTING";
+const $ = (id) => document.getElementById(id);
+const seen = new Map();
+const now = { lang: localStorage.lang === "en" ? "en" : "ru", phone: null, messenger: null, portal: null, deal: null, shift: 0, data: {} };
+const w = () => words[now.lang];
+
+const h = (tag, attrs = {}, ...children) => {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attrs)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+};
+
+// Draws again only when what is drawn has changed.
+const draw = (node, key, make) => {
+  const print = JSON.stringify([now.lang, key]);
+  if (seen.get(node) === print) return false;
+  seen.set(node, print);
+  node.replaceChildren(...[make()].flat());
+  return true;
+};
+
+const call = async (path, body, method = body === undefined ? "GET" : "POST") => {
+  const options = { method, headers: body === undefined ? {} : { "content-type": "application/json" } };
+  if (body !== undefined) options.body = JSON.stringify(body);
+  const reply = await fetch(path, options);
+  const told = await reply.json().catch(() => ({}));
+  if (!reply.ok) throw new Error(typeof told.error === "string" ? told.error : `HTTP ${reply.status}`);
+  return told;
+};
+
+const act = async (work) => {
+  try {
+    await work();
+  } catch (error) {
+    const toast = h("p", { class: "toast", "data-test": "toast" }, `${w().failed}: ${error.message}`);
+    $("toasts").append(toast);
+    setTimeout(() => toast.remove(), 6000);
+  }
+  await poll();
+};
+
+const time = (at) => new Date(at).toLocaleTimeString(now.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const pretty = (phone) => String(phone).replace(/^\+?(\d)(\d{3})(\d{3})(\d{2})(\d{2})$/, "+$1 $2 $3-$4-$5");
+const until = (at) => {
+  const left = Math.ceil((at - (Date.now() + now.shift)) / 1000);
+  if (left <= 0) return w().now;
+  return left < 90 ? `${left} ${w().s}` : `${Math.ceil(left / 60)} ${w().m}`;
+};
+const plain = (name) => (name && typeof name === "object" ? (name[now.lang] ?? Object.values(name)[0]) : name) ?? "";
+const chip = (text, kind) => h("span", { class: `chip ${kind}` }, text);
+
+// Phones
+
+const drawPhones = (phones) => {
+  const many = phones.slice(0, 24);
+  if (!many.some((phone) => phone.id === now.phone)) now.phone = many[0]?.id ?? null;
+  $("no-phones").hidden = many.length > 0;
+  $("phone").hidden = many.length === 0;
+  $("phones-count").textContent = phones.length || "";
+  draw($("phone-list"), [many.map((phone) => [phone.id, phone.name, phone.received]), now.phone], () =>
+    many.map((phone) =>
+      h("button", { type: "button", class: "tab", "data-test": `phone-${phone.id}`, "aria-pressed": String(phone.id === now.phone), onclick: () => { now.phone = phone.id; now.messenger = null; render(); } },
+        h("b", {}, phone.name), h("span", {}, pretty(phone.id)), phone.received > 0 ? h("i", { class: "count", title: w().sent }, String(phone.received)) : null)));
+  const phone = many.find((one) => one.id === now.phone);
+  if (phone) drawPhone(phone);
+};
+
+const drawPhone = (phone) => {
+  const used = (kind) => phone.messages.filter((message) => message.messenger === kind);
+  if (!now.messenger) now.messenger = phone.messages.at(-1)?.messenger ?? "waba";
+  $("owner").textContent = phone.name;
+  $("number").textContent = pretty(phone.id);
+  $("avatar").textContent = phone.name.slice(0, 1);
+  $("phone").dataset.messenger = now.messenger;
+  $("say").placeholder = w().typing;
+  $("read").hidden = now.messenger !== "waba";
+  draw($("messengers"), [now.messenger], () =>
+    [["waba", "WhatsApp"], ["telegram_bot", "Telegram"]].map(([kind, name]) =>
+      h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; render(); } }, name)));
+  const shown = used(now.messenger).slice(-60);
+  if (draw($("talk"), [phone.id, now.messenger, shown], () => (shown.length ? shown.map(drawBubble) : h("p", { class: "hush" }, w().messages, now.messenger === "telegram_bot" ? startButton() : "")))) {
+    $("talk").scrollTop = $("talk").scrollHeight;
+  }
+};
+
+const startButton = () => h("button", { type: "button", class: "quiet", "data-test": "phone-start", onclick: () => act(() => say("/start")) }, w().startBot);
+const say = (text, more = {}) => call(`/_/phones/${now.phone}/say`, { messenger: now.messenger, text, ...more });
+
+const drawBubble = (message) => {
+  const mine = message.direction === "said";
+  const ticks = mine || message.messenger !== "waba" ? "" : { sent: "✓", delivered: "✓✓", read: "✓✓" }[message.status] ?? "";
+  const media = message.media ? h("span", { class: "file" }, `${w().kinds[message.kind] ?? w().kinds.document} · ${message.media.name || "—"} · ${Math.max(1, Math.round(message.media.size / 1024))} KB`) : null;
+  const pressed = (text, back) => h("button", { type: "button", class: "press", onclick: () => act(() => say(text, { press: back || text, quote: message.id })) }, text);
+  return h("div", { class: `bubble ${mine ? "mine" : "theirs"} ${message.status}`, "data-test": `bubble-${message.n}` },
+    media, message.text ? h("span", { class: "words" }, message.status === "deleted" ? w().statuses.deleted : message.text) : null,
+    h("small", {}, time(message.at), ticks ? h("i", { class: `ticks ${message.status}`, title: w().statuses[message.status] }, ` ${ticks}`) : null),
+    message.buttons.length ? h("div", { class: "buttons" }, ...message.buttons.map(([text, back]) => (back === "reaction" ? h("span", { class: "reaction" }, text) : pressed(text, back)))) : null);
+};
+
+// The deal and its robot
+
+const choose = (node, options, chosen) => {
+  draw(node, [options, chosen], () => options.map(([value, text]) => h("option", { value, selected: value === String(chosen) }, text)));
+};
+
+const drawPortal = (portals) => {
+  if (!portals.some((portal) => portal.name === now.portal)) now.portal = portals[0]?.name ?? null;
+  const portal = portals.find((one) => one.name === now.portal);
+  $("no-portal").hidden = Boolean(portal);
+  $("crm").hidden = !portal;
+  $("portal").hidden = portals.length < 2;
+  choose($("portal"), portals.map((one) => [one.name, one.name]), now.portal);
+  if (!portal) return;
+  const deals = portal.crm.deals;
+  if (!deals.some((deal) => deal.id === now.deal)) now.deal = deals[0]?.id ?? null;
+  const deal = deals.find((one) => one.id === now.deal);
+  choose($("deals"), deals.map((one) => [String(one.id), `№ ${one.id} · ${one.title}`]), now.deal);
+  $("deal-meta").textContent = deal ? `${deal.contact.name} · ${pretty(deal.contact.phone)} · ${deal.amount.toLocaleString(now.lang)} ₽` : "";
+  draw($("stages"), [portal.crm.stages, deal?.stage, Object.keys(portal.robots).length], () =>
+    portal.crm.stages.map((stage) =>
+      h("button", { type: "button", class: "stage", "data-test": `stage-${stage.id}`, "aria-pressed": String(stage.id === deal?.stage), onclick: () => act(() => move(stage.id)) },
+        stage.id === ROBOT_STAGE && Object.keys(portal.robots).length ? "⚡ " : "", stageNames[now.lang]?.[stage.id] ?? stage.name)));
+  drawRobot(portal, deal);
+  draw($("timeline"), deal?.comments ?? [], () => (deal?.comments.length ? deal.comments.map((comment) => h("li", {}, h("small", {}, time(comment.at)), comment.text)) : h("li", { class: "hush" }, w().noComments)));
+};
+
+const move = (stage) => (stage === ROBOT_STAGE && $("robots").value ? fire() : call(`/_/b24/${now.portal}/deals/${now.deal}/stage`, { stage }));
+
+const drawRobot = (portal, deal) => {
+  const codes = Object.keys(portal.robots);
+  $("no-robot").hidden = codes.length > 0;
+  $("robot").hidden = codes.length === 0;
+  $("fire").textContent = w().fire;
+  if (!codes.includes($("robots").value)) $("robots").value = codes[0] ?? "";
+  choose($("robots"), codes.map((code) => [code, plain(portal.robots[code].NAME) || code]), $("robots").value || codes[0]);
+  const robot = portal.robots[$("robots").value || codes[0]];
+  const properties = Object.entries(robot?.PROPERTIES ?? {});
+  draw($("fields"), [now.deal, $("robots").value, properties], () => properties.map(([key, property]) => drawField(key, property, deal)));
+};
+
+const firstValue = (key, property, deal) => {
+  if (property.Default) return property.Default;
+  const about = `${key} ${plain(property.Name)}`.toLowerCase();
+  if (/phone|recipient|address|^to\b|телефон|номер|получател/.test(about)) return deal?.contact.phone ?? "";
+  if (property.Type === "text" || /text|message|текст|сообщени/.test(about)) return now.lang === "ru" ? `Здравствуйте, ${deal?.contact.name.split(" ")[0]}! Ваш заказ готов.` : "Hello! Your order is ready.";
+  return "";
+};
+
+const drawField = (key, property, deal) => {
+  const value = firstValue(key, property, deal);
+  const attrs = { "data-test": `field-${key}`, name: key, "data-multiple": property.Multiple === "Y" };
+  const required = property.Required === "Y";
+  let input;
+  if (property.Type === "select") input = h("select", attrs, required ? null : h("option", { value: "" }, "—"), ...Object.entries(property.Options ?? {}).map(([id, text]) => h("option", { value: id, selected: id === value }, plain(text))));
+  else if (property.Type === "bool") input = h("select", attrs, ...[["Y", w().yes], ["N", w().no]].map(([id, text]) => h("option", { value: id, selected: id === value }, text)));
+  else if (property.Type === "text") input = h("textarea", { ...attrs, rows: 3 }, String(value));
+  else input = h("input", { ...attrs, value, type: property.Type === "int" || property.Type === "double" ? "number" : "text" });
+  const name = h("span", {}, plain(property.Name), required ? " *" : "");
+  return h("label", { class: property.Type === "text" ? "whole" : "", title: plain(property.Description) }, name, input);
+};
+
+const fire = () => {
+  const properties = {};
+  for (const field of $("fields").querySelectorAll("[name]")) {
+    if (field.value === "") continue;
+    properties[field.name] = field.hasAttribute("data-multiple") ? field.value.split("\n").filter(Boolean) : field.value;
+  }
+  return call(`/_/b24/${now.portal}/robots/${encodeURIComponent($("robots").value)}/fire`, { deal: now.deal, properties, timeout_s: Number($("timeout").value) || 0, stage: ROBOT_STAGE });
+};
+
+const drawSteps = (steps) => {
+  draw($("results"), steps, () => (steps.length ? steps.map(drawStep) : h("p", { class: "hush" }, w().noSteps)));
+};
+
+const drawStep = (step) => {
+  const kind = { waiting: "wait", answered: "good", timed_out: "bad", passed: "calm" }[step.state];
+  const returned = Object.entries(step.returned);
+  const table = h("dl", {}, ...returned.flatMap(([key, value]) => [h("dt", {}, key), h("dd", { "data-test": `returned-${key}` }, Array.isArray(value) ? value.join(", ") : String(value))]));
+  return h("article", { class: "step", "data-test": `step-${step.n}` },
+    h("header", {}, chip(w().steps[step.state], kind), h("b", {}, step.code), h("small", {}, time(step.fired_at))),
+    returned.length ? table : null, ...step.log.map((line) => h("p", { class: "log" }, line)),
+    step.ignored ? h("p", { class: "log" }, `${w().ignored}: ${step.ignored}`) : null);
+};
+
+// The letter of CRM marketing
+
+const drawLetter = (portal, letter) => {
+  const senders = Object.entries(portal?.senders ?? {});
+  $("no-sender").hidden = senders.length > 0;
+  $("letter").hidden = senders.length === 0;
+  choose($("senders"), senders.map(([code, sender]) => [code, plain(sender.NAME) || code]), $("senders").value || senders[0]?.[0]);
+  const messages = letter?.messages ?? [];
+  draw($("letter-status"), messages, () => {
+    if (!messages.length) return [];
+    const counts = {};
+    for (const message of messages) counts[message.pushed.length ? message.status : "waiting"] = (counts[message.pushed.length ? message.status : "waiting"] ?? 0) + 1;
+    const sums = h("div", { class: "sums" }, ...Object.entries(counts).map(([status, count]) => chip(`${w().statuses[status] ?? w().waits} ${count}`, tone(status))));
+    const rows = messages.slice(0, 100).map((message, n) =>
+      h("tr", { "data-test": `letter-row-${n}` }, h("td", {}, pretty(message.to)), h("td", {}, message.pushed.length ? chip(w().statuses[message.status], tone(message.status)) : chip(w().waits, "wait")), h("td", {}, message.pushed.length ? time(message.pushed.at(-1)[1]) : "")));
+    return [sums, h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, ...rows)))];
+  });
+};
+
+const tone = (status) => ({ delivered: "good", sent: "calm", queued: "calm", undelivered: "bad", failed: "bad" })[status] ?? "wait";
+
+// The queue of Switchboard
+
+const pass = (path) => act(() => call(`/_/switchboard/api/v1/${path}`, {}));
+
+const drawQueue = (queue) => {
+  if (!queue) {
+    draw($("queue"), null, () => h("p", { class: "hush" }, w().noQueue));
+    $("queue-note").textContent = "";
+    return;
+  }
+  now.shift = queue.now - Date.now();
+  const total = queue.lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+  $("queue-note").textContent = `${w().waiting}: ${total}`;
+  draw($("queue"), queue.lanes, () => (queue.lanes.length ? queue.lanes.map(drawLane) : h("p", { class: "hush" }, w().emptyQueue)));
+};
+
+const drawLane = (lane) => {
+  const tones = { running: "good", paused: "wait", held: "wait", lost: "bad", closed: "calm" };
+  const paused = lane.state === "paused";
+  const errands = lane.errands.slice(0, 8).map((errand) =>
+    h("li", { "data-test": `errand-${errand.id}`, class: errand.state },
+      h("span", { class: "rank", title: w().ranks[errand.rank] }, String(errand.rank)),
+      h("span", { class: "to" }, pretty(errand.to)), h("span", { class: "cut" }, errand.text),
+      errand.eta_at ? h("time", { "data-until": errand.eta_at }, until(errand.eta_at)) : h("time", {}, "—")));
+  return h("article", { class: "lane", "data-test": `lane-${lane.id}` },
+    h("header", {}, h("b", {}, lane.title), chip(w().lanes[lane.state] ?? lane.state, tones[lane.state] ?? "calm")),
+    h("p", { class: "meta" }, `${w().waiting}: ${lane.waiting}`, lane.in_flight ? ` · ↑ ${lane.in_flight}` : "", lane.next_at && !paused ? [` · ${w().next} `] : "", lane.next_at && !paused ? h("time", { class: "big", "data-test": `countdown-${lane.id}`, "data-until": lane.next_at }, until(lane.next_at)) : ""),
+    h("ul", { class: "errands" }, ...errands), lane.waiting > errands.length ? h("p", { class: "hush" }, `+${lane.waiting - errands.length}`) : null,
+    h("div", { class: "acts" }, h("button", { type: "button", class: "quiet", "data-test": paused ? `lane-resume-${lane.id}` : `lane-pause-${lane.id}`, onclick: () => pass(`lanes/${lane.id}/${paused ? "resume" : "pause"}`) }, paused ? w().resume : w().pause)));
+};
+
+const drawMailings = (told) => {
+  const mailings = told?.mailings ?? [];
+  draw($("mailings"), mailings, () => (mailings.length ? mailings.map(drawMailing) : h("p", { class: "hush" }, w().noMailings)));
+};
+
+const drawMailing = (mailing) => {
+  const counts = Object.entries(mailing.counts).filter(([, count]) => count > 0);
+  const gone = ["sent", "delivered", "viewed", "error", "unknown"].reduce((sum, key) => sum + (mailing.counts[key] ?? 0), 0);
+  const live = mailing.state === "running" || mailing.state === "paused";
+  const button = (word, kind) => h("button", { type: "button", class: kind, "data-test": word, onclick: () => (word !== "stop" || confirm(w().confirmStop.replace("{0}", mailing.title))) && pass(`mailings/${mailing.id}/${word}`) }, w()[word]);
+  return h("article", { class: "lane", "data-test": `mailing-${mailing.id}`, "data-state": mailing.state },
+    h("header", {}, h("b", {}, mailing.title), chip(w().runs[mailing.state] ?? mailing.state, { running: "good", paused: "wait", stopped: "bad" }[mailing.state] ?? "calm")),
+    h("progress", { max: Math.max(1, mailing.total), value: gone, "aria-label": mailing.title }),
+    h("p", { class: "meta" }, `${gone} ${w().of} ${mailing.total} · ${counts.map(([key, count]) => `${w().counts[key] ?? key} ${count}`).join(" · ")}`),
+    live ? h("div", { class: "acts" }, mailing.state === "running" ? button("pause", "quiet") : button("resume", "quiet"), button("stop", "danger")) : null);
+};
+
+// Life of the page
+
+const render = () => {
+  const { phones, portals, steps, letter, queue, mailings } = now.data;
+  if (!phones) return;
+  drawPhones(phones);
+  drawPortal(portals);
+  drawSteps(steps);
+  drawLetter(portals.find((portal) => portal.name === now.portal), letter);
+  drawQueue(queue);
+  drawMailings(mailings);
+};
+
+const poll = async () => {
+  try {
+    const quiet = (path) => call(path).catch(() => null);
+    const [phones, portals, queue, mailings] = await Promise.all([call("/_/phones?messages=60&limit=24"), call("/_/b24"), quiet("/_/switchboard/api/v1/queue"), quiet("/_/switchboard/api/v1/mailings")]);
+    const portal = portals.portals.find((one) => one.name === now.portal) ?? portals.portals[0];
+    const [steps, letter] = portal ? await Promise.all([call(`/_/b24/${portal.name}/steps?limit=8`), call(`/_/b24/${portal.name}/letters/last`)]) : [{ steps: [] }, null];
+    now.data = { phones: phones.phones, portals: portals.portals, steps: steps.steps, letter, queue, mailings };
+    $("offline").hidden = true;
+    render();
+  } catch {
+    $("offline").hidden = false;
+  }
+};
+
+const speak = (lang) => {
+  now.lang = lang;
+  localStorage.lang = lang;
+  document.documentElement.lang = lang;
+  document.title = `${w().title} Switchboard`;
+  for (const node of document.querySelectorAll("[data-word]")) node.textContent = w()[node.dataset.word] ?? "";
+  for (const node of document.querySelectorAll("[data-lang]")) node.setAttribute("aria-pressed", String(node.dataset.lang === lang));
+  if (!$("letter-text").value || Object.values(words).some((one) => $("letter-text").value === first(one))) $("letter-text").value = first(w());
+  render();
+};
+
+const first = (of) => (of === words.ru ? "{name}, скидка 20 % на доставку до конца недели." : "{name}, delivery is 20 % off until the end of the week.");
+
+for (const node of document.querySelectorAll("[data-lang]")) node.addEventListener("click", () => speak(node.dataset.lang));
+$("portal").addEventListener("change", (event) => { now.portal = event.target.value; now.deal = null; poll(); });
+$("deals").addEventListener("change", (event) => { now.deal = Number(event.target.value); render(); });
+$("robots").addEventListener("change", render);
+$("robot").addEventListener("submit", (event) => { event.preventDefault(); act(fire); });
+$("read").addEventListener("click", () => act(() => call(`/_/phones/${now.phone}/read`, {})));
+$("compose").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("say").value.trim();
+  if (text) act(async () => { await say(text); $("say").value = ""; });
+});
+$("letter").addEventListener("submit", (event) => {
+  event.preventDefault();
+  act(() => call(`/_/b24/${now.portal}/letters`, { code: $("senders").value, text: $("letter-text").value, count: Number($("count").value) || 1, kind: "sender" }));
+});
+
+speak(now.lang);
+poll();
+setInterval(poll, 1000);
+setInterval(() => {
+  for (const node of document.querySelectorAll("[data-until]")) node.textContent = until(Number(node.dataset.until));
+}, 250);
