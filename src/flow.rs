@@ -4,6 +4,7 @@
 //! [`crate::app::App`] and writes nothing while the call is open.
 
 pub mod answer;
+pub mod channel;
 pub mod credentials;
 pub mod files;
 pub mod mailing;
@@ -14,6 +15,6 @@ pub mod receive;
 pub mod robot;
 pub mod route;
 pub mod settle;
+pub mod sign_in;
 pub mod sms;
 pub mod tell;
-pub mod sign_in;

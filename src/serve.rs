@@ -12,10 +12,12 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, keys};
 use crate::config::Config;
+use crate::flow::files::GuardedFiles;
 use crate::http;
 use crate::loops::bell::HouseBell;
 use crate::loops::pump;
 use crate::model::clock::Clock;
+use crate::net::guard::{Guard, Policy};
 use crate::net::http::{Http, Limits};
 use crate::store::{Options, Store};
 
@@ -109,11 +111,14 @@ fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell) -> anyhow::Resul
     let store = Store::open(store_options(&config))?;
     let limits = Limits { deadline: config.call_deadline(), ..Limits::CALL };
     let http = Http::with_limits(limits).context("the TLS roots of this machine cannot be read")?;
+    let policy = Policy { plain_http: config.vendors.allow_http, networks: config.vendors.allow_networks.clone() };
+    let guard = Guard::new(policy, limits.with_file()).context("the TLS roots of this machine cannot be read")?;
     Ok(App {
         config: Arc::new(config),
         store,
         clock,
         http: Arc::new(http),
+        files: Arc::new(GuardedFiles::new(guard)),
         keys: Arc::new(ring),
         bell: Arc::new(bell),
         known: Arc::default(),

@@ -206,7 +206,9 @@ fn next_try(conn: &mut Conn, answer: &AnswerRow, entry: i32) -> Result<Option<Ne
 fn entry_of(row: &EntryRow) -> Entry {
     match (row.ok, row.code.as_deref().and_then(Code::from_slug)) {
         (Some(true), _) => Entry::sent(&row.chat_id),
-        (_, code) => Entry::failed(&row.chat_id, code.unwrap_or(Code::Unknown), row.reason.as_deref().unwrap_or_default()),
+        (_, code) => {
+            Entry::failed(&row.chat_id, code.unwrap_or(Code::Unknown), row.reason.as_deref().unwrap_or_default())
+        }
     }
 }
 

@@ -25,7 +25,9 @@ pub fn open(app: &App, table: &'static str, id: &str, sealed: &str) -> Result<Se
 /// Seals an optional secret; nothing stays nothing.
 #[must_use]
 pub fn seal_some(app: &App, table: &str, id: &str, secret: Option<&SecretString>) -> String {
-    secret.filter(|secret| !secret.expose_secret().is_empty()).map_or_else(String::new, |secret| seal(app, table, id, secret))
+    secret
+        .filter(|secret| !secret.expose_secret().is_empty())
+        .map_or_else(String::new, |secret| seal(app, table, id, secret))
 }
 
 fn place(table: &str, id: &str) -> String {

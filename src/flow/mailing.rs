@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::app::App;
-use crate::crm::bitrix24::event::sms_call::SmsCall;
+use crate::crm::bitrix24::event::SmsCall;
 use crate::crm::bitrix24::sms::SmsStatus;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{Verdict, status_errand};
@@ -222,7 +222,8 @@ fn row_errand(
         return Ok(Err(Code::ChannelNotFound));
     };
     let content: Content = value("recipients", &row.content)?;
-    let (mailing_id, recipient) = (mailing.id.parse().map_err(|_| unreadable())?, row.id.parse().map_err(|_| unreadable())?);
+    let (mailing_id, recipient) =
+        (mailing.id.parse().map_err(|_| unreadable())?, row.id.parse().map_err(|_| unreadable())?);
     let request = TextRequest {
         company,
         to: value("recipients", &row.peer)?,
@@ -335,7 +336,13 @@ pub fn stop(app: &App, conn: &mut Conn, company: CompanyId, id: MailingId, now: 
 ///
 /// # Errors
 /// Those of the database.
-pub fn end_stopped(app: &App, conn: &mut Conn, company: CompanyId, id: MailingId, now: Moment) -> Result<Vec<Accepted>> {
+pub fn end_stopped(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    id: MailingId,
+    now: Moment,
+) -> Result<Vec<Accepted>> {
     let mut new = Vec::new();
     for row in crate::on!(conn, mailing::end_pending(id, Code::Stopped.slug(), END_AT_ONCE))? {
         new.extend(tell_portal(app, conn, company, id, &row, SmsStatus::Failed, now)?);

@@ -176,7 +176,12 @@ async fn renew(app: &App, portal: &PortalRow, pair: TokenPairRow) -> Result<Resu
     }
 }
 
-async fn exchange(app: &App, portal: &PortalRow, id: PortalId, pair: TokenPairRow) -> Result<Result<TokenPairRow, Fault>> {
+async fn exchange(
+    app: &App,
+    portal: &PortalRow,
+    id: PortalId,
+    pair: TokenPairRow,
+) -> Result<Result<TokenPairRow, Fault>> {
     let refresh = credentials::open(app, "portal_tokens", &place(&pair), &pair.refresh_token)?;
     let asked = match auth_server(app, &portal.server_endpoint) {
         Ok(server) => oauth::refresh(&app.http, &keys(app), &server, &refresh).await,

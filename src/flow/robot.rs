@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::app::App;
-use crate::crm::bitrix24::event::robot_call::RobotCall;
+use crate::crm::bitrix24::event::RobotCall;
 use crate::crm::bitrix24::robot::{self, Mode, NotRead, Queue, SendRequest};
 use crate::flow::answer::{self, NextTry};
 use crate::flow::route::{self, TextRequest};
@@ -118,9 +118,9 @@ impl Plan {
 
     /// The parts that can be sent, with their place.
     fn good(&self) -> impl Iterator<Item = (i32, &NewErrand, MessageId)> {
-        (0..).zip(&self.parts).filter_map(|(place, part)| {
-            part.errand.as_ref().ok().map(|(errand, message)| (place, errand, *message))
-        })
+        (0..)
+            .zip(&self.parts)
+            .filter_map(|(place, part)| part.errand.as_ref().ok().map(|(errand, message)| (place, errand, *message)))
     }
 
     fn open(&self) -> i32 {
@@ -145,10 +145,9 @@ impl Plan {
     /// The errands that leave now: all of them, or the first.
     fn errands(&self, answer: &AnswerRow) -> Result<Vec<NewErrand>> {
         let id: AnswerId = answer.id.parse().unwrap_or_default();
-        let all = self.good().map(|(entry, errand, _)| NewErrand {
-            origin: Origin::Robot { answer: id, entry },
-            ..errand.clone()
-        });
+        let all = self
+            .good()
+            .map(|(entry, errand, _)| NewErrand { origin: Origin::Robot { answer: id, entry }, ..errand.clone() });
         Ok(if self.mode == Mode::First { all.take(1).collect() } else { all.collect() })
     }
 

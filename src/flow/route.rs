@@ -52,10 +52,14 @@ pub fn channel(channels: &[ChannelRow], kind: Option<Kind>, to: &Peer) -> Result
     }
     // where the request leaves the choice to us, the messengers that can write first come first
     of_kind.sort_by_key(|(_, of)| (kind.is_none() && !reaches(*of, to), *of));
-    if kind.is_none() && !of_kind.iter().any(|(_, of)| reaches(*of, to)) && !matches!(to, Peer::Phone(_) | Peer::Username(_)) {
+    if kind.is_none()
+        && !of_kind.iter().any(|(_, of)| reaches(*of, to))
+        && !matches!(to, Peer::Phone(_) | Peer::Username(_))
+    {
         return Err(Code::ChannelNotFound);
     }
-    let connected = of_kind.iter().find(|(channel, of)| channel.state == "connected" && (kind.is_some() || reaches(*of, to)));
+    let connected =
+        of_kind.iter().find(|(channel, of)| channel.state == "connected" && (kind.is_some() || reaches(*of, to)));
     let any_connected = of_kind.iter().find(|(channel, _)| channel.state == "connected");
     connected.or(any_connected).map(|(channel, _)| (*channel).clone()).ok_or(Code::ChannelLost)
 }
@@ -98,7 +102,12 @@ pub struct TextRequest {
 ///
 /// # Errors
 /// The code for whoever asked, where it can never be sent.
-pub fn text_errand(app: &App, channel: &ChannelRow, request: TextRequest, now: Moment) -> Result<(NewErrand, MessageId), Code> {
+pub fn text_errand(
+    app: &App,
+    channel: &ChannelRow,
+    request: TextRequest,
+    now: Moment,
+) -> Result<(NewErrand, MessageId), Code> {
     let message = MessageId::new();
     let text = pick(&request.text, message);
     if text.trim().is_empty() {
@@ -137,8 +146,9 @@ pub fn text_errand(app: &App, channel: &ChannelRow, request: TextRequest, now: M
 /// Picks from `{a|b}`; the same message always picks the same. Braces that do not balance came with the text of a card, so
 /// they are sent as they are.
 fn pick(text: &str, message: MessageId) -> String {
-    let seed = message.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let seed = message
+        .to_string()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     Randomized::read(text).map_or_else(|_| text.to_owned(), |text| text.pick(seed))
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::app::App;
-use crate::crm::bitrix24::event::sms_call::SmsCall;
+use crate::crm::bitrix24::event::SmsCall;
 use crate::crm::bitrix24::sms::{self, SmsStatus};
 use crate::flow::mailing::{self, LetterRow};
 use crate::flow::robot::Worked;
@@ -33,7 +33,10 @@ pub fn work(app: &App, conn: &mut Conn, portal: &PortalRow, form: &Value, at: Mo
         return Ok(Err("the portal has no company".to_owned()));
     };
     if !call.module_is_known() {
-        tracing::warn!(module = call.module, "a module of the portal that we do not know sends SMS: taken for marketing");
+        tracing::warn!(
+            module = call.module,
+            "a module of the portal that we do not know sends SMS: taken for marketing"
+        );
     }
     let now = app.clock.now();
     let new = match target(app, conn, company, &call, at)? {
@@ -92,7 +95,8 @@ fn single(
         Ok((errand, _)) => Ok(vec![errand]),
         Err(code) => {
             tracing::info!(code = code.slug(), "an SMS of a portal cannot be sent");
-            let failed = status_errand(app, conn, company, portal, &call.code, &call.message_id, SmsStatus::Failed, now)?;
+            let failed =
+                status_errand(app, conn, company, portal, &call.code, &call.message_id, SmsStatus::Failed, now)?;
             Ok(failed.into_iter().collect())
         }
     }

@@ -58,7 +58,9 @@ pub fn tell_later(
             let status = SmsStatus::of(verdict.status, verdict.code);
             Ok(status_errand(app, conn, company, *portal, code, message, status, now)?.into_iter().collect())
         }
-        Origin::Recipient { mailing, recipient } => mailing::tell(app, conn, company, *mailing, *recipient, verdict, now),
+        Origin::Recipient { mailing, recipient } => {
+            mailing::tell(app, conn, company, *mailing, *recipient, verdict, now)
+        }
     }
 }
 
