@@ -1,5 +1,7 @@
 //! What every flow needs at hand: the store, the clock, the way out, the keys, the settings.
 
+pub mod keys;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;

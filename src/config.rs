@@ -75,6 +75,8 @@ pub struct Server {
     pub stop_s: u64,
     /// How long a sign-in is good, in hours.
     pub token_hours: i64,
+    /// What `/metrics` asks for; empty where it answers private networks.
+    pub metrics_token: String,
 }
 
 /// The database.

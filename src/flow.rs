@@ -17,5 +17,6 @@ pub mod receive;
 pub mod robot;
 pub mod route;
 pub mod settle;
+pub mod sign_in;
 pub mod sms;
 pub mod tell;

@@ -3,6 +3,7 @@
 //! The shape of the house is told on one page in ARCHITECTURE.md; the layers are held by `tests/it/house.rs`.
 
 pub mod app;
+pub mod command;
 pub mod config;
 pub mod crm;
 pub mod flow;
@@ -12,4 +13,5 @@ pub mod messenger;
 pub mod model;
 pub mod net;
 pub mod sandbox;
+pub mod serve;
 pub mod store;

@@ -1,5 +1,6 @@
 //! What happens because time passes.
 
+pub mod bell;
 pub mod feeder;
 pub mod keeper;
 pub mod pump;

@@ -1,14 +1,449 @@
-//! The life of a channel.
+//! The life of a channel: it is attached, it may be lost, it comes back, and somebody decides about what waited meanwhile.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::model::id::{ChannelId, CompanyId};
-use crate::store::Result;
+use crate::flow::settle::{self, Over};
+use crate::flow::{credentials, perform};
+use crate::messenger::{self, AttachError, AttachNext, AttachStep, Messenger, Wire};
+use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
+use crate::model::message::Kind;
+use crate::model::moment::Moment;
+use crate::model::pace::Pace;
+use crate::model::result::Code;
+use crate::model::vendor::Answer;
+use crate::model::window::Window;
+use crate::store::outbox::{self, Accepted};
+use crate::store::row::{ChannelRow, LaneState, NewLane};
+use crate::store::{Conn, Result, StoreError, notice};
+
+/// Why a channel was not attached or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The line, the channel or the messenger is not there.
+    #[error("there is no such thing")]
+    NotFound,
+    /// The settings do not say under which address vendors reach us.
+    #[error("server.public_url is not set")]
+    NoAddress,
+    /// What was filled in is wrong, or the vendor refused it.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The account is attached elsewhere.
+    #[error("the account is attached elsewhere")]
+    Taken,
+    /// The channel is not in a state in which this can be done.
+    #[error("the channel is not in that state")]
+    State,
+    /// The pace is below what the messenger allows: the floor in milliseconds.
+    #[error("the pace is below {0} ms")]
+    TooFast(i64),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a person fills in to take one step of attaching.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Step {
+    /// The answers, by field name.
+    #[serde(default)]
+    pub answers: Map<String, Value>,
+    /// What the step before gave as `kept`, unread.
+    #[serde(default)]
+    pub kept: Option<String>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+pub enum Attached {
+    /// It is attached.
+    Done {
+        /// The channel.
+        channel: String,
+    },
+    /// Another form is to be filled in.
+    Form {
+        /// Its fields.
+        fields: Vec<messenger::Field>,
+        /// To be given back.
+        kept: String,
+    },
+    /// A picture is to be scanned.
+    Qr {
+        /// What is inside.
+        text: String,
+        /// How long it is good, in milliseconds.
+        good_ms: i64,
+        /// To be given back.
+        kept: String,
+    },
+    /// A page of the vendor is to be visited.
+    Redirect {
+        /// Its address.
+        url: String,
+        /// To be given back.
+        kept: String,
+    },
+}
+
+/// What becomes of errands that waited while the channel was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// All of them are sent.
+    SendAll,
+    /// Those are sent that were accepted within so many hours; the others are not.
+    NewerThanHours(u32),
+    /// None is sent.
+    Discard,
+}
+
+/// So many errands are ended in one transaction.
+const AT_ONCE: i64 = 200;
+
+/// Where a vendor posts what concerns a channel.
+#[must_use]
+pub fn webhook_url(app: &App, hook_key: &str) -> String {
+    format!("{}/hook/channel/{hook_key}", app.config.server.public_url)
+}
+
+/// Takes one step of attaching a channel to a line. An account of this company that is attached already, lost or not, gets
+/// the new credentials.
+///
+/// # Errors
+/// [`ChannelError`].
+pub async fn attach(
+    app: &App,
+    company: CompanyId,
+    line: LineId,
+    kind: Kind,
+    step: Step,
+) -> Result<Attached, ChannelError> {
+    if app.config.server.public_url.is_empty() {
+        return Err(ChannelError::NoAddress);
+    }
+    let messenger = messenger::of(kind).ok_or(ChannelError::NotFound)?;
+    let found = app.store.read(move |conn| crate::on!(conn, line::by_id(company, line))).await?;
+    found.ok_or(ChannelError::NotFound)?;
+    let place = format!("{company}:{line}:{}", kind.slug());
+    let (hook_key, kept) = match &step.kept {
+        Some(sealed) => open_kept(app, &place, sealed)?,
+        None => (fresh_key()?, Value::Null),
+    };
+    let next = ask(app, messenger, &hook_key, &step, kept).await?;
+    let keep = |kept: Value| seal_kept(app, &place, &hook_key, &kept);
+    match next {
+        AttachNext::Done { secrets, settings, account } => {
+            let done = Done { secrets, settings, account };
+            let id = finish(app, company, line, messenger, &hook_key, &step, done).await?;
+            Ok(Attached::Done { channel: id.to_string() })
+        }
+        AttachNext::Form { fields, kept } => Ok(Attached::Form { fields: fields.to_vec(), kept: keep(kept) }),
+        AttachNext::Qr { text, good_ms, kept } => Ok(Attached::Qr { text, good_ms, kept: keep(kept) }),
+        AttachNext::Redirect { url, kept } => Ok(Attached::Redirect { url, kept: keep(kept) }),
+    }
+}
 
 /// The credentials of a channel were refused for good: its lane stops, its queue stays.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn lose(app: &App, company: CompanyId, id: ChannelId, seen: &str) -> Result<()> {
-    let _ = (app, company, id, seen);
+    let seen = seen.to_owned();
+    let lane = app
+        .store
+        .write(move |conn| {
+            let Some(channel) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(None) };
+            if !crate::on!(conn, channel::set_state(company, id, &["connected"], "lost", Some(&seen)))? {
+                return Ok(None);
+            }
+            let from = [LaneState::Running, LaneState::Paused, LaneState::Held].map(LaneState::to_db);
+            crate::on!(conn, lane::set_state(company, channel.lane, &from, LaneState::Lost.to_db()))?;
+            notice::changed(conn, channel.lane)?;
+            Ok(Some(channel.lane))
+        })
+        .await?;
+    app.known.forget();
+    if let Some(lane) = lane {
+        tracing::warn!(channel = %id, lane, "a channel is lost: its credentials were refused, attach it again");
+        app.bell.changed(lane);
+    }
     Ok(())
+}
+
+/// Decides about what waited while the channel was away, and lets its lane run. The answer is how many are not sent.
+///
+/// # Errors
+/// [`ChannelError::State`] where nothing waits for a decision.
+pub async fn decide(app: &App, company: CompanyId, id: ChannelId, decision: Decision) -> Result<usize, ChannelError> {
+    let channel = by_id(app, company, id).await?;
+    let lane = app.store.read(move |conn| crate::on!(conn, lane::by_id(company, channel.lane))).await?;
+    let lane = lane.filter(|lane| lane.state == LaneState::Held.to_db()).ok_or(ChannelError::State)?.id;
+    let now = app.clock.now();
+    let before = match decision {
+        Decision::SendAll => None,
+        Decision::NewerThanHours(hours) => Some(now.plus_ms(-i64::from(hours).saturating_mul(3_600_000))),
+        Decision::Discard => Some(now.plus_ms(1)),
+    };
+    let count = match before {
+        Some(before) => discard(app, lane, before).await?,
+        None => 0,
+    };
+    turn(app, company, lane, &[LaneState::Held], LaneState::Running).await?;
+    Ok(count)
+}
+
+/// Stops a lane until a person lets it run again. What waits stays.
+///
+/// # Errors
+/// [`ChannelError::State`] where it does not run.
+pub async fn pause(app: &App, company: CompanyId, lane: LaneId) -> Result<(), ChannelError> {
+    turn(app, company, lane, &[LaneState::Running], LaneState::Paused).await
+}
+
+/// Lets a paused lane run again.
+///
+/// # Errors
+/// [`ChannelError::State`] where it is not paused.
+pub async fn resume(app: &App, company: CompanyId, lane: LaneId) -> Result<(), ChannelError> {
+    turn(app, company, lane, &[LaneState::Paused], LaneState::Running).await
+}
+
+/// Sets the pace and the hours of a channel. A gap that runs stays as it was drawn.
+///
+/// # Errors
+/// [`ChannelError::TooFast`] where it is below what the messenger allows.
+pub async fn set_pace(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+    pace: Pace,
+    hours: Option<Window>,
+) -> Result<(), ChannelError> {
+    let channel = by_id(app, company, id).await?;
+    let floor_ms =
+        Kind::from_slug(&channel.messenger).and_then(messenger::of).map_or(0, |found| found.about().floor_ms);
+    let Pace::Gap { from_ms, to_ms, live_ms } = pace else { return Err(ChannelError::State) };
+    if from_ms < floor_ms || to_ms < from_ms || live_ms < 0 {
+        return Err(ChannelError::TooFast(floor_ms));
+    }
+    let lane = channel.lane;
+    app.store
+        .write(move |conn| {
+            crate::on!(conn, lane::set_pace(company, lane, &pace, hours.as_ref()))?;
+            notice::changed(conn, lane)
+        })
+        .await?;
+    app.bell.changed(lane);
+    Ok(())
+}
+
+/// What a finished attaching brought.
+struct Done {
+    secrets: SecretString,
+    settings: Value,
+    account: String,
+}
+
+async fn ask(
+    app: &App,
+    messenger: &dyn Messenger,
+    hook_key: &str,
+    step: &Step,
+    kept: Value,
+) -> Result<AttachNext, ChannelError> {
+    let wire = Wire {
+        http: app.http.clone(),
+        files: app.files.clone(),
+        vendor: perform::vendor_address(app, messenger.about().kind.slug()),
+        secrets: SecretString::from("{}".to_owned()),
+        settings: json!({}),
+    };
+    let step = AttachStep { answers: step.answers.clone(), webhook_url: webhook_url(app, hook_key), kept };
+    Ok(messenger.attach(&wire, &step).await?)
+}
+
+async fn finish(
+    app: &App,
+    company: CompanyId,
+    line: LineId,
+    messenger: &dyn Messenger,
+    hook_key: &str,
+    step: &Step,
+    done: Done,
+) -> Result<ChannelId, ChannelError> {
+    let (slug, account) = (messenger.about().kind.slug(), done.account.clone());
+    let known = app.store.read(move |conn| crate::on!(conn, channel::by_account(slug, &account))).await?;
+    match known {
+        None => create(app, company, line, messenger, hook_key, &done).await,
+        Some(row) if row.company == company.to_string() && row.line == line => {
+            // the vendor was told a new address; it is told the old one again, since deliveries may be under way to it
+            let again = ask(app, messenger, &row.hook_key, step, Value::Null).await?;
+            let AttachNext::Done { secrets, settings, account } = again else { return Err(ChannelError::State) };
+            come_back(app, company, &row, &Done { secrets, settings, account }).await
+        }
+        Some(_) => Err(ChannelError::Taken),
+    }
+}
+
+async fn create(
+    app: &App,
+    company: CompanyId,
+    line: LineId,
+    messenger: &dyn Messenger,
+    hook_key: &str,
+    done: &Done,
+) -> Result<ChannelId, ChannelError> {
+    let (id, now) = (ChannelId::new(), app.clock.now());
+    let about = messenger.about();
+    let row = ChannelRow {
+        id: id.to_string(),
+        company: company.to_string(),
+        line,
+        lane: 0,
+        messenger: about.kind.slug().to_owned(),
+        account: done.account.clone(),
+        state: "connected".to_owned(),
+        secrets: credentials::seal(app, "channels", &id.to_string(), &done.secrets),
+        settings: done.settings.to_string(),
+        hook_key: hook_key.to_owned(),
+        lost_reason: None,
+        connected_at: now.0,
+        created_at: now.0,
+    };
+    let pace = first_pace(app, about);
+    let made = app
+        .store
+        .write(move |conn| {
+            let hours = crate::on!(conn, line::by_id(company, line))?.map(|line| line.hours()).transpose()?.flatten();
+            let lane = NewLane { kind: "channel".to_owned(), pace, hours };
+            let lane = crate::on!(conn, lane::create(company, &lane))?;
+            crate::on!(conn, channel::create(&ChannelRow { lane, ..row.clone() }))?;
+            notice::changed(conn, lane)?;
+            Ok(lane)
+        })
+        .await;
+    match made {
+        Ok(lane) => {
+            app.bell.changed(lane);
+            tracing::info!(channel = %id, lane, messenger = about.kind.slug(), "a channel was attached");
+            Ok(id)
+        }
+        Err(error) if error.is_duplicate() => Err(ChannelError::Taken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A channel that was lost is attached again: what waits is held until somebody decides about it.
+async fn come_back(app: &App, company: CompanyId, row: &ChannelRow, done: &Done) -> Result<ChannelId, ChannelError> {
+    let id: ChannelId = row.id.parse().map_err(|_| ChannelError::NotFound)?;
+    let secrets = credentials::seal(app, "channels", &row.id, &done.secrets);
+    let (settings, now, lane) = (done.settings.to_string(), app.clock.now().0, row.lane);
+    app.store
+        .write(move |conn| {
+            crate::on!(conn, channel::renew(company, id, &secrets, &settings, now))?;
+            let waits = crate::on!(conn, errand::waiting(lane))? > 0;
+            let to = if waits { LaneState::Held } else { LaneState::Running };
+            crate::on!(conn, lane::set_state(company, lane, &[LaneState::Lost.to_db()], to.to_db()))?;
+            notice::changed(conn, lane)
+        })
+        .await?;
+    app.known.forget();
+    app.bell.changed(lane);
+    tracing::info!(channel = %id, lane, "a channel was attached again");
+    Ok(id)
+}
+
+/// The pace that a new channel begins with: that of the settings, where they name one, and never below the messenger's floor.
+fn first_pace(app: &App, about: &messenger::About) -> Pace {
+    let wanted = &app.config.pace;
+    match about.pace {
+        Pace::Gap { from_ms, to_ms, live_ms } => {
+            let (from_ms, to_ms) =
+                if wanted.to_ms > 0 { (wanted.from_ms.max(about.floor_ms), wanted.to_ms) } else { (from_ms, to_ms) };
+            let live_ms = if wanted.live_ms < 0 { live_ms } else { wanted.live_ms };
+            Pace::Gap { from_ms, to_ms: to_ms.max(from_ms), live_ms }
+        }
+        bucket @ Pace::Bucket { .. } => bucket,
+    }
+}
+
+async fn by_id(app: &App, company: CompanyId, id: ChannelId) -> Result<ChannelRow, ChannelError> {
+    let found = app.store.read(move |conn| crate::on!(conn, channel::by_id(company, id))).await?;
+    found.ok_or(ChannelError::NotFound)
+}
+
+async fn turn(
+    app: &App,
+    company: CompanyId,
+    lane: LaneId,
+    from: &[LaneState],
+    to: LaneState,
+) -> Result<(), ChannelError> {
+    let from: Vec<i16> = from.iter().map(|state| state.to_db()).collect();
+    let turned = app
+        .store
+        .write(move |conn| {
+            let known = crate::on!(conn, lane::by_id(company, lane))?.is_some();
+            let turned = crate::on!(conn, lane::set_state(company, lane, &from, to.to_db()))?;
+            notice::changed(conn, lane)?;
+            Ok((known, turned))
+        })
+        .await?;
+    match turned {
+        (_, true) => {
+            app.bell.changed(lane);
+            Ok(())
+        }
+        (true, false) => Err(ChannelError::State),
+        (false, false) => Err(ChannelError::NotFound),
+    }
+}
+
+/// Ends what waits in a lane and was accepted before a moment.
+async fn discard(app: &App, lane: LaneId, before: Moment) -> Result<usize> {
+    let mut count = 0;
+    loop {
+        let (inner, now) = (app.clone(), app.clock.now());
+        let (ended, accepted) = app.store.write(move |conn| discard_some(&inner, conn, lane, before, now)).await?;
+        app.bell.accepted(accepted);
+        if ended == 0 {
+            return Ok(count);
+        }
+        count += ended;
+    }
+}
+
+fn discard_some(
+    app: &App,
+    conn: &mut Conn,
+    lane: LaneId,
+    before: Moment,
+    now: Moment,
+) -> Result<(usize, Vec<Accepted>)> {
+    let gone = outbox::withdraw_lane(conn, lane, before, AT_ONCE)?;
+    let answer = Answer::Refused { code: Code::Discarded, text: String::new() };
+    let over: Vec<Over<'_>> = gone.iter().map(|errand| Over { errand, answer: &answer, ours: true }).collect();
+    Ok((over.len(), settle::settle(app, conn, &over, now)?))
+}
+
+fn fresh_key() -> Result<String, ChannelError> {
+    let mut bytes = [0u8; 20];
+    getrandom::fill(&mut bytes).map_err(|_| StoreError::Closed)?;
+    Ok(hex::encode(bytes))
+}
+
+/// What a step asks to be kept goes through the browser, sealed: there is nothing of it to clean up here.
+fn seal_kept(app: &App, place: &str, hook_key: &str, kept: &Value) -> String {
+    app.keys.seal(&format!("attach:{place}"), &SecretString::from(json!([hook_key, kept]).to_string()))
+}
+
+fn open_kept(app: &App, place: &str, sealed: &str) -> Result<(String, Value), ChannelError> {
+    use secrecy::ExposeSecret as _;
+    let opened = app.keys.open(&format!("attach:{place}"), sealed);
+    opened.and_then(|text| serde_json::from_str(text.expose_secret()).ok()).ok_or(ChannelError::State)
 }

@@ -27,6 +27,8 @@ pub mod message;
 pub mod owner;
 #[path = "portable/portal.rs"]
 pub mod portal;
+#[path = "portable/sealed.rs"]
+pub mod sealed;
 #[path = "portable/token.rs"]
 pub mod token;
 #[path = "portable/user.rs"]

@@ -1,0 +1,84 @@
+//! The commands of the binary. `switchboard <command> --help` tells each of them.
+
+mod keys;
+mod logging;
+mod migrate;
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Joins messengers with Bitrix24: what a portal hands over leaves once, at a pace that keeps the number alive, and the
+/// portal hears what became of it.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard", version, after_help = HELP)]
+struct Cli {
+    /// Settings to read instead of ./switchboard.toml; SWITCHBOARD_CONFIG does the same.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const HELP: &str =
+    "Every setting with its comment: `switchboard config`. A first look without any setting: `switchboard demo`.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Migrate(migrate::Migrate),
+    #[command(subcommand)]
+    User(user::User),
+    Keys(keys::Keys),
+    /// Prints every setting with its comment and its default, to begin a file of your own from.
+    Config,
+}
+
+/// Reads the arguments of the process and does what they say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            tell_error(&format!("switchboard: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let settings = || Config::load(cli.config.as_deref());
+    match cli.command {
+        Command::Serve(serve) => serve.run(settings()?),
+        Command::Migrate(migrate) => migrate.run(&settings()?),
+        Command::User(user) => user.run(&settings()?),
+        Command::Keys(keys) => keys.run(),
+        Command::Config => {
+            tell(crate::config::DEFAULTS.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Prints a line for the person or script that called. A closed pipe ends the printing, not the command.
+fn tell(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// The same for what went wrong.
+fn tell_error(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A runtime for a command.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

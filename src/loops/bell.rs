@@ -1,0 +1,55 @@
+//! The bell of a process: how its flows reach its pump and its feeder.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::app::{Bell, LaneDue};
+use crate::loops::pump;
+use crate::model::id::LaneId;
+use crate::store::outbox::Accepted;
+
+/// The bell of a process that may have a pump and a feeder. Where one of them runs elsewhere its words go nowhere: other
+/// processes hear through the database.
+#[derive(Debug, Clone)]
+pub struct HouseBell {
+    pump: Option<pump::Bell>,
+    feed: Arc<Notify>,
+}
+
+impl HouseBell {
+    /// A bell that reaches this pump and whoever waits for `feed`.
+    #[must_use]
+    pub const fn new(pump: Option<pump::Bell>, feed: Arc<Notify>) -> Self {
+        Self { pump, feed }
+    }
+}
+
+impl Bell for HouseBell {
+    fn accepted(&self, errands: Vec<Accepted>) {
+        if let Some(pump) = &self.pump {
+            pump.accepted(errands);
+        }
+    }
+
+    fn changed(&self, lane: LaneId) {
+        if let Some(pump) = &self.pump {
+            pump.changed(lane);
+        }
+    }
+
+    fn feed(&self) {
+        self.feed.notify_one();
+    }
+
+    fn look(&self, lanes: Vec<LaneId>) -> Pin<Box<dyn Future<Output = HashMap<LaneId, LaneDue>> + Send + '_>> {
+        Box::pin(async move {
+            let Some(pump) = &self.pump else { return HashMap::new() };
+            let seen = pump.look(lanes).await;
+            seen.into_iter().map(|(id, due)| (id, LaneDue { live_at: due.live_at, paced_at: due.paced_at })).collect()
+        })
+    }
+}

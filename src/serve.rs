@@ -1,0 +1,160 @@
+//! Starts and stops the parts of a server.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use anyhow::Context as _;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::app::{App, keys};
+use crate::config::Config;
+use crate::flow::files::GuardedFiles;
+use crate::http;
+use crate::loops::bell::HouseBell;
+use crate::loops::pump;
+use crate::model::clock::Clock;
+use crate::net::guard::{Guard, Policy};
+use crate::net::http::{Http, Limits};
+use crate::store::{Options, Store};
+
+/// A part of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Role {
+    /// Takes requests and deliveries.
+    Http,
+    /// Makes the calls of the outbox.
+    Pump,
+    /// Works deliveries and mailings.
+    Feeder,
+    /// Keeps connections of messengers that need one.
+    Listener,
+    /// Expires, answers in time, forgets.
+    Keeper,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Pump, Self::Feeder, Self::Listener, Self::Keeper];
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Pump => "pump",
+            Self::Feeder => "feeder",
+            Self::Listener => "listener",
+            Self::Keeper => "keeper",
+        })
+    }
+}
+
+/// What a process does.
+pub type Roles = BTreeSet<Role>;
+
+/// A server that runs.
+pub struct Running {
+    /// What its flows have at hand.
+    pub app: App,
+    /// Where it listens; none without the role `http`.
+    pub address: Option<SocketAddr>,
+    server: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    pump: Option<(pump::Bell, JoinHandle<()>)>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// How the settings open the database.
+#[must_use]
+pub fn store_options(config: &Config) -> Options {
+    let database = &config.database;
+    Options {
+        url: database.url.clone(),
+        readers: database.readers,
+        writers: database.writers,
+        durable: database.durable,
+    }
+}
+
+/// Starts the parts that a process is to do. It is ready when this returns.
+///
+/// # Errors
+/// One sentence: what is missing, or cannot be opened or listened at.
+pub async fn start(config: Config, roles: Roles, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    http::measure::recorder();
+    let (bell, _hearing) = pump::Bell::new();
+    let feed = Arc::new(Notify::new());
+    let has_pump = roles.contains(&Role::Pump);
+    let house = HouseBell::new(has_pump.then(|| bell.clone()), Arc::clone(&feed));
+    let app = open(config, clock, house)?;
+    let (mut server, mut address) = (None, None);
+    if roles.contains(&Role::Http) {
+        let listen = app.config.server.listen;
+        let (running, at) = http::bind(&app).with_context(|| format!("{listen} cannot be listened at"))?;
+        (server, address) = (Some((running.handle(), tokio::spawn(running))), Some(at));
+    }
+    tokio::spawn(http::measure::keep_up());
+    tracing::info!(address = address.map(|at| at.to_string()), roles = ?roles, "ready");
+    Ok(Running { app, address, server, pump: None })
+}
+
+fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell) -> anyhow::Result<App> {
+    let ring = keys::keyring(&config)?;
+    let store = Store::open(store_options(&config))?;
+    let limits = Limits { deadline: config.call_deadline(), ..Limits::CALL };
+    let http = Http::with_limits(limits).context("the TLS roots of this machine cannot be read")?;
+    let policy = Policy { plain_http: config.vendors.allow_http, networks: config.vendors.allow_networks.clone() };
+    let guard = Guard::new(policy, limits.with_file()).context("the TLS roots of this machine cannot be read")?;
+    Ok(App {
+        config: Arc::new(config),
+        store,
+        clock,
+        http: Arc::new(http),
+        files: Arc::new(GuardedFiles::new(guard)),
+        keys: Arc::new(ring),
+        bell: Arc::new(bell),
+        known: Arc::default(),
+    })
+}
+
+impl Running {
+    /// Stops in order: nothing new is taken, open requests and open calls are finished.
+    pub async fn stop(self) {
+        let limit = Duration::from_secs(self.app.config.server.stop_s);
+        let stopped = tokio::time::timeout(limit, async {
+            if let Some((handle, task)) = self.server {
+                handle.stop(true).await;
+                let _ = task.await;
+            }
+            if let Some((bell, task)) = self.pump {
+                bell.stop().await;
+                let _ = task.await;
+            }
+        });
+        if stopped.await.is_err() {
+            tracing::warn!("something did not end in time; what it did is unknown until the next start looks after it");
+        }
+    }
+}
+
+/// Waits until the process is told to stop.
+///
+/// # Errors
+/// Where the machine lets no signals be heard.
+pub async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
