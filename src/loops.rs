@@ -1,4 +1,7 @@
 //! What happens because time passes.
 
 pub mod bell;
+pub mod feeder;
+pub mod keeper;
 pub mod pump;
+pub mod works;

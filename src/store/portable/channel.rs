@@ -24,6 +24,11 @@ pub fn by_id(conn: &mut Connection, company: CompanyId, id: ChannelId) -> Result
         .optional()?)
 }
 
+/// A channel, whosever it is: for a delivery that was proven when it came.
+pub fn whosever(conn: &mut Connection, id: ChannelId) -> Result<Option<ChannelRow>> {
+    Ok(channels::table.find(id.to_string()).select(ChannelRow::as_select()).first(conn).optional()?)
+}
+
 /// The channel whose deliveries come to this address; the key is the proof of company.
 pub fn by_hook_key(conn: &mut Connection, key: &str) -> Result<Option<ChannelRow>> {
     Ok(channels::table.filter(channels::hook_key.eq(key)).select(ChannelRow::as_select()).first(conn).optional()?)

@@ -40,6 +40,14 @@ pub fn refuse(conn: &mut Connection, id: &str, why: &str) -> Result<bool> {
     Ok(diesel::update(waiting).set((hooks::state.eq(REFUSED), hooks::refusal.eq(why))).execute(conn)? == 1)
 }
 
+/// A delivery that this transaction has taken turned out to be one that cannot be worked.
+pub fn set_refused(conn: &mut Connection, id: &str, why: &str, body: Option<&str>) -> Result<()> {
+    diesel::update(hooks::table.find(id))
+        .set((hooks::state.eq(REFUSED), hooks::refusal.eq(why), hooks::body.eq(body)))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// A delivery could not be worked now; tells how often that was so.
 pub fn postpone(conn: &mut Connection, id: &str) -> Result<i32> {
     let waiting = hooks::table.find(id).filter(hooks::state.eq(WAITING));

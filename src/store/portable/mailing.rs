@@ -144,6 +144,16 @@ pub fn end_pending(conn: &mut Connection, mailing: MailingId, code: &str, limit:
         .get_results(conn)?)
 }
 
+/// Stopped mailings that still have pending rows.
+pub fn unended(conn: &mut Connection, limit: i64) -> Result<Vec<MailingRow>> {
+    let pending = recipients::table.filter(recipients::mailing.eq(mailings::id).and(recipients::status.eq("pending")));
+    Ok(mailings::table
+        .filter(mailings::state.eq("stopped").and(diesel::dsl::exists(pending)))
+        .limit(limit)
+        .select(MailingRow::as_select())
+        .load(conn)?)
+}
+
 /// How many rows of a mailing have each status.
 pub fn counts(conn: &mut Connection, mailing: &str) -> Result<Vec<(String, i64)>> {
     Ok(recipients::table

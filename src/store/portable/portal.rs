@@ -25,6 +25,11 @@ pub fn by_member(conn: &mut Connection, member_id: &str) -> Result<Option<Portal
     Ok(portals::table.filter(portals::member_id.eq(member_id)).select(PortalRow::as_select()).first(conn).optional()?)
 }
 
+/// A portal, whosever it is: for a delivery that was proven when it came.
+pub fn whosever(conn: &mut Connection, id: &str) -> Result<Option<PortalRow>> {
+    Ok(portals::table.find(id).select(PortalRow::as_select()).first(conn).optional()?)
+}
+
 /// The portal whose secret path this is.
 pub fn by_hook_key(conn: &mut Connection, key: &str) -> Result<Option<PortalRow>> {
     Ok(portals::table.filter(portals::hook_key.eq(key)).select(PortalRow::as_select()).first(conn).optional()?)

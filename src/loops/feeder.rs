@@ -1,0 +1,156 @@
+//! The feeder: works what came in, and keeps one row of every running mailing in the outbox.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::flow::{mailing, receive, robot, sms};
+use crate::model::message::Event;
+use crate::model::moment::Moment;
+use crate::store::outbox::Accepted;
+use crate::store::row::{HookRow, value};
+use crate::store::{Conn, Result};
+
+/// Between two rounds when nothing rings, in milliseconds: what other processes wrote down is found then.
+const ROUND_MS: i64 = 500;
+
+/// Deliveries of one round.
+const AT_ONCE: i64 = 500;
+
+/// A delivery that failed so often is put aside with its reason.
+const MOST_ATTEMPTS: i32 = 20;
+
+/// Feeds until it is told to stop.
+pub async fn run(app: App, ring: Arc<Notify>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let busy = match round(&app).await {
+            Ok(busy) => busy,
+            Err(error) => {
+                tracing::warn!(%error, "what came in could not be worked; trying again");
+                false
+            }
+        };
+        if busy {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = ring.notified() => {}
+            () = app.clock.sleep_until(app.clock.tick().plus_ms(ROUND_MS)) => {}
+        }
+    }
+}
+
+/// One round. Tells whether there may be more to do at once.
+///
+/// # Errors
+/// Those of the store.
+pub async fn round(app: &App) -> Result<bool> {
+    let hooks = app.store.read(|conn| crate::on!(conn, hook::waiting(AT_ONCE))).await?;
+    let count = hooks.len();
+    // deliveries of one owner keep their order; owners do not wait for each other
+    let mut by_owner: BTreeMap<String, Vec<HookRow>> = BTreeMap::new();
+    for hook in hooks {
+        by_owner.entry(hook.owner.clone()).or_default().push(hook);
+    }
+    let worked = join_all(by_owner.into_values().map(|hooks| work_all(app, hooks))).await;
+    let good = worked.into_iter().all(|good| good);
+    let fed = feed(app).await?;
+    Ok(good && (count > 0 || fed))
+}
+
+async fn work_all(app: &App, hooks: Vec<HookRow>) -> bool {
+    let mut all_good = true;
+    for part in hooks.chunks(50) {
+        // rows of one owner go into the writer in their order, and so into one transaction after the other
+        let works = part.iter().map(|hook| work(app, hook.clone()));
+        for (hook, worked) in part.iter().zip(join_all(works).await) {
+            match worked {
+                Ok(accepted) => app.bell.accepted(accepted),
+                Err(error) => {
+                    all_good = false;
+                    tracing::warn!(%error, hook = hook.id, source = hook.source, "a delivery could not be worked");
+                    postpone(app, hook).await;
+                }
+            }
+        }
+    }
+    all_good
+}
+
+async fn work(app: &App, hook: HookRow) -> Result<Vec<Accepted>> {
+    let inner = app.clone();
+    app.store
+        .write(move |conn| {
+            if !crate::on!(conn, hook::work(&hook.id))? {
+                return Ok(Vec::new());
+            }
+            match dispatch(&inner, conn, &hook)? {
+                Ok(accepted) => Ok(accepted),
+                Err(why) => {
+                    tracing::warn!(hook = hook.id, source = hook.source, why, "a delivery was refused");
+                    crate::on!(conn, hook::set_refused(&hook.id, &why, hook.body.as_deref()))?;
+                    Ok(Vec::new())
+                }
+            }
+        })
+        .await
+}
+
+fn dispatch(app: &App, conn: &mut Conn, hook: &HookRow) -> Result<robot::Worked> {
+    let body = hook.body.as_deref().unwrap_or("null");
+    let at = Moment(hook.received_at);
+    if hook.source == "messenger" {
+        let Ok(id) = hook.owner.parse() else { return Ok(Err("there is no such channel".to_owned())) };
+        let Some(channel) = crate::on!(conn, channel::whosever(id))? else {
+            return Ok(Err("there is no such channel".to_owned()));
+        };
+        let event: Event = value("hooks", body)?;
+        return receive::work(app, conn, &channel, &event, at).map(Ok);
+    }
+    let Some(portal) = crate::on!(conn, portal::whosever(&hook.owner))? else {
+        return Ok(Err("there is no such portal".to_owned()));
+    };
+    let form: serde_json::Value = value("hooks", body)?;
+    match hook.source.as_str() {
+        "b24_robot" => robot::work(app, conn, &portal, &form, at),
+        "b24_sms" => sms::work(app, conn, &portal, &form, at),
+        other => Ok(Err(format!("nobody works deliveries of the kind {other}"))),
+    }
+}
+
+async fn postpone(app: &App, hook: &HookRow) {
+    let id = hook.id.clone();
+    let outcome = app
+        .store
+        .write(move |conn| {
+            if crate::on!(conn, hook::postpone(&id))? >= MOST_ATTEMPTS {
+                crate::on!(conn, hook::refuse(&id, "it failed too often; the journal says why"))?;
+            }
+            Ok(())
+        })
+        .await;
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "a delivery could not be put off");
+    }
+}
+
+/// Feeds every hungry mailing. Tells whether one was fed.
+async fn feed(app: &App) -> Result<bool> {
+    let hungry = app.store.read(|conn| crate::on!(conn, mailing::hungry(AT_ONCE))).await?;
+    let fed = join_all(hungry.into_iter().map(|row| {
+        let inner = app.clone();
+        app.store.write(move |conn| mailing::feed(&inner, conn, &row, inner.clock.now()))
+    }));
+    let mut any = false;
+    for outcome in fed.await {
+        let accepted = outcome?;
+        any |= !accepted.is_empty();
+        app.bell.accepted(accepted);
+    }
+    Ok(any)
+}

@@ -1,0 +1,46 @@
+//! The pump's trade: the flows.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::pump::lanes::Fate;
+use super::pump::trade::{Settled, Trade};
+use crate::app::App;
+use crate::flow::settle::{self, Over};
+use crate::flow::{mailing, perform};
+use crate::model::errand::Errand;
+use crate::model::moment::Moment;
+use crate::model::vendor::Answer;
+use crate::store::outbox::Accepted;
+use crate::store::{Conn, Result};
+
+/// The flows, as the pump drives them.
+#[derive(Debug, Clone)]
+pub struct Works(pub App);
+
+impl Trade for Works {
+    fn perform(&self, errands: Vec<Errand>) -> Pin<Box<dyn Future<Output = Vec<Answer>> + Send>> {
+        let app = self.0.clone();
+        Box::pin(async move { perform::perform(&app, errands).await })
+    }
+
+    fn settle(&self, conn: &mut Conn, settled: &[Settled], now: Moment) -> Result<Vec<Accepted>> {
+        let over: Vec<Over<'_>> = settled
+            .iter()
+            .filter_map(|entry| match &entry.fate {
+                Fate::Final(answer) => Some(Over { errand: &entry.errand, answer, ours: entry.ours }),
+                Fate::Again { .. } => None,
+            })
+            .collect();
+        let accepted = settle::settle(&self.0, conn, &over, now)?;
+        if over.iter().any(|over| mailing::is_of_mailing(over.errand)) {
+            // the feeder looks after this transaction; where it is too fast, its own round comes a moment later
+            self.0.bell.feed();
+        }
+        Ok(accepted)
+    }
+
+    fn is_repeatable(&self, errand: &Errand) -> bool {
+        perform::is_repeatable(errand)
+    }
+}
