@@ -9,13 +9,18 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, keys};
 use crate::config::Config;
 use crate::flow::files::GuardedFiles;
 use crate::http;
 use crate::loops::bell::HouseBell;
-use crate::loops::pump;
+use crate::loops::pump::lanes::Rules;
+use crate::loops::pump::lease::Times;
+use crate::loops::pump::{self, Pump};
+use crate::loops::works::Works;
+use crate::loops::{feeder, keeper};
 use crate::model::clock::Clock;
 use crate::net::guard::{Guard, Policy};
 use crate::net::http::{Http, Limits};
@@ -64,6 +69,8 @@ pub struct Running {
     pub address: Option<SocketAddr>,
     server: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     pump: Option<(pump::Bell, JoinHandle<()>)>,
+    loops: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
 }
 
 impl std::fmt::Debug for Running {
@@ -90,20 +97,50 @@ pub fn store_options(config: &Config) -> Options {
 /// One sentence: what is missing, or cannot be opened or listened at.
 pub async fn start(config: Config, roles: Roles, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
     http::measure::recorder();
-    let (bell, _hearing) = pump::Bell::new();
+    let (bell, hearing) = pump::Bell::new();
     let feed = Arc::new(Notify::new());
     let has_pump = roles.contains(&Role::Pump);
     let house = HouseBell::new(has_pump.then(|| bell.clone()), Arc::clone(&feed));
     let app = open(config, clock, house)?;
+    let pump = if has_pump { Some((bell.clone(), tokio::spawn(pump_of(&app, bell)?.run(hearing)))) } else { None };
+    let stop = CancellationToken::new();
+    let mut loops = Vec::new();
+    if roles.contains(&Role::Feeder) {
+        loops.push(tokio::spawn(feeder::run(app.clone(), feed, stop.clone())));
+    }
+    if roles.contains(&Role::Keeper) {
+        loops.push(tokio::spawn(keeper::run(app.clone(), stop.clone())));
+    }
     let (mut server, mut address) = (None, None);
     if roles.contains(&Role::Http) {
         let listen = app.config.server.listen;
         let (running, at) = http::bind(&app).with_context(|| format!("{listen} cannot be listened at"))?;
         (server, address) = (Some((running.handle(), tokio::spawn(running))), Some(at));
     }
-    tokio::spawn(http::measure::keep_up());
-    tracing::info!(address = address.map(|at| at.to_string()), roles = ?roles, "ready");
-    Ok(Running { app, address, server, pump: None })
+    loops.push(tokio::spawn(until(stop.clone(), http::measure::keep_up())));
+    let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
+    tracing::info!(address = address.map(|at| at.to_string()), roles = names.join(","), "ready");
+    Ok(Running { app, address, server, pump, loops, stop })
+}
+
+fn pump_of(app: &App, bell: pump::Bell) -> crate::store::Result<Pump<Works>> {
+    let outbox = &app.config.outbox;
+    let rules = Rules {
+        ahead_ms: outbox.claim_ahead_ms,
+        lane_flights: outbox.lane_flights,
+        claim_size: outbox.claim_size,
+        batch_size: outbox.portal_batch,
+        longest_pause_ms: outbox.longest_pause_s.saturating_mul(1000),
+    };
+    let settings = pump::Settings { rules, times: Times::default() };
+    Pump::new(Arc::clone(&app.store), Arc::clone(&app.clock), Arc::new(Works(app.clone())), bell, settings)
+}
+
+async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
 }
 
 fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell) -> anyhow::Result<App> {
@@ -132,6 +169,10 @@ impl Running {
         let stopped = tokio::time::timeout(limit, async {
             if let Some((handle, task)) = self.server {
                 handle.stop(true).await;
+                let _ = task.await;
+            }
+            self.stop.cancel();
+            for task in self.loops {
                 let _ = task.await;
             }
             if let Some((bell, task)) = self.pump {
