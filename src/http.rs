@@ -7,6 +7,7 @@ pub mod hook;
 mod language;
 mod limit;
 mod log;
+mod mailing;
 pub mod measure;
 mod page;
 mod routes;

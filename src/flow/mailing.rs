@@ -11,6 +11,7 @@ use crate::crm::bitrix24::sms::SmsStatus;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{Verdict, status_errand};
 use crate::model::errand::{Errand, NewErrand, Rank, Work};
+use crate::model::eta::{Timetable, Waiting, forecast};
 use crate::model::id::{ChannelId, CompanyId, MailingId, PortalId, RecipientId};
 use crate::model::message::{Content, Peer};
 use crate::model::moment::Moment;
@@ -19,7 +20,7 @@ use crate::model::result::Code;
 use crate::model::shape::{SAME_LETTER, shape, similarity};
 use crate::model::status::Status;
 use crate::store::outbox::{self, Accepted};
-use crate::store::row::{ChannelRow, LineRow, MailingRow, RecipientRow, text, value};
+use crate::store::row::{ChannelRow, LaneRow, LineRow, MailingRow, RecipientRow, text, value};
 use crate::store::{Conn, Result, StoreError};
 
 /// Between two rows of one letter, at most, in milliseconds.
@@ -361,20 +362,100 @@ fn take_back(conn: &mut Conn, id: MailingId) -> Result<i64> {
     Ok(in_flight)
 }
 
-/// The mailings of a company with their counts, newest first. The forecast is the caller's.
+/// So many mailings are listed.
+const LISTED: i64 = 50;
+
+/// The newest mailings of a company, as people see them.
+///
+/// # Errors
+/// Those of the store.
+pub async fn overview(app: &App, company: CompanyId) -> Result<Vec<MailingOut>> {
+    let read = app.store.read(move |conn| {
+        let mut mailings = Vec::new();
+        for row in crate::on!(conn, mailing::newest(company, LISTED))? {
+            let mut counts = Counts::default();
+            for (status, count) in crate::on!(conn, mailing::counts(&row.id))? {
+                *counts.of(&status) += count;
+            }
+            let lane = crate::on!(conn, lane::by_id(company, row.lane))?;
+            mailings.push((row, counts, lane));
+        }
+        Ok(mailings)
+    });
+    let mailings = read.await?;
+    let due = app.bell.look(mailings.iter().map(|(row, ..)| row.lane).collect()).await;
+    let now = app.clock.now();
+    mailings
+        .into_iter()
+        .map(|(row, counts, lane)| {
+            let open = counts.pending + counts.queued;
+            let first_at = due.get(&row.lane).map_or(now, |due| due.paced_at);
+            let eta_at = match lane {
+                Some(lane) if row.state == "running" && open > 0 => end_of(&lane, first_at, open)?,
+                _ => None,
+            };
+            let (id, title, state) = (row.id, row.title, row.state);
+            let (channel, created_at) = (row.channel, row.created_at);
+            Ok(MailingOut { id, title, state, total: counts.total(), counts, eta_at, channel, created_at })
+        })
+        .collect()
+}
+
+/// When the last of so many rows leaves, if nothing else does: one after the other at the mean gap, within the hours.
+fn end_of(lane: &LaneRow, first_at: Moment, rows: i64) -> Result<Option<Moment>> {
+    let (pace, hours) = (lane.pace()?, lane.hours()?);
+    let lane = Timetable { live_at: first_at, paced_at: first_at, pace, hours: hours.as_ref() };
+    let waiting = Waiting { rank: Rank::Marketing, peer: String::new(), not_before: Moment(0) };
+    // a forecast of more rows than these is a matter of days, and of little worth
+    let rows = usize::try_from(rows).unwrap_or(0).min(100_000);
+    Ok(forecast(lane, &vec![waiting; rows]).pop().flatten())
+}
+
+/// The rows of a mailing in their order; none where there is no such mailing.
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(conn: &mut Conn, company: CompanyId, limit: i64) -> Result<Vec<(MailingRow, Counts)>> {
-    let mut mailings = Vec::new();
-    for row in crate::on!(conn, mailing::newest(company, limit))? {
-        let mut counts = Counts::default();
-        for (status, count) in crate::on!(conn, mailing::counts(&row.id))? {
-            *counts.of(&status) += count;
-        }
-        mailings.push((row, counts));
+pub fn ledger(conn: &mut Conn, company: CompanyId, id: MailingId) -> Result<Option<Vec<RowOut>>> {
+    if crate::on!(conn, mailing::by_id(company, id))?.is_none() {
+        return Ok(None);
     }
-    Ok(mailings)
+    let rows = crate::on!(conn, mailing::rows(id, LEDGER_ROWS))?;
+    rows.into_iter().map(RowOut::of).collect::<Result<_>>().map(Some)
+}
+
+/// So many rows of a ledger are shown.
+const LEDGER_ROWS: i64 = 10_000;
+
+/// A row of the ledger as people see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RowOut {
+    /// The address.
+    pub to: String,
+    /// The status, as in [`Counts`].
+    pub status: String,
+    /// Our stable code of an error.
+    pub code: Option<String>,
+    /// The reason, for a person.
+    pub reason: Option<String>,
+    /// «Принято от Битрикс24».
+    pub accepted_at: i64,
+    /// When it left.
+    pub sent_at: Option<i64>,
+}
+
+impl RowOut {
+    fn of(row: RecipientRow) -> Result<Self> {
+        let to: Peer = value("recipients", &row.peer)?;
+        let own = row.code.as_deref().and_then(Code::from_slug).map(|code| code.ru().to_owned());
+        Ok(Self {
+            to: to.chat_id(),
+            status: row.status,
+            code: row.code,
+            reason: row.reason.or(own),
+            accepted_at: row.accepted_at,
+            sent_at: row.sent_at,
+        })
+    }
 }
 
 impl Counts {

@@ -10,7 +10,7 @@
 use actix_web::web::{ServiceConfig, delete, get, post, resource, scope};
 
 use super::hook::{bitrix24, messenger};
-use super::{health, measure, page, session};
+use super::{health, mailing, measure, page, session};
 
 /// Tells the server its addresses.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -40,5 +40,10 @@ fn api(config: &mut ServiceConfig) {
                 .route(post().to(session::create_token)) //                                             anyone
                 .route(delete().to(session::delete_token)), //                                          user
         )
+        .service(resource("/mailings").route(get().to(mailing::list_mailings))) //                      user
+        .service(resource("/mailings/{id}").route(get().to(mailing::show_mailing))) //                  user
+        .service(resource("/mailings/{id}/pause").route(post().to(mailing::pause_mailing))) //          user
+        .service(resource("/mailings/{id}/resume").route(post().to(mailing::resume_mailing))) //        user
+        .service(resource("/mailings/{id}/stop").route(post().to(mailing::stop_mailing))) //            user
         .service(resource("/me").route(get().to(session::show_me))); //                                 user
 }

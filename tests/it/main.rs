@@ -10,3 +10,4 @@ mod house;
 mod messengers;
 mod outbox;
 mod sandbox;
+mod trips;

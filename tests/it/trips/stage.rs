@@ -1,0 +1,265 @@
+//! A stage for trips: the sandbox on a socket, a server beside it, a line with both messengers, an installed portal.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use switchboard::config::{Config, Sources};
+use switchboard::flow::{channel, sign_in};
+use switchboard::model::clock::SystemClock;
+use switchboard::model::id::{CompanyId, LineId, UserId};
+use switchboard::model::message::Kind;
+use switchboard::model::moment::Moment;
+use switchboard::model::pace::Pace;
+use switchboard::sandbox;
+use switchboard::serve::{self, Role, Running};
+use switchboard::store::row::{NewLine, NewUser};
+
+/// The gap between messages on this stage, in milliseconds: short, so that tests are.
+pub const GAP_MS: i64 = 300;
+
+const CUSTOMERS: i64 = 20;
+
+/// The stage.
+pub struct Stage {
+    pub base: String,
+    pub server: Running,
+    pub line: LineId,
+    sandbox: sandbox::Running,
+    address: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl Stage {
+    /// Sets everything up on this database.
+    pub async fn set(database: &str) -> Self {
+        let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
+        let sandbox = sandbox::start(config).await.unwrap();
+        let base = sandbox.base();
+        // the address is known before the server listens: vendors are told of it while channels are attached
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("http://127.0.0.1:{port}");
+        let server = serve::start(settings(database, &base, port), Role::ALL.into(), Arc::new(SystemClock::new()));
+        let server = server.await.unwrap();
+        let company = CompanyId::new();
+        let line = server.app.store.write(move |conn| {
+            switchboard::on!(conn, company::create(company, "Ромашка", "Europe/Moscow", 0))?;
+            let line =
+                NewLine {
+                    name: "Продажи".into(), plan: "paid".into(), expires_at: Moment(i64::MAX / 2), hours: None
+                };
+            switchboard::on!(conn, line::create(company, &line, 0))
+        });
+        let line = line.await.unwrap();
+        let client = reqwest::Client::new();
+        let token = token(&server, company, &client, &address).await;
+        let stage = Self { base, server, line, sandbox, address, token, client };
+        stage.attach(company).await;
+        stage.install().await;
+        stage
+    }
+
+    async fn attach(&self, company: CompanyId) {
+        self.control("POST", "/_/settings", json!({ "status_delay_ms": 0 })).await;
+        self.control("POST", "/_/telegram/bots", json!({ "token": "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }))
+            .await;
+        let number = json!({ "id": "106540352242922", "account": "102290129340398", "token": "EAAtoken", "app_secret": "0123456789abcdef0123456789abcdef",
+            "verify_token": "verify-me" });
+        self.control("POST", "/_/waba/numbers", number).await;
+        let phones =
+            json!({ "from": "79990000001", "count": CUSTOMERS, "name": "Клиент", "started": true, "window": 24 });
+        self.control("POST", "/_/phones", phones).await;
+        let answers = json!({ "phone_number_id": "106540352242922", "waba_id": "102290129340398", "token": "EAAtoken",
+            "app_secret": "0123456789abcdef0123456789abcdef", "verify_token": "verify-me" });
+        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None };
+        channel::attach(&self.server.app, company, self.line, Kind::Waba, step).await.unwrap();
+        let channels = self.server.app.store.read(move |conn| switchboard::on!(conn, channel::of_company(company)));
+        let waba = channels.await.unwrap().remove(0);
+        let hook = channel::webhook_url(&self.server.app, &waba.hook_key);
+        self.control("POST", "/_/waba/accounts/102290129340398", json!({ "webhook": hook, "subscribed": true })).await;
+        let pace = Pace::Gap { from_ms: GAP_MS, to_ms: GAP_MS, live_ms: 50 };
+        let (lane, store) = (waba.lane, &self.server.app.store);
+        store.write(move |conn| switchboard::on!(conn, lane::set_pace(company, lane, &pace, None))).await.unwrap();
+        self.server.app.bell.changed(lane);
+        // every customer wrote first: the window of 24 hours is open
+        for n in 0..CUSTOMERS {
+            let say = json!({ "messenger": "waba", "text": "Добрый день" });
+            self.control("POST", &format!("/_/phones/{}/say", 79_990_000_001 + n), say).await;
+        }
+        let store = Arc::clone(&self.server.app.store);
+        self.wait_for("every greeting is worked", move |_| {
+            let store = Arc::clone(&store);
+            async move {
+                let dialogs =
+                    store.read(move |conn| switchboard::on!(conn, dialog::newest(company, 100))).await.unwrap();
+                let open = dialogs.iter().filter(|dialog| dialog.incoming_at.is_some()).count();
+                (i64::try_from(open).unwrap() == CUSTOMERS).then_some(())
+            }
+        })
+        .await;
+    }
+
+    async fn install(&self) {
+        let portal = json!({ "client_id": "local.switchboard", "client_secret": "portal-secret",
+            "installer_url": format!("{}/bitrix24/install", self.address), "event_url": format!("{}/bitrix24/event", self.address) });
+        self.control("POST", "/_/b24/demo", portal).await;
+        self.control("POST", "/_/b24/demo/limits", json!({ "rate": 0 })).await;
+        let done = self.control("POST", "/_/b24/demo/install", json!({ "mode": "page", "finish": true })).await;
+        assert_eq!(done["page"]["status"], 200, "{done}");
+        let card = self.control("GET", "/_/b24/demo", Value::Null).await;
+        assert!(card.to_string().contains("switchboard_send"), "{card}");
+        let deal = json!({ "id": 8061, "title": "Сделка", "name": "Иван", "phone": "+79990000001" });
+        self.control("POST", "/_/b24/demo/deals", deal).await;
+    }
+
+    /// Fires the robot on the deal; fields that are not given have their defaults.
+    pub async fn fire(&self, properties: Value) -> Value {
+        let mut all = json!({ "line_id": "", "channel": "auto", "recipients": "all", "queue": "messages", "async_result": "Y",
+            "card_comment": "Y", "open_lines": "Y" });
+        for (name, value) in properties.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        let call = json!({ "deal": 8061, "properties": all, "use_subscription": "Y", "timeout_s": 660 });
+        self.control("POST", "/_/b24/demo/robots/switchboard_send/fire", call).await
+    }
+
+    /// The newest step, once the robot has its answer.
+    pub async fn answered_step(&self) -> Value {
+        self.wait_for("the robot is answered", |stage| async move {
+            let steps = stage.control("GET", "/_/b24/demo/steps?deal=8061", Value::Null).await;
+            let step = steps["steps"][0].clone();
+            (!step["returned"].is_null() && step["returned"] != json!({})).then_some(step)
+        })
+        .await
+    }
+
+    /// Sends a CRM-marketing letter to so many customers.
+    pub async fn letter(&self, count: i64, text: &str) {
+        let code = format!("switchboard_{}", self.line);
+        let letter = json!({ "code": code, "text": text, "count": count, "kind": "sender" });
+        self.control("POST", "/_/b24/demo/letters", letter).await;
+    }
+
+    pub async fn last_letter(&self) -> Value {
+        self.control("GET", "/_/b24/demo/letters/last", Value::Null).await
+    }
+
+    /// The only mailing, as the API lists it.
+    pub async fn only_mailing(&self) -> String {
+        let list = self.api("GET", "/api/v1/mailings").await;
+        assert_eq!(list["mailings"].as_array().map(Vec::len), Some(1), "{list}");
+        list["mailings"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What a phone got from us, in order.
+    pub async fn texts(&self, phone: &str) -> Vec<String> {
+        let phone = self.control("GET", &format!("/_/phones/{phone}"), Value::Null).await;
+        let messages = phone["messages"].as_array().unwrap();
+        let ours =
+            messages.iter().filter(|message| message["from_customer"] != json!(true) && message["mine"] != json!(true));
+        ours.filter_map(|message| message["text"].as_str())
+            .filter(|text| *text != "Добрый день")
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// When the calls of a vendor began, in microseconds of the sandbox.
+    pub async fn vendor_starts_us(&self, vendor: &str, method: &str) -> Vec<i64> {
+        let path = format!("/_/ledger?vendor={vendor}&method={method}&limit=10000");
+        let ledger = self.control("GET", &path, Value::Null).await;
+        ledger["entries"].as_array().unwrap().iter().filter_map(|entry| entry["at_us"].as_i64()).collect()
+    }
+
+    /// Asks the sandbox's control.
+    pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
+        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.base));
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let reply = request.send().await.unwrap();
+        let (status, text) = (reply.status(), reply.text().await.unwrap());
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Asks the server's API.
+    pub async fn api(&self, method: &str, path: &str) -> Value {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        let reply = request.bearer_auth(&self.token).send().await.unwrap();
+        let (status, text) = (reply.status(), reply.text().await.unwrap());
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Waits until something that others do has happened; the limit is only there so that a broken test ends.
+    pub async fn wait_for<'a, T, F, W>(&'a self, what: &str, look: W) -> T
+    where
+        W: Fn(&'a Self) -> F,
+        F: Future<Output = Option<T>>,
+    {
+        let end = tokio::time::Instant::now() + Duration::from_secs(40);
+        let mut beat = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            if let Some(found) = look(self).await {
+                return found;
+            }
+            assert!(tokio::time::Instant::now() < end, "not in time: {what}");
+            beat.tick().await;
+        }
+    }
+
+    /// Takes everything down in order.
+    pub async fn clear(self) {
+        self.server.stop().await;
+        self.sandbox.stop().await;
+    }
+}
+
+fn settings(database: &str, base: &str, port: u16) -> Config {
+    let host = base.trim_start_matches("http://");
+    let text = format!(
+        r#"
+keys = ["1:0101010101010101010101010101010101010101010101010101010101010101"]
+[server]
+listen = "127.0.0.1:{port}"
+public_url = "http://127.0.0.1:{port}"
+workers = 1
+[database]
+url = "{database}"
+[outbox]
+status_delay_ms = 100
+[vendors]
+telegram_bot = "{base}/tg"
+waba = "{base}/graph/v23.0"
+oauth_hosts = ["{host}"]
+allow_http = true
+allow_networks = ["127.0.0.0/8"]
+[bitrix24]
+client_id = "local.switchboard"
+client_secret = "portal-secret"
+[limits]
+requests_per_second = 10000
+requests_burst = 10000
+"#
+    );
+    Config::read(&Sources { file: Some(("trips.toml".into(), text)), environment: Vec::new() }).unwrap()
+}
+
+async fn token(server: &Running, company: CompanyId, client: &reqwest::Client, address: &str) -> String {
+    let password = SecretString::from("a long enough password".to_owned());
+    let new = NewUser {
+        id: UserId::new(),
+        login: "admin@example.com".into(),
+        name: "Админ".into(),
+        role: "admin".into(),
+        password_hash: sign_in::hash_password(&password).unwrap(),
+    };
+    server.app.store.write(move |conn| switchboard::on!(conn, user::create(company, &new, 0))).await.unwrap();
+    let body = json!({ "login": "admin@example.com", "password": "a long enough password" });
+    let reply = client.post(format!("{address}/api/v1/tokens")).json(&body).send().await.unwrap();
+    let reply: Value = reply.json().await.unwrap();
+    reply["token"].as_str().unwrap().to_owned()
+}
