@@ -1,8 +1,13 @@
 //! The commands of the binary. `switchboard <command> --help` tells each of them.
 
+mod backup;
+mod demo;
+mod doctor;
 mod keys;
 mod logging;
 mod migrate;
+mod robots;
+mod sandbox;
 mod serve;
 mod user;
 
@@ -18,7 +23,7 @@ use crate::config::Config;
 #[derive(Debug, Parser)]
 #[command(name = "switchboard", version, after_help = HELP)]
 struct Cli {
-    /// Settings to read instead of ./switchboard.toml; SWITCHBOARD_CONFIG does the same.
+    /// Settings to read instead of `./switchboard.toml`; `SWITCHBOARD_CONFIG` does the same.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -31,9 +36,16 @@ const HELP: &str =
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Demo(demo::Demo),
+    Sandbox(sandbox::Sandbox),
     Migrate(migrate::Migrate),
     #[command(subcommand)]
     User(user::User),
+    #[command(subcommand)]
+    Robots(robots::Robots),
+    Doctor(doctor::Doctor),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Keys(keys::Keys),
     /// Prints every setting with its comment and its default, to begin a file of your own from.
     Config,
@@ -56,8 +68,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let settings = || Config::load(cli.config.as_deref());
     match cli.command {
         Command::Serve(serve) => serve.run(settings()?),
+        Command::Demo(demo) => demo.run(),
+        Command::Sandbox(sandbox) => sandbox.run(),
         Command::Migrate(migrate) => migrate.run(&settings()?),
         Command::User(user) => user.run(&settings()?),
+        Command::Robots(robots) => robots.run(settings()?),
+        Command::Doctor(doctor) => doctor.run(settings()),
+        Command::Backup(backup) => backup.run(&settings()?),
+        Command::Restore(restore) => restore.run(&settings()?),
         Command::Keys(keys) => keys.run(),
         Command::Config => {
             tell(crate::config::DEFAULTS.trim_end());

@@ -1,19 +1,23 @@
 //! The way in: the HTTP server, what every request passes, and the handlers, one file per noun.
 
 pub mod auth;
+mod channel;
 pub mod error;
 mod health;
 pub mod hook;
 mod language;
 mod limit;
+mod line;
 mod log;
 mod mailing;
 pub mod measure;
+mod message;
 mod page;
+mod queue;
 mod routes;
 mod session;
 
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -23,11 +27,11 @@ use tracing_actix_web::TracingLogger;
 
 use crate::app::App;
 
-/// A server that is bound and not yet running, and where it listens.
+/// A server on a socket that listens already.
 ///
 /// # Errors
-/// Where the address cannot be listened at.
-pub fn bind(app: &App) -> std::io::Result<(Server, SocketAddr)> {
+/// Where the socket cannot be used.
+pub fn server(app: &App, listener: TcpListener) -> std::io::Result<Server> {
     let (shared, doors) = (web::Data::new(app.clone()), web::Data::new(limit::Doors::new(&app.config)));
     let limit = app.config.server.request_limit_mb << 20;
     let workers = match app.config.server.workers {
@@ -51,13 +55,11 @@ pub fn bind(app: &App) -> std::io::Result<(Server, SocketAddr)> {
             .wrap(TracingLogger::<log::Spans>::new())
     })
     .workers(workers)
-    .backlog(4096)
     .shutdown_timeout(app.config.server.stop_s)
     .client_request_timeout(Duration::from_secs(10))
     .disable_signals()
-    .bind(app.config.server.listen)?;
-    let address = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("no address to listen at"))?;
-    Ok((server.run(), address))
+    .listen(listener)?;
+    Ok(server.run())
 }
 
 /// What every answer carries. Pages that run inside a portal set their own policy; one that is set is left alone.

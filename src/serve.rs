@@ -96,6 +96,27 @@ pub fn store_options(config: &Config) -> Options {
 /// # Errors
 /// One sentence: what is missing, or cannot be opened or listened at.
 pub async fn start(config: Config, roles: Roles, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    let at = config.server.listen;
+    let listener = if roles.contains(&Role::Http) {
+        let refused = || format!("{at} cannot be listened at: choose another server.listen, or end what listens there");
+        Some(std::net::TcpListener::bind(at).with_context(refused)?)
+    } else {
+        None
+    };
+    start_on(listener, config, roles, clock).await
+}
+
+/// The same on a socket that listens already; without one nothing is served.
+///
+/// # Errors
+/// As [`start`].
+#[expect(clippy::unused_async, reason = "what it starts needs a runtime around it")]
+pub async fn start_on(
+    listener: Option<std::net::TcpListener>,
+    config: Config,
+    roles: Roles,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Running> {
     http::measure::recorder();
     let (bell, hearing) = pump::Bell::new();
     let feed = Arc::new(Notify::new());
@@ -112,10 +133,10 @@ pub async fn start(config: Config, roles: Roles, clock: Arc<dyn Clock>) -> anyho
         loops.push(tokio::spawn(keeper::run(app.clone(), stop.clone())));
     }
     let (mut server, mut address) = (None, None);
-    if roles.contains(&Role::Http) {
-        let listen = app.config.server.listen;
-        let (running, at) = http::bind(&app).with_context(|| format!("{listen} cannot be listened at"))?;
-        (server, address) = (Some((running.handle(), tokio::spawn(running))), Some(at));
+    if let Some(listener) = listener {
+        address = Some(listener.local_addr()?);
+        let running = http::server(&app, listener)?;
+        server = Some((running.handle(), tokio::spawn(running)));
     }
     loops.push(tokio::spawn(until(stop.clone(), http::measure::keep_up())));
     let names: Vec<String> = roles.iter().map(ToString::to_string).collect();

@@ -5,6 +5,7 @@
 //! All writes of a process go through [`Store::write`], which gathers those of the same few milliseconds into one
 //! transaction, so that durability costs one flush for many of them.
 
+pub mod backup;
 pub mod notice;
 pub mod outbox;
 pub mod owner;
@@ -13,6 +14,7 @@ pub mod row;
 mod schema;
 mod secret;
 mod sqlite;
+pub mod state;
 mod writer;
 
 use std::sync::Arc;
@@ -228,7 +230,7 @@ impl Store {
         let connections = (0..if options.is_postgres() { options.writers.max(1) } else { 1 })
             .map(|_| connect(&options))
             .collect::<Result<Vec<_>>>()?;
-        let writer = Writer::start(connections, options.clone());
+        let writer = Writer::start(connections, &options);
         Ok(Arc::new(Self { readers, writer, options, _lock: lock }))
     }
 

@@ -1,7 +1,7 @@
 //! The keys that seal secrets: of the configuration, or of a file beside a SQLite database that is made for newcomers.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -63,7 +63,8 @@ fn read_or_make(path: &Path) -> std::io::Result<String> {
         read => return read,
     }
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        // what customers wrote lies here too
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let key = fresh(1).ok_or_else(|| std::io::Error::other("no random bytes"))?;
     // of two processes that start at once one makes the file, the other fails here and reads it the next time

@@ -74,7 +74,7 @@ pub(super) fn merge(sources: &Sources) -> Result<Merged, ConfigError> {
         })?;
         lay(&mut merged, &file, "", name)?;
     }
-    for (name, text) in variables(&sources.environment)? {
+    for (name, text) in variables(&sources.environment) {
         let key = name
             .strip_prefix(PREFIX)
             .map_or_else(|| "database.url".to_owned(), |rest| rest.to_lowercase().replace("__", "."));
@@ -103,7 +103,7 @@ fn read_file(path: &Path) -> Result<(String, String), ConfigError> {
 
 /// The variables that are settings, `DATABASE_URL` first so that a more exact name wins over it. Empty ones count as unset:
 /// compose files pass them on so.
-fn variables(environment: &[(String, String)]) -> Result<Vec<(String, String)>, ConfigError> {
+fn variables(environment: &[(String, String)]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (name, value) in environment.iter().filter(|(_, value)| !value.is_empty()) {
         if name == "DATABASE_URL" {
@@ -116,7 +116,7 @@ fn variables(environment: &[(String, String)]) -> Result<Vec<(String, String)>, 
             found.push((name.clone(), value.clone()));
         }
     }
-    Ok(found)
+    found
 }
 
 fn lay(merged: &mut Merged, over: &Table, prefix: &str, origin: &str) -> Result<(), ConfigError> {

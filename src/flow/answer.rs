@@ -111,14 +111,13 @@ pub fn give_in_time(app: &App, conn: &mut Conn, answer: &AnswerRow, now: Moment)
             Some(message) => crate::on!(conn, message::by_id(company, message))?,
             None => None,
         };
-        match sent.map(|message| Status::from_db(message.status)) {
+        if sent.map(|message| Status::from_db(message.status)) == Some(Status::Sent) {
             // it left, and the vendor's last word did not come in time
-            Some(Status::Sent) => crate::on!(conn, answer::fill(id, entry.entry, true, None, None))?,
-            _ => {
-                known = false;
-                crate::on!(conn, answer::fill(id, entry.entry, false, Some(Code::Queued.slug()), None))?
-            }
-        };
+            crate::on!(conn, answer::fill(id, entry.entry, true, None, None))?;
+        } else {
+            known = false;
+            crate::on!(conn, answer::fill(id, entry.entry, false, Some(Code::Queued.slug()), None))?;
+        }
     }
     give(app, conn, answer, known, now)
 }
@@ -194,7 +193,7 @@ fn next_try(conn: &mut Conn, answer: &AnswerRow, entry: i32) -> Result<Option<Ne
         lane: next.lane,
         rank: Rank::from_db(next.rank),
         peer: next.outgoing.to.chat_id(),
-        work: Work::Send { channel: next.channel, message: next.message, outgoing: next.outgoing },
+        work: Work::Send { channel: next.channel, message: next.message, outgoing: Box::new(next.outgoing) },
         origin: Origin::Robot { answer: id, entry: next.entry },
         not_before: None,
         expires_at: next.expires_at,

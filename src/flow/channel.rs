@@ -14,7 +14,6 @@ use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
-use crate::model::window::Window;
 use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChannelRow, LaneState, NewLane};
 use crate::store::{Conn, Result, StoreError, notice};
@@ -37,9 +36,9 @@ pub enum ChannelError {
     /// The channel is not in a state in which this can be done.
     #[error("the channel is not in that state")]
     State,
-    /// The pace is below what the messenger allows: the floor in milliseconds.
-    #[error("the pace is below {0} ms")]
-    TooFast(i64),
+    /// The pace is below what the messenger allows (the floor in milliseconds), or is none.
+    #[error("the pace is below {0} ms, or is none")]
+    PaceBad(i64),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -102,6 +101,9 @@ pub enum Decision {
     Discard,
 }
 
+/// The longest gap that may be set: a day.
+const LONGEST_GAP_MS: i64 = 86_400_000;
+
 /// So many errands are ended in one transaction.
 const AT_ONCE: i64 = 200;
 
@@ -132,7 +134,7 @@ pub async fn attach(
     let place = format!("{company}:{line}:{}", kind.slug());
     let (hook_key, kept) = match &step.kept {
         Some(sealed) => open_kept(app, &place, sealed)?,
-        None => (fresh_key()?, Value::Null),
+        None => (first_key(app, company, line, kind, &step.answers).await?, Value::Null),
     };
     let next = ask(app, messenger, &hook_key, &step, kept).await?;
     let keep = |kept: Value| seal_kept(app, &place, &hook_key, &kept);
@@ -213,27 +215,22 @@ pub async fn resume(app: &App, company: CompanyId, lane: LaneId) -> Result<(), C
     turn(app, company, lane, &[LaneState::Paused], LaneState::Running).await
 }
 
-/// Sets the pace and the hours of a channel. A gap that runs stays as it was drawn.
+/// Sets the pace of a channel. A gap that runs stays as it was drawn; the new pace holds from the next call on.
 ///
 /// # Errors
-/// [`ChannelError::TooFast`] where it is below what the messenger allows.
-pub async fn set_pace(
-    app: &App,
-    company: CompanyId,
-    id: ChannelId,
-    pace: Pace,
-    hours: Option<Window>,
-) -> Result<(), ChannelError> {
+/// [`ChannelError::PaceBad`] where it is below what the messenger allows.
+pub async fn set_pace(app: &App, company: CompanyId, id: ChannelId, pace: Pace) -> Result<(), ChannelError> {
     let channel = by_id(app, company, id).await?;
     let floor_ms =
         Kind::from_slug(&channel.messenger).and_then(messenger::of).map_or(0, |found| found.about().floor_ms);
     let Pace::Gap { from_ms, to_ms, live_ms } = pace else { return Err(ChannelError::State) };
-    if from_ms < floor_ms || to_ms < from_ms || live_ms < 0 {
-        return Err(ChannelError::TooFast(floor_ms));
+    if from_ms < floor_ms || to_ms < from_ms || live_ms < 0 || to_ms > LONGEST_GAP_MS || live_ms > LONGEST_GAP_MS {
+        return Err(ChannelError::PaceBad(floor_ms));
     }
     let lane = channel.lane;
     app.store
         .write(move |conn| {
+            let hours = crate::on!(conn, lane::by_id(company, lane))?.map(|lane| lane.hours()).transpose()?.flatten();
             crate::on!(conn, lane::set_pace(company, lane, &pace, hours.as_ref()))?;
             notice::changed(conn, lane)
         })
@@ -280,6 +277,9 @@ async fn finish(
     let known = app.store.read(move |conn| crate::on!(conn, channel::by_account(slug, &account))).await?;
     match known {
         None => create(app, company, line, messenger, hook_key, &done).await,
+        Some(row) if row.company == company.to_string() && row.hook_key == hook_key => {
+            come_back(app, company, &row, &done).await
+        }
         Some(row) if row.company == company.to_string() && row.line == line => {
             // the vendor was told a new address; it is told the old one again, since deliveries may be under way to it
             let again = ask(app, messenger, &row.hook_key, step, Value::Null).await?;
@@ -320,17 +320,17 @@ async fn create(
         .store
         .write(move |conn| {
             let hours = crate::on!(conn, line::by_id(company, line))?.map(|line| line.hours()).transpose()?.flatten();
-            let lane = NewLane { kind: "channel".to_owned(), pace, hours };
-            let lane = crate::on!(conn, lane::create(company, &lane))?;
-            crate::on!(conn, channel::create(&ChannelRow { lane, ..row.clone() }))?;
-            notice::changed(conn, lane)?;
-            Ok(lane)
+            let new = NewLane { kind: "channel".to_owned(), pace, hours };
+            let number = crate::on!(conn, lane::create(company, &new))?;
+            crate::on!(conn, channel::create(&ChannelRow { lane: number, ..row.clone() }))?;
+            notice::changed(conn, number)?;
+            Ok(number)
         })
         .await;
     match made {
-        Ok(lane) => {
-            app.bell.changed(lane);
-            tracing::info!(channel = %id, lane, messenger = about.kind.slug(), "a channel was attached");
+        Ok(number) => {
+            app.bell.changed(number);
+            tracing::info!(channel = %id, lane = number, messenger = about.kind.slug(), "a channel was attached");
             Ok(id)
         }
         Err(error) if error.is_duplicate() => Err(ChannelError::Taken),
@@ -429,6 +429,24 @@ fn discard_some(
     let answer = Answer::Refused { code: Code::Discarded, text: String::new() };
     let over: Vec<Over<'_>> = gone.iter().map(|errand| Over { errand, answer: &answer, ours: true }).collect();
     Ok((over.len(), settle::settle(app, conn, &over, now)?))
+}
+
+/// The part of our address that the vendor is told: that of the channel where this account is attached already, as far as the
+/// answers tell the account. Vendors take the address of a webhook rarely, and people type it into consoles.
+async fn first_key(
+    app: &App,
+    company: CompanyId,
+    line: LineId,
+    kind: Kind,
+    answers: &Map<String, Value>,
+) -> Result<String, ChannelError> {
+    let channels = app.store.read(move |conn| crate::on!(conn, channel::of_line(company, line))).await?;
+    let names = |account: &str| {
+        let mut texts = answers.values().filter_map(Value::as_str).map(str::trim);
+        texts.any(|text| text == account || text.strip_prefix(account).is_some_and(|rest| rest.starts_with(':')))
+    };
+    let known = channels.into_iter().find(|channel| channel.messenger == kind.slug() && names(&channel.account));
+    known.map_or_else(fresh_key, |channel| Ok(channel.hook_key))
 }
 
 fn fresh_key() -> Result<String, ChannelError> {

@@ -1,6 +1,8 @@
 //! The life of an installed portal: installation by page or by event, update, uninstallation; and the installer that puts
 //! our robot, senders and event handlers there, as often as it must.
 
+mod again;
+
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -18,6 +20,8 @@ use crate::model::id::{CompanyId, PortalId};
 use crate::net::http::Limits;
 use crate::store::row::{NewLane, PortalPatch, PortalRow, TokenPairRow};
 use crate::store::{Conn, StoreError};
+
+pub use again::put_again;
 
 /// The authorization server of portals that do not name one.
 const DEFAULT_SERVER: &str = "https://oauth.bitrix24.tech/rest/";
@@ -373,7 +377,7 @@ async fn uninstall(app: &App, row: &PortalRow, auth: &Auth, clean: bool) -> Resu
     }
     let (company, id) = ids(row)?;
     // events overtake each other: where REST still answers, the application was installed again in the meantime
-    if matches!(portal::call(app, company, id, "app.info", &json!({})).await?, Ok(_)) {
+    if portal::call(app, company, id, "app.info", &json!({})).await?.is_ok() {
         tracing::info!(portal = row.id, "an old uninstallation was left aside: the portal still answers");
         return Ok(());
     }

@@ -41,7 +41,7 @@ pub fn work(app: &App, conn: &mut Conn, portal: &PortalRow, form: &Value, at: Mo
     let answer = promise(app, portal, &call, request.as_ref().ok(), &plan, at)?;
     let now = app.clock.now();
     crate::on!(conn, answer::create(&answer, &plan.rows(&answer.id)))?;
-    let mut new = plan.errands(&answer)?;
+    let mut new = plan.errands(&answer);
     // without the switch «Асинхронный результат» the queue's verdict is the answer
     if plan.is_refused() || !answer.exact {
         let given = AnswerRow { waits: answer.waits, ..answer.clone() };
@@ -143,12 +143,12 @@ impl Plan {
     }
 
     /// The errands that leave now: all of them, or the first.
-    fn errands(&self, answer: &AnswerRow) -> Result<Vec<NewErrand>> {
+    fn errands(&self, answer: &AnswerRow) -> Vec<NewErrand> {
         let id: AnswerId = answer.id.parse().unwrap_or_default();
         let all = self
             .good()
             .map(|(entry, errand, _)| NewErrand { origin: Origin::Robot { answer: id, entry }, ..errand.clone() });
-        Ok(if self.mode == Mode::First { all.take(1).collect() } else { all.collect() })
+        if self.mode == Mode::First { all.take(1).collect() } else { all.collect() }
     }
 
     /// What is tried after the first address.
@@ -163,7 +163,7 @@ impl Plan {
                 channel: *channel,
                 rank: errand.rank.to_db(),
                 message,
-                outgoing: outgoing.clone(),
+                outgoing: outgoing.as_ref().clone(),
                 expires_at: errand.expires_at,
             }),
             Work::PortalCall { .. } | Work::SmsStatus { .. } => None,

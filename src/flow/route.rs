@@ -19,21 +19,19 @@ use crate::store::{Conn, Result};
 pub fn line(conn: &mut Conn, company: CompanyId, id: Option<LineId>, now: Moment) -> Result<Result<LineRow, Code>> {
     let lines = crate::on!(conn, line::of_company(company))?;
     let good = |line: &LineRow| line.expires_at > now.0;
-    Ok(match id {
-        Some(id) => match lines.into_iter().find(|line| line.id == id) {
+    if let Some(id) = id {
+        return Ok(match lines.into_iter().find(|line| line.id == id) {
             None => Err(Code::LineNotFound),
             Some(line) if good(&line) => Ok(line),
             Some(_) => Err(Code::LineExpired),
-        },
-        None => {
-            let any = !lines.is_empty();
-            let mut active = lines.into_iter().filter(good);
-            match (active.next(), active.next()) {
-                (Some(line), None) => Ok(line),
-                (Some(_), Some(_)) => Err(Code::LineNotChosen),
-                (None, _) => Err(if any { Code::LineExpired } else { Code::LineNotFound }),
-            }
-        }
+        });
+    }
+    let any = !lines.is_empty();
+    let mut active = lines.into_iter().filter(good);
+    Ok(match (active.next(), active.next()) {
+        (Some(line), None) => Ok(line),
+        (Some(_), Some(_)) => Err(Code::LineNotChosen),
+        (None, _) => Err(if any { Code::LineExpired } else { Code::LineNotFound }),
     })
 }
 
@@ -133,7 +131,7 @@ pub fn text_errand(
         lane: channel.lane,
         rank: request.rank,
         peer: request.to.chat_id(),
-        work: Work::Send { channel: channel_id, message, outgoing },
+        work: Work::Send { channel: channel_id, message, outgoing: Box::new(outgoing) },
         origin: request.origin,
         not_before: None,
         expires_at: Some(now.plus_ms(ttl_ms)),

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, ResponseError, web};
 use serde_json::json;
 
 use super::language::Language;
+use crate::flow::channel::ChannelError;
 use crate::flow::sign_in::SignInError;
 use crate::messenger::AttachError;
 use crate::store::StoreError;
@@ -181,6 +182,35 @@ impl From<SignInError> for ApiError {
             SignInError::Wrong => Self::WrongPassword,
             SignInError::Store(error) => error.into(),
             SignInError::Machine(seen) => Self::Inner(seen),
+        }
+    }
+}
+
+impl From<ChannelError> for ApiError {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::NotFound => Self::NotFound,
+            ChannelError::NoAddress => Self::Unavailable {
+                ru: "Не задан внешний адрес сервера: укажите server.public_url в настройках",
+                en: "The public address of the server is not set: put server.public_url into the settings",
+            },
+            ChannelError::Attach(error) => error.into(),
+            ChannelError::Taken => Self::Conflict {
+                code: "account_taken",
+                ru: "Этот аккаунт уже подключён к другой линии".to_owned(),
+                en: "This account is attached to another line".to_owned(),
+            },
+            ChannelError::State => Self::Conflict {
+                code: "wrong_state",
+                ru: "Сейчас это сделать нельзя: состояние другое".to_owned(),
+                en: "This cannot be done now: the state is another".to_owned(),
+            },
+            ChannelError::PaceBad(floor_ms) => Self::bad(
+                "from_ms",
+                format!("Интервал — от {floor_ms} мс до суток, конец не раньше начала"),
+                format!("A gap is {floor_ms} ms to a day, and its end is not before its beginning"),
+            ),
+            ChannelError::Store(error) => error.into(),
         }
     }
 }

@@ -81,25 +81,25 @@ pub(super) async fn pass(
 struct Buckets {
     per_second: f64,
     burst: f64,
-    buckets: Mutex<HashMap<IpAddr, (f64, Instant)>>,
+    levels: Mutex<HashMap<IpAddr, (f64, Instant)>>,
 }
 
 impl Buckets {
     fn new(per_second: f64, burst: f64) -> Self {
-        Self { per_second, burst, buckets: Mutex::default() }
+        Self { per_second, burst, levels: Mutex::default() }
     }
 
     /// Takes one out; where it is empty the answer is the seconds to wait.
     fn take(&self, address: IpAddr, now: Instant) -> Result<(), u64> {
-        let mut buckets = self.buckets.lock();
-        if buckets.len() >= MOST_ADDRESSES {
+        let mut levels = self.levels.lock();
+        if levels.len() >= MOST_ADDRESSES {
             let full = Duration::from_secs_f64(self.burst / self.per_second);
-            buckets.retain(|_, (_, at)| now.duration_since(*at) < full);
-            if buckets.len() >= MOST_ADDRESSES {
-                buckets.clear();
+            levels.retain(|_, (_, at)| now.duration_since(*at) < full);
+            if levels.len() >= MOST_ADDRESSES {
+                levels.clear();
             }
         }
-        let (left, at) = buckets.entry(address).or_insert((self.burst, now));
+        let (left, at) = levels.entry(address).or_insert((self.burst, now));
         *left = (*left + now.duration_since(*at).as_secs_f64() * self.per_second).min(self.burst);
         *at = now;
         if *left >= 1.0 {

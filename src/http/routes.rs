@@ -7,10 +7,10 @@
 //! | admin | `Admin`: the same, of a user who administers the company |
 //! | own proof | the handler itself checks what the caller brings |
 
-use actix_web::web::{ServiceConfig, delete, get, post, resource, scope};
+use actix_web::web::{ServiceConfig, delete, get, patch, post, resource, scope};
 
 use super::hook::{bitrix24, messenger};
-use super::{health, mailing, measure, page, session};
+use super::{channel, health, line, mailing, measure, message, page, queue, session};
 
 /// Tells the server its addresses.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -33,17 +33,28 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(scope("/api/v1").configure(api));
 }
 
+#[rustfmt::skip] // one line for each address
 fn api(config: &mut ServiceConfig) {
+    let tokens = post().to(session::create_token); // anyone
     config
-        .service(
-            resource("/tokens")
-                .route(post().to(session::create_token)) //                                             anyone
-                .route(delete().to(session::delete_token)), //                                          user
-        )
-        .service(resource("/mailings").route(get().to(mailing::list_mailings))) //                      user
-        .service(resource("/mailings/{id}").route(get().to(mailing::show_mailing))) //                  user
-        .service(resource("/mailings/{id}/pause").route(post().to(mailing::pause_mailing))) //          user
-        .service(resource("/mailings/{id}/resume").route(post().to(mailing::resume_mailing))) //        user
-        .service(resource("/mailings/{id}/stop").route(post().to(mailing::stop_mailing))) //            user
-        .service(resource("/me").route(get().to(session::show_me))); //                                 user
+        .service(resource("/tokens").route(tokens).route(delete().to(session::delete_token))) // user
+        .service(resource("/me").route(get().to(session::show_me))) // user
+        .service(resource("/messengers").route(get().to(channel::list_messengers))) // user
+        .service(resource("/lines").route(get().to(line::list_lines)).route(post().to(line::create_line))) // user, admin
+        .service(resource("/lines/{id}").route(patch().to(line::change_line))) // admin
+        .service(resource("/lines/{id}/channels").route(post().to(channel::attach_channel))) // admin
+        .service(resource("/channels").route(get().to(channel::list_channels))) // user
+        .service(resource("/channels/{id}").route(get().to(channel::show_channel)).route(patch().to(channel::set_pace))) // user, admin
+        .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
+        .service(resource("/queue").route(get().to(queue::show_queue))) // user
+        .service(resource("/lanes/{id}/pause").route(post().to(queue::pause_lane))) // admin
+        .service(resource("/lanes/{id}/resume").route(post().to(queue::resume_lane))) // admin
+        .service(resource("/messages").route(get().to(message::list_messages)).route(post().to(message::create_message))) // user
+        .service(resource("/messages/{id}").route(get().to(message::show_message))) // user
+        .service(resource("/messages/{id}/decide").route(post().to(message::decide_message))) // user
+        .service(resource("/mailings").route(get().to(mailing::list_mailings))) // user
+        .service(resource("/mailings/{id}").route(get().to(mailing::show_mailing))) // user
+        .service(resource("/mailings/{id}/pause").route(post().to(mailing::pause_mailing))) // user
+        .service(resource("/mailings/{id}/resume").route(post().to(mailing::resume_mailing))) // user
+        .service(resource("/mailings/{id}/stop").route(post().to(mailing::stop_mailing))); // user
 }

@@ -105,6 +105,7 @@ async fn forget(app: &App) -> Result<()> {
     app.store
         .write(move |conn| {
             crate::on!(conn, hook::forget(hooks))?;
+            crate::on!(conn, token::forget_expired(now.0))?;
             crate::on!(conn, errand::forget_keys(keys))?;
             crate::on!(conn, answer::forget(hooks))?;
             crate::on!(conn, message::forget_receipts(minutes_ago))?;

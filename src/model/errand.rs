@@ -54,7 +54,7 @@ pub enum Work {
         /// The message's id in the history to come.
         message: MessageId,
         /// The message.
-        outgoing: Outgoing,
+        outgoing: Box<Outgoing>,
     },
     /// Call a method of a portal; `bizproc.event.send`, a card comment and the like.
     PortalCall {

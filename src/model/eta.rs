@@ -36,20 +36,23 @@ pub struct Waiting {
     pub not_before: Moment,
 }
 
+/// Whether a rank goes by a track.
+type OfTrack = fn(Rank) -> bool;
+
 /// When each of them will leave; none where the hours never open.
 #[must_use]
 pub fn forecast(lane: Timetable<'_>, waiting: &[Waiting]) -> Vec<Option<Moment>> {
     let mut etas = vec![None; waiting.len()];
-    let ready = ready_moments(waiting);
+    let moments = ready_moments(waiting);
     // a portal has one bucket for everything, a channel has a track for live answers and one for the rest
-    let tracks: &[(i64, fn(Rank) -> bool)] = match lane.pace {
+    let tracks: &[(i64, OfTrack)] = match lane.pace {
         Pace::Gap { .. } => &[(0, |rank| rank == Rank::Live), (1, |rank| rank != Rank::Live)],
         Pace::Bucket { .. } => &[(1, |_| true)],
     };
     for (track, of_track) in tracks {
-        let entries = waiting.iter().zip(&ready).enumerate().filter(|(_, (entry, _))| of_track(entry.rank));
-        let line = entries.map(|(index, (entry, ready))| (ready.0, entry.rank, index)).collect();
-        run(lane, *track == 0, line, &mut etas);
+        let entries = waiting.iter().zip(&moments).enumerate().filter(|(_, (entry, _))| of_track(entry.rank));
+        let queue = entries.map(|(index, (entry, ready))| (ready.0, entry.rank, index)).collect();
+        run(lane, *track == 0, queue, &mut etas);
     }
     etas
 }
@@ -98,6 +101,7 @@ fn run(lane: Timetable<'_>, live: bool, mut later: Vec<(i64, Rank, usize)>, etas
 }
 
 /// When the next call of a track is due; in microseconds inside, so that thirds of a second do not add up to seconds.
+#[expect(clippy::struct_field_names, reason = "names carry their unit")]
 struct Due {
     at_us: i64,
     step_us: i64,
@@ -124,13 +128,13 @@ impl Due {
     }
 
     fn left(&mut self, at_ms: i64) {
-        let at_us = at_ms.saturating_mul(1000);
+        let moment_us = at_ms.saturating_mul(1000);
         // rounding must not add up; a wait for the hours or for an errand's own moment counts
-        let start_us = if at_ms == self.next() { self.at_us } else { at_us };
+        let start_us = if at_ms == self.next() { self.at_us } else { moment_us };
         self.at_us = if self.room_us == 0 {
             start_us.saturating_add(self.step_us)
         } else {
-            self.at_us.max(at_us.saturating_sub(self.room_us)).saturating_add(self.step_us)
+            self.at_us.max(moment_us.saturating_sub(self.room_us)).saturating_add(self.step_us)
         };
     }
 }

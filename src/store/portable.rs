@@ -27,6 +27,8 @@ pub mod message;
 pub mod owner;
 #[path = "portable/portal.rs"]
 pub mod portal;
+#[path = "portable/queue.rs"]
+pub mod queue;
 #[path = "portable/sealed.rs"]
 pub mod sealed;
 #[path = "portable/token.rs"]

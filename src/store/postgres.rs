@@ -6,7 +6,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 
 use super::{Options, Result, StoreError};
 
-pub mod outbox;
+pub(super) mod outbox;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
@@ -15,6 +15,10 @@ const MIGRATION_LOCK: i64 = 0x5377_6974_6368;
 
 /// The portable queries, for this connection.
 #[path = "portable.rs"]
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every function here fails with what the database says and with nothing else"
+)]
 pub mod nouns;
 
 type Connection = PgConnection;
@@ -26,6 +30,12 @@ pub(super) fn migrate(url: &str) -> Result<()> {
     conn.run_pending_migrations(MIGRATIONS)
         .map(|_| ())
         .map_err(|error| StoreError::Unreachable(format!("a migration failed: {error}")))
+}
+
+pub(super) fn is_behind(url: &str) -> Result<bool> {
+    let mut conn = establish(url)?;
+    conn.has_pending_migration(MIGRATIONS)
+        .map_err(|error| StoreError::Unreachable(format!("the migrations cannot be compared: {error}")))
 }
 
 pub(super) fn connect(options: &Options) -> Result<Connection> {

@@ -8,12 +8,16 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 
 use super::{Options, Result, StoreError};
 
-pub mod outbox;
+pub(super) mod outbox;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// The portable queries, for this connection.
 #[path = "portable.rs"]
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every function here fails with what the database says and with nothing else"
+)]
 pub mod nouns;
 
 type Connection = SqliteConnection;
@@ -46,6 +50,12 @@ pub(super) fn migrate(path: &str) -> Result<()> {
             .map(|_| ())
             .map_err(|error| StoreError::Unreachable(format!("a migration failed: {error}")))
     })
+}
+
+pub(super) fn is_behind(path: &str) -> Result<bool> {
+    let mut conn = establish(path)?;
+    conn.has_pending_migration(MIGRATIONS)
+        .map_err(|error| StoreError::Unreachable(format!("the migrations cannot be compared: {error}")))
 }
 
 pub(super) fn connect(options: &Options) -> Result<Connection> {

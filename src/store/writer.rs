@@ -76,7 +76,7 @@ impl std::fmt::Debug for Shared {
 impl Writer {
     /// Starts one thread for each connection.
     #[must_use]
-    pub fn start(connections: Vec<Conn>, options: Options) -> Self {
+    pub fn start(connections: Vec<Conn>, options: &Options) -> Self {
         let shared = Arc::new(Shared::default());
         let threads = connections
             .into_iter()

@@ -6,8 +6,11 @@
 mod postgres;
 
 mod bitrix24;
+mod commands;
 mod house;
+mod http;
 mod messengers;
 mod outbox;
+mod rig;
 mod sandbox;
 mod trips;

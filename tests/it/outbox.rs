@@ -69,7 +69,7 @@ on_both_databases! {
 async fn everything_accepted_is_sent_once(url: &str) {
     let store = Store::open(Options::new(url)).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let sink = Arc::new(Sink { clock: Arc::clone(&clock), sent: Mutex::default(), done: Default::default() });
+    let sink = Arc::new(Sink { clock: Arc::clone(&clock), sent: Mutex::default(), done: tokio::sync::watch::Sender::default() });
     let company = CompanyId::new();
     let lanes: Vec<LaneId> = store
         .write(move |conn| {

@@ -1,5 +1,4 @@
 //! The sandbox, over real sockets: what it answers, what it emits, what it keeps count of.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on says where")]
 
 use std::sync::Arc;
 
@@ -82,7 +81,7 @@ impl Got {
 }
 
 /// An address that takes everything; the first `refusals` posts are answered 500.
-async fn listen(refusals: usize) -> (String, mpsc::UnboundedReceiver<Got>) {
+fn listen(refusals: usize) -> (String, mpsc::UnboundedReceiver<Got>) {
     let (send, receive) = mpsc::unbounded_channel();
     let left = Arc::new(std::sync::atomic::AtomicUsize::new(refusals));
     let server = HttpServer::new(move || {
@@ -137,7 +136,7 @@ async fn a_bot_may_write_only_after_start() {
 #[tokio::test]
 async fn updates_come_in_order_with_the_secret_until_taken() {
     let rig = Rig::new().await;
-    let (url, mut got) = listen(1).await;
+    let (url, mut got) = listen(1);
     rig.post("/_/telegram/bots", json!({"token": BOT})).await;
     rig.post("/_/phones", json!({"id": PHONE})).await;
     rig.bot("setWebhook", json!({"url": format!("{url}/hook"), "secret_token": "s-1"})).await;
@@ -183,7 +182,7 @@ async fn a_file_of_a_bot_goes_up_and_comes_down() {
 #[tokio::test]
 async fn whatsapp_signs_statuses_over_escaped_bytes() {
     let rig = Rig::new().await;
-    let (url, mut got) = listen(0).await;
+    let (url, mut got) = listen(0);
     let given = json!({"id": "240000000000002", "account": "230000000000001", "token": "EAAG", "app_secret": "s", "webhook": format!("{url}/waba")});
     rig.post("/_/waba/numbers", given).await;
     rig.post("/_/phones", json!({"id": PHONE, "name": "Анна", "window": 24})).await;
@@ -218,7 +217,7 @@ async fn whatsapp_signs_statuses_over_escaped_bytes() {
 #[tokio::test]
 async fn outside_the_window_only_a_whole_template_gets_through() {
     let rig = Rig::new().await;
-    let (hook, mut got) = listen(0).await;
+    let (hook, mut got) = listen(0);
     rig.post("/_/waba/numbers", json!({"id": "24", "account": "23", "token": "EAAG", "webhook": hook})).await;
     rig.post("/_/phones", json!({"id": PHONE})).await;
     let url = format!("{}/graph/v23.0/24/messages", rig.sandbox.base());
@@ -280,7 +279,7 @@ async fn tokens_rotate_expire_and_are_told_apart() {
 #[tokio::test]
 async fn a_robot_is_fired_in_the_vendors_shape_and_takes_one_answer() {
     let rig = Rig::new().await;
-    let (url, mut got) = listen(0).await;
+    let (url, mut got) = listen(0);
     let (_, pair) = rig.portal().await;
     let access = pair["access_token"].as_str().unwrap();
     let text =
@@ -317,7 +316,7 @@ async fn a_robot_is_fired_in_the_vendors_shape_and_takes_one_answer() {
 #[tokio::test]
 async fn a_letter_is_one_post_for_each_contact() {
     let rig = Rig::new().await;
-    let (url, mut got) = listen(0).await;
+    let (url, mut got) = listen(0);
     let (_, pair) = rig.portal().await;
     let access = pair["access_token"].as_str().unwrap();
     let sender = json!({"CODE": "line_1", "TYPE": "SMS", "HANDLER": format!("{url}/sms"), "NAME": "Линия 1"});
@@ -390,7 +389,7 @@ async fn the_fifty_first_call_in_a_second_is_one_too_many() {
 #[tokio::test]
 async fn the_installer_page_is_posted_as_the_frame_does() {
     let rig = Rig::new().await;
-    let (url, mut got) = listen(0).await;
+    let (url, mut got) = listen(0);
     rig.post("/_/b24/demo", json!({"installer_url": format!("{url}/install"), "event_url": format!("{url}/event")}))
         .await;
     let (_, installed) = rig.post("/_/b24/demo/install", json!({"mode": "page", "finish": false})).await;

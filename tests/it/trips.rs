@@ -74,7 +74,8 @@ on_both_databases! {
         let failed = stage.wait_for("the portal hears of every message that did not leave", |stage| async move {
             let letter = stage.last_letter().await;
             let all = letter["messages"].as_array().unwrap().clone();
-            all.iter().all(|message| ["failed", "sent", "delivered"].contains(&message["status"].as_str().unwrap()))
+            // the portal itself calls a message sent as soon as it has posted it
+            all.iter().all(|message| message["status"] == "failed" || message["status"] == "delivered")
                 .then(|| all.iter().filter(|message| message["status"] == "failed").count())
         }).await;
         let sent = stage.vendor_starts_us("waba", "messages").await.len();

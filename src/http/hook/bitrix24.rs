@@ -58,7 +58,7 @@ fn answer(taken: Result<(), IntakeError>) -> HttpResponse {
 
 async fn take_robot(app: &App, body: &[u8]) -> Result<(), IntakeError> {
     let form = decode(body)?;
-    let call = RobotCall::read(&form).map_err(unreadable)?;
+    let call = RobotCall::read(&form).map_err(|error| unreadable(&error))?;
     let portal = intake::portal(app, &call.auth, None).await?;
     intake::write_portal(app, "b24_robot", &portal, &format!("robot:{}", call.event_token), &form).await?;
     Ok(())
@@ -66,7 +66,7 @@ async fn take_robot(app: &App, body: &[u8]) -> Result<(), IntakeError> {
 
 async fn take_sms(app: &App, key: &str, body: &[u8]) -> Result<(), IntakeError> {
     let form = decode(body)?;
-    let call = SmsCall::read(&form).map_err(unreadable)?;
+    let call = SmsCall::read(&form).map_err(|error| unreadable(&error))?;
     let portal = intake::portal(app, &call.auth, Some(key)).await?;
     let key = format!("sms:{}:{}", call.code, call.message_id);
     intake::write_portal(app, "b24_sms", &portal, &key, &form).await?;
@@ -75,7 +75,7 @@ async fn take_sms(app: &App, key: &str, body: &[u8]) -> Result<(), IntakeError> 
 
 async fn take_event(app: &App, body: &[u8]) -> Result<(), IntakeError> {
     let form = decode(body)?;
-    let event = event::read_event(&form).map_err(unreadable)?;
+    let event = event::read_event(&form).map_err(|error| unreadable(&error))?;
     // an installation proves itself by its token, which only the authorization server can vouch for; the rest by what we know
     if !matches!(event.what, event::What::Installed { .. } | event::What::Updated { .. }) {
         intake::portal(app, &event.auth, None).await?;
@@ -94,16 +94,16 @@ async fn show(app: &App, query: &str, form: &Value, installing: bool) -> HttpRes
         Err(error) => return HttpResponse::BadRequest().body(error),
     };
     let outcome = install::page(app, &page, installing).await;
-    render(&page, installing, outcome)
+    render(&page, installing, &outcome)
 }
 
-fn render(page: &Page, installing: bool, outcome: Result<Installed, InstallError>) -> HttpResponse {
+fn render(page: &Page, installing: bool, outcome: &Result<Installed, InstallError>) -> HttpResponse {
     let russian = matches!(page.language.as_str(), "ru" | "kz" | "by" | "ua" | "");
-    let (good, steps, troubles, error, endpoint) = match &outcome {
+    let (good, steps, troubles, error, endpoint) = match outcome {
         Ok(done) => (true, done.steps.len(), done.troubles.clone(), None, done.portal.client_endpoint.clone()),
         Err(error) => (false, 0, Vec::new(), Some(trouble(error, russian)), String::new()),
     };
-    if let Err(error) = &outcome {
+    if let Err(error) = outcome {
         tracing::warn!(%error, "a page of a portal could not be shown");
     }
     let finish = installing && good && troubles.is_empty();
@@ -114,10 +114,9 @@ fn render(page: &Page, installing: bool, outcome: Result<Installed, InstallError
         context! { russian, good, installing, steps, troubles, error, finish, nonce => nonce.clone(), library => LIBRARY },
     );
     let status = match outcome {
-        Ok(_) => actix_web::http::StatusCode::OK,
         Err(InstallError::NotThePortal | InstallError::NotAdministrator) => actix_web::http::StatusCode::FORBIDDEN,
-        // the frame shows a page only with 200; what is wrong stands on it
-        Err(_) => actix_web::http::StatusCode::OK,
+        // the frame shows a page only with 200; what else is wrong stands on it
+        Ok(_) | Err(_) => actix_web::http::StatusCode::OK,
     };
     let ancestors =
         url::Url::parse(&endpoint).map_or_else(|_| "'none'".to_owned(), |url| url.origin().ascii_serialization());
@@ -171,6 +170,6 @@ fn decode(body: &[u8]) -> Result<Value, IntakeError> {
     php_form::decode(body).map_err(|error| IntakeError::Unreadable(error.to_string()))
 }
 
-fn unreadable(error: php_form::FieldError) -> IntakeError {
+fn unreadable(error: &php_form::FieldError) -> IntakeError {
     IntakeError::Unreadable(error.to_string())
 }

@@ -4,15 +4,15 @@
 //! does the same with seeds. Everything here happens on one thread.
 
 use std::cmp::Reverse;
-use std::collections::hash_map::Entry;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use rand::Rng;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
-use super::lane::{Blocked, Lane, START, Which};
+use super::lane::{Blocked, Lane, Which};
+use super::plan::{eligible, flight, hold, looked, release, want};
 use crate::model::errand::Errand;
 use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::{Moment, Tick};
@@ -76,7 +76,7 @@ pub enum Fate {
 pub struct Lanes {
     rules: Rules,
     random: SmallRng,
-    lanes: HashMap<LaneId, Lane>,
+    by_id: HashMap<LaneId, Lane>,
     timetable: BinaryHeap<Reverse<(Tick, LaneId)>>,
     leaving: HashSet<i16>,
 }
@@ -88,7 +88,7 @@ impl Lanes {
         Self {
             rules,
             random: SmallRng::seed_from_u64(seed),
-            lanes: HashMap::new(),
+            by_id: HashMap::new(),
             timetable: BinaryHeap::new(),
             leaving: HashSet::new(),
         }
@@ -115,7 +115,7 @@ impl Lanes {
             (None, _) | (_, Pace::Bucket { .. }) => {}
         }
         Self::settings(&mut lane, row)?;
-        self.lanes.insert(row.id, lane);
+        self.by_id.insert(row.id, lane);
         Ok(())
     }
 
@@ -124,10 +124,10 @@ impl Lanes {
     /// # Errors
     /// Where the row cannot be read.
     pub fn change(&mut self, row: &LaneRow, now: Moment, tick: Tick) -> Result<()> {
-        let Some(mut lane) = self.lanes.remove(&row.id) else { return Ok(()) };
+        let Some(mut lane) = self.by_id.remove(&row.id) else { return Ok(()) };
         // a running gap stays as it was drawn; the new pace holds from the next call on
         let read = Self::settings(&mut lane, row);
-        self.lanes.insert(row.id, lane);
+        self.by_id.insert(row.id, lane);
         self.list(row.id, now, tick);
         read
     }
@@ -143,24 +143,24 @@ impl Lanes {
     /// Whether the lane is here.
     #[must_use]
     pub fn has(&self, lane: LaneId) -> bool {
-        self.lanes.contains_key(&lane)
+        self.by_id.contains_key(&lane)
     }
 
     /// One lane, to look at.
     #[must_use]
     pub fn get(&self, lane: LaneId) -> Option<&Lane> {
-        self.lanes.get(&lane)
+        self.by_id.get(&lane)
     }
 
     /// How many lanes are here, and how many errands of theirs fly.
     #[must_use]
     pub fn count(&self) -> (usize, u64) {
-        (self.lanes.len(), self.lanes.values().map(|lane| u64::from(lane.flying)).sum())
+        (self.by_id.len(), self.by_id.values().map(|lane| u64::from(lane.flying)).sum())
     }
 
     /// Something waits in a lane. Tells whether the lane is here.
     pub fn wake(&mut self, lane: LaneId, rank: i16, id: ErrandId, now: Moment, tick: Tick) -> bool {
-        let Some(entry) = self.lanes.get_mut(&lane) else { return false };
+        let Some(entry) = self.by_id.get_mut(&lane) else { return false };
         let which = entry.which(rank);
         entry.track(which).wake(rank, id);
         self.list(lane, now, tick);
@@ -178,7 +178,7 @@ impl Lanes {
 
     /// A recipient waits for another attempt; later errands of the rank to it wait too.
     pub fn block(&mut self, lane: LaneId, blocked: Blocked, now: Moment, tick: Tick) -> bool {
-        let Some(entry) = self.lanes.get_mut(&lane) else { return false };
+        let Some(entry) = self.by_id.get_mut(&lane) else { return false };
         entry.blocked.push(blocked);
         self.list(lane, now, tick);
         true
@@ -200,7 +200,7 @@ impl Lanes {
                 _ => break,
             }
             let Some(Reverse((at, id))) = self.timetable.pop() else { break };
-            let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.listed_at == Some(at)) else { continue };
+            let Some(lane) = self.by_id.get_mut(&id).filter(|lane| lane.listed_at == Some(at)) else { continue };
             lane.listed_at = None;
             if self.leaving.contains(&lane.shard) {
                 continue;
@@ -228,14 +228,14 @@ impl Lanes {
     ) -> (Vec<Flight>, Vec<Errand>) {
         let mut by_track: HashMap<(LaneId, Which), Vec<Errand>> = HashMap::new();
         for errand in rows {
-            let which = self.lanes.get(&errand.lane).map_or(Which::Second, |lane| lane.which(errand.rank.to_db()));
+            let which = self.by_id.get(&errand.lane).map_or(Which::Second, |lane| lane.which(errand.rank.to_db()));
             by_track.entry((errand.lane, which)).or_default().push(errand);
         }
         let (mut flights, mut late) = (Vec::new(), Vec::new());
         for want in wants {
             let which = if want.live { Which::First } else { Which::Second };
             let got = by_track.remove(&(want.lane, which)).unwrap_or_default();
-            if let Some(lane) = self.lanes.get_mut(&want.lane) {
+            if let Some(lane) = self.by_id.get_mut(&want.lane) {
                 looked(lane.track(which), want, &got);
             }
             let (good, over): (Vec<_>, Vec<_>) =
@@ -250,7 +250,7 @@ impl Lanes {
     /// A claim failed: its lanes are free for the next one.
     pub fn unclaimed(&mut self, wants: &[Want], now: Moment, tick: Tick) {
         for want in wants {
-            if let Some(lane) = self.lanes.get_mut(&want.lane) {
+            if let Some(lane) = self.by_id.get_mut(&want.lane) {
                 lane.track(if want.live { Which::First } else { Which::Second }).claiming = false;
             }
             self.list(want.lane, now, tick);
@@ -258,7 +258,7 @@ impl Lanes {
     }
 
     fn board(&mut self, id: LaneId, which: Which, errands: Vec<Errand>, tick: Tick, flights: &mut Vec<Flight>) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.by_id.get_mut(&id) else { return };
         lane.flying += u32::try_from(errands.len()).unwrap_or(u32::MAX);
         let batch = matches!(lane.pace, Pace::Bucket { .. }) && which == Which::Second;
         let mut groups: Vec<Vec<Errand>> = Vec::new();
@@ -277,7 +277,7 @@ impl Lanes {
     /// A call has started at this tick. The answer is what must be written down when it is settled.
     pub fn started(&mut self, id: LaneId, which: Which, at: Tick, now: Moment) -> Sent {
         let mut sent = Sent { lane: id, paced: None, live: None };
-        if let Some(lane) = self.lanes.get_mut(&id) {
+        if let Some(lane) = self.by_id.get_mut(&id) {
             let gap_ms = lane.started(which, at, &mut self.random);
             match (lane.pace, which) {
                 (Pace::Gap { live_ms, .. }, Which::First) if live_ms > 0 => sent.live = Some(at),
@@ -291,7 +291,7 @@ impl Lanes {
 
     /// A flight that never started: its errands go back as they were, and what was held behind them too.
     pub fn grounded(&mut self, flight: &Flight, now: Moment, tick: Tick) -> Vec<Errand> {
-        let Some(lane) = self.lanes.get_mut(&flight.lane) else { return flight.errands.clone() };
+        let Some(lane) = self.by_id.get_mut(&flight.lane) else { return flight.errands.clone() };
         let track = lane.track(flight.which);
         track.unstarted = track.unstarted.saturating_sub(1);
         track.rewind();
@@ -306,7 +306,7 @@ impl Lanes {
 
     /// What an answer means: for the errand, and for its lane.
     pub fn judge(&mut self, errand: &Errand, answer: Answer, now: Moment, tick: Tick) -> Fate {
-        let Some(lane) = self.lanes.get_mut(&errand.lane) else { return Fate::Final(answer) };
+        let Some(lane) = self.by_id.get_mut(&errand.lane) else { return Fate::Final(answer) };
         let down = matches!(answer, Answer::Down { .. });
         lane.downs = if down { lane.downs.saturating_add(1) } else { 0 };
         let (pause_ms, attempts) = match answer {
@@ -344,7 +344,7 @@ impl Lanes {
     /// start now, and what was claimed behind it and must go back.
     pub fn settled(&mut self, errand: &Errand, fate: &Fate, now: Moment, tick: Tick) -> (Option<Flight>, Vec<Errand>) {
         let mut freed = (None, Vec::new());
-        if let Some(lane) = self.lanes.get_mut(&errand.lane) {
+        if let Some(lane) = self.by_id.get_mut(&errand.lane) {
             lane.flying = lane.flying.saturating_sub(1);
             let rank = errand.rank.to_db();
             let which = lane.which(rank);
@@ -373,7 +373,7 @@ impl Lanes {
 
     /// A lane that was taken over just now is looked at from its beginning.
     pub fn look_at(&mut self, lane: LaneId, now: Moment, tick: Tick) {
-        if let Some(entry) = self.lanes.get_mut(&lane) {
+        if let Some(entry) = self.by_id.get_mut(&lane) {
             entry.first.rewind();
             entry.second.rewind();
         }
@@ -382,7 +382,7 @@ impl Lanes {
 
     /// Forgets everything: the lanes are another's now.
     pub fn clear(&mut self) {
-        self.lanes.clear();
+        self.by_id.clear();
         self.timetable.clear();
         self.leaving.clear();
     }
@@ -398,7 +398,7 @@ impl Lanes {
     pub fn leave(&mut self, shards: &[i16]) -> Vec<i16> {
         self.leaving.extend(shards);
         let busy: HashSet<i16> = self
-            .lanes
+            .by_id
             .values()
             .filter(|lane| lane.flying > 0 || lane.first.claiming || lane.second.claiming)
             .map(|lane| lane.shard)
@@ -408,13 +408,13 @@ impl Lanes {
             self.leaving.remove(shard);
         }
         let gone: HashSet<i16> = empty.iter().copied().collect();
-        self.lanes.retain(|_, lane| !gone.contains(&lane.shard));
+        self.by_id.retain(|_, lane| !gone.contains(&lane.shard));
         empty
     }
 
     /// Puts a lane into the timetable at its next tick.
     fn list(&mut self, id: LaneId, now: Moment, tick: Tick) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.by_id.get_mut(&id) else { return };
         let release = lane.blocked.iter().map(|blocked| blocked.until).min();
         let first = eligible(lane, Which::First, &self.rules, now, tick);
         let second = eligible(lane, Which::Second, &self.rules, now, tick);
@@ -431,96 +431,5 @@ impl Rules {
     fn growing(&self, first_ms: i64, factor: i64, attempts: i32) -> i64 {
         let power = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
         first_ms.saturating_mul(factor.saturating_pow(power)).min(self.longest_pause_ms)
-    }
-}
-
-/// When a track may be claimed, if there is room for it.
-fn eligible(lane: &Lane, which: Which, rules: &Rules, now: Moment, tick: Tick) -> Option<Tick> {
-    (limit(lane, which, rules) > 0).then(|| lane.next(which, now, tick)).flatten()
-}
-
-/// How many errands of a track may be claimed now.
-fn limit(lane: &Lane, which: Which, rules: &Rules) -> i32 {
-    let room = |most: u32| i32::try_from(most.saturating_sub(lane.flying)).unwrap_or(i32::MAX);
-    match (lane.pace, which) {
-        (Pace::Bucket { .. }, Which::Second) if room(rules.lane_flights) > 0 => rules.batch_size,
-        _ if lane.is_unpaced(which) => room(u32::try_from(rules.claim_size).unwrap_or(u32::MAX)),
-        _ => room(rules.lane_flights).min(1),
-    }
-}
-
-/// Keeps an errand back while an earlier one of its rank to the same recipient is in the air.
-fn hold(lane: &mut Lane, errand: Errand) -> Option<Errand> {
-    if errand.peer.is_empty() {
-        return Some(errand);
-    }
-    match lane.in_air.entry((errand.rank.to_db(), errand.peer.clone())) {
-        Entry::Occupied(mut open) => {
-            open.get_mut().push_back(errand);
-            None
-        }
-        Entry::Vacant(free) => {
-            free.insert(VecDeque::new());
-            Some(errand)
-        }
-    }
-}
-
-fn flight(lane: &mut Lane, which: Which, errands: Vec<Errand>, tick: Tick) -> Flight {
-    let rest = lane.rest_until.max(tick);
-    let start = if lane.is_unpaced(which) { rest } else { lane.track(which).due.max(rest) };
-    lane.track(which).unstarted += 1;
-    Flight { lane: lane.id, which, start, errands }
-}
-
-/// Lets recipients go whose pause is over, and looks at their errands again.
-fn release(lane: &mut Lane, horizon: Tick) {
-    let over: Vec<i16> =
-        lane.blocked.iter().filter(|blocked| blocked.until <= horizon).map(|blocked| blocked.rank).collect();
-    if over.is_empty() {
-        return;
-    }
-    lane.blocked.retain(|blocked| blocked.until > horizon);
-    for rank in over {
-        lane.track(lane.which(rank)).rewind();
-    }
-}
-
-fn want(lane: &mut Lane, which: Which, rules: &Rules) -> Want {
-    let (ranks, limit) = (lane.ranks(which), limit(lane, which, rules));
-    let mut blocked: Vec<(i16, String)> = lane
-        .blocked
-        .iter()
-        .filter(|blocked| !blocked.peer.is_empty() && (ranks.0..=ranks.1).contains(&blocked.rank))
-        .map(|blocked| (blocked.rank, blocked.peer.clone()))
-        .collect();
-    if !lane.is_unpaced(which) {
-        // a paced lane must not spend its turn on a recipient whose call is still open
-        blocked.extend(lane.in_air.keys().cloned());
-    }
-    let id = lane.id;
-    let track = lane.track(which);
-    track.claiming = true;
-    track.woken = false;
-    Want { lane: id, live: which == Which::First, ranks, after: track.after, limit, blocked }
-}
-
-/// What a claim says about the rest of the track.
-fn looked(track: &mut super::lane::Track, want: &Want, got: &[Errand]) {
-    track.claiming = false;
-    let full = i32::try_from(got.len()).unwrap_or(i32::MAX) >= want.limit;
-    if track.woken {
-        return;
-    }
-    if full {
-        if let Some(last) = got.last() {
-            track.after = (last.rank.to_db(), last.id);
-        }
-    } else if want.after == START {
-        track.work = false;
-        track.after = START;
-    } else {
-        // numbers are not committed in their order when several processes accept: look once from the beginning
-        track.after = START;
     }
 }

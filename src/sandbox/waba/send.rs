@@ -219,7 +219,7 @@ async fn settle_later(sandbox: &Arc<Sandbox>, mut taken: Taken) {
     if let Some(link) = taken.link.take() {
         let named = taken.bubble.media.take().map(|media| media.name).filter(|name| !name.is_empty());
         if let Some(media) = fetch_link(sandbox, &link).await {
-            taken.bubble.media = Some(Media { name: named.unwrap_or(media.name), ..media })
+            taken.bubble.media = Some(Media { name: named.unwrap_or(media.name), ..media });
         } else {
             webhook::send_status(
                 sandbox,

@@ -7,7 +7,7 @@ use super::Connection;
 use crate::model::id::{CompanyId, ErrandId, LaneId};
 use crate::store::Result;
 use crate::store::outbox::WAITING;
-use crate::store::row::{LaneRow, NewLane, Sent, text};
+use crate::store::row::{LaneRow, NewLane, Planned, Sent, text};
 use crate::store::schema::{errands, lanes};
 
 /// Makes a lane.
@@ -70,11 +70,11 @@ pub fn heads(conn: &mut Connection) -> Result<Vec<(LaneId, i16, ErrandId)>> {
     Ok(rows.into_iter().filter_map(|(lane, rank, id)| id.map(|id| (lane, rank, id))).collect())
 }
 
-/// Errands that wait for a moment: lane, rank, number, moment and recipient. The few that were put back or planned.
-pub fn planned(conn: &mut Connection) -> Result<Vec<(LaneId, i16, ErrandId, i64, String, i32)>> {
+/// Errands that wait for a moment: the few that were put back or planned.
+pub fn planned(conn: &mut Connection) -> Result<Vec<Planned>> {
     Ok(errands::table
         .filter(errands::not_before.gt(0).and(errands::state.eq(WAITING)))
-        .select((errands::lane, errands::rank, errands::id, errands::not_before, errands::peer, errands::attempts))
+        .select(Planned::as_select())
         .load(conn)?)
 }
 

@@ -37,11 +37,11 @@ pub(in crate::store) fn insert(conn: &mut Connection, rows: Vec<ErrandIn>) -> Re
             written.push(row);
         }
     }
-    let ids = insert_distinct(conn, written)?;
+    let ids = insert_distinct(conn, &written)?;
     Ok(stands.iter().filter_map(|n| place.get(n).and_then(|at| ids.get(*at)).copied()).collect())
 }
 
-fn insert_distinct(conn: &mut Connection, rows: Vec<ErrandIn>) -> Result<Vec<ErrandId>> {
+fn insert_distinct(conn: &mut Connection, rows: &[ErrandIn]) -> Result<Vec<ErrandId>> {
     macro_rules! column {
         ($field:ident) => {
             rows.iter().map(|row| row.$field.clone()).collect::<Vec<_>>()

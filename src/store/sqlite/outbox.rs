@@ -86,14 +86,14 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
 }
 
 pub(in crate::store) fn remove(conn: &mut Connection, ids: &[ErrandId]) -> Result<Vec<ErrandId>> {
-    if let [id] = ids {
-        let gone = diesel::delete(errands::table.find(*id).filter(errands::state.eq(FLYING))).execute(conn)?;
-        return Ok(if gone == 1 { vec![*id] } else { Vec::new() });
-    }
     #[derive(QueryableByName)]
     struct Gone {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
         id: ErrandId,
+    }
+    if let [id] = ids {
+        let gone = diesel::delete(errands::table.find(*id).filter(errands::state.eq(FLYING))).execute(conn)?;
+        return Ok(if gone == 1 { vec![*id] } else { Vec::new() });
     }
     let gone: Vec<Gone> = diesel::sql_query(
         "DELETE FROM errands WHERE id IN (SELECT value FROM json_each(?1)) AND state = 1 RETURNING id",

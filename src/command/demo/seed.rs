@@ -1,0 +1,171 @@
+//! What the demo begins with. Vendors are filled through the sandbox's control; channels and the portal come in by the same
+//! ways as real ones.
+
+use anyhow::{Context as _, bail};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::flow::channel::{self, Step};
+use crate::flow::sign_in;
+use crate::model::id::{CompanyId, LineId, UserId};
+use crate::model::message::Kind;
+use crate::model::moment::Moment;
+use crate::store::row::{NewLine, NewUser};
+
+/// The id of the application in the sandbox's portal.
+pub(super) const CLIENT_ID: &str = "local.switchboard";
+
+/// Its secret. It opens the sandbox's portal and nothing else.
+pub(super) const CLIENT_SECRET: &str = "demo-portal-secret";
+
+const LOGIN: &str = "admin@example.com";
+const BOT_TOKEN: &str = "100200300:AADemoDemoDemoDemoDemoDemoDemoDemo1";
+const NUMBER: &str = "106540352242922";
+const ACCOUNT: &str = "102290129340398";
+const APP_SECRET: &str = "0123456789abcdef0123456789abcdef";
+const FIRST_PHONE: i64 = 79_990_000_001;
+const PHONES: i64 = 10;
+const PORTAL: &str = "demo";
+
+/// A line of the demo does not end.
+const NEVER: Moment = Moment(253_402_300_799_000);
+
+/// The control of the sandbox.
+pub(super) struct Control {
+    base: String,
+    client: reqwest::Client,
+}
+
+/// Who may sign in.
+pub(super) struct Login {
+    pub(super) name: &'static str,
+    pub(super) password: SecretString,
+    pub(super) token: String,
+}
+
+impl Control {
+    pub(super) fn new(base: String) -> Self {
+        Self { base, client: reqwest::Client::new() }
+    }
+
+    /// Makes the accounts, the phones and the portal.
+    pub(super) async fn fill(&self, switchboard: &str) -> anyhow::Result<()> {
+        self.post("/_/telegram/bots", json!({"token": BOT_TOKEN, "username": "demo_bot", "name": "Демо"})).await?;
+        let number = json!({"id": NUMBER, "account": ACCOUNT, "token": "EAADemo", "app_secret": APP_SECRET,
+            "verify_token": "demo-verify", "name": "Ромашка"});
+        self.post("/_/waba/numbers", number).await?;
+        let phones =
+            json!({"from": FIRST_PHONE.to_string(), "count": PHONES, "name": "Клиент", "started": true, "window": 24});
+        self.post("/_/phones", phones).await?;
+        let portal = json!({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+            "installer_url": format!("{switchboard}/bitrix24/install"), "event_url": format!("{switchboard}/bitrix24/event")});
+        self.post(&format!("/_/b24/{PORTAL}"), portal).await?;
+        Ok(())
+    }
+
+    /// Tells the page of the sandbox whose queue it shows.
+    pub(super) async fn watch(&self, url: &str, token: &str) -> anyhow::Result<()> {
+        self.post("/_/switchboard", json!({"url": url, "token": token})).await.map(|_| ())
+    }
+
+    async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        let reply = self.client.post(format!("{}{path}", self.base)).json(&body).send().await?;
+        let (status, text) = (reply.status(), reply.text().await?);
+        if !status.is_success() {
+            bail!("the sandbox answered {status} to {path}: {text}");
+        }
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+}
+
+/// Makes the company, the user and the line where they are missing, attaches both channels and installs the portal.
+pub(super) async fn seed(app: &App, control: &Control) -> anyhow::Result<Login> {
+    let (company, line) = company_and_line(app).await?;
+    let login = login(app, company).await?;
+    attach(app, company, line, Kind::TelegramBot, json!({"token": BOT_TOKEN})).await?;
+    let answers = json!({"phone_number_id": NUMBER, "waba_id": ACCOUNT, "token": "EAADemo", "app_secret": APP_SECRET,
+        "verify_token": "demo-verify"});
+    attach(app, company, line, Kind::Waba, answers).await?;
+    point_waba(app, company, control).await?;
+    greet(control).await?;
+    let installed = control.post(&format!("/_/b24/{PORTAL}/install"), json!({"mode": "page", "finish": true})).await?;
+    if installed.pointer("/page/status").and_then(Value::as_u64) != Some(200) {
+        bail!("the portal of the sandbox could not be installed: {installed}");
+    }
+    let deal =
+        json!({"id": 1, "title": "Сделка", "name": "Иван", "last_name": "Петров", "phone": FIRST_PHONE.to_string()});
+    control.post(&format!("/_/b24/{PORTAL}/deals"), deal).await?;
+    Ok(login)
+}
+
+async fn company_and_line(app: &App) -> anyhow::Result<(CompanyId, LineId)> {
+    let now = app.clock.now().0;
+    let made = app.store.write(move |conn| {
+        let known = crate::on!(conn, company::all())?.into_iter().find_map(|(id, _)| id.parse().ok());
+        let company = known.unwrap_or_default();
+        if known.is_none() {
+            crate::on!(conn, company::create(company, "Ромашка", "Europe/Moscow", now))?;
+        }
+        if let Some(line) = crate::on!(conn, line::of_company(company))?.first() {
+            return Ok((company, line.id));
+        }
+        let new = NewLine { name: "Линия 1".to_owned(), plan: "paid".to_owned(), expires_at: NEVER, hours: None };
+        Ok((company, crate::on!(conn, line::create(company, &new, now))?))
+    });
+    Ok(made.await?)
+}
+
+/// The user with a new password, so that it can be printed at every start.
+async fn login(app: &App, company: CompanyId) -> anyhow::Result<Login> {
+    let password = sign_in::fresh_password()?;
+    let (hash, now) = (sign_in::hash_password(&password)?, app.clock.now().0);
+    let made = app.store.write(move |conn| {
+        if let Some(user) = crate::on!(conn, user::by_login(LOGIN))? {
+            let (company, id) = user.ids()?;
+            crate::on!(conn, user::set_password(company, id, &hash))?;
+            return Ok(());
+        }
+        let new = NewUser {
+            id: UserId::new(),
+            login: LOGIN.to_owned(),
+            name: "Администратор".to_owned(),
+            role: "admin".to_owned(),
+            password_hash: hash.clone(),
+        };
+        crate::on!(conn, user::create(company, &new, now))
+    });
+    made.await?;
+    let token = sign_in::sign_in(app, LOGIN, &password).await?;
+    Ok(Login { name: LOGIN, password, token: token.text })
+}
+
+async fn attach(app: &App, company: CompanyId, line: LineId, kind: Kind, answers: Value) -> anyhow::Result<()> {
+    let answers = answers.as_object().cloned().unwrap_or_default();
+    let attached = channel::attach(app, company, line, kind, Step { answers, kept: None }).await;
+    attached.with_context(|| format!("the channel {} of the demo could not be attached", kind.slug()))?;
+    Ok(())
+}
+
+/// The webhook of WhatsApp is set in Meta's console by a person; here the control of the sandbox is that person.
+async fn point_waba(app: &App, company: CompanyId, control: &Control) -> anyhow::Result<()> {
+    let channels = app.store.read(move |conn| crate::on!(conn, channel::of_company(company))).await?;
+    let waba = channels.iter().find(|channel| channel.messenger == Kind::Waba.slug());
+    let hook_key = &waba.context("the channel of WhatsApp is not there")?.hook_key;
+    let hook = json!({"webhook": channel::webhook_url(app, hook_key), "subscribed": true});
+    control.post(&format!("/_/waba/accounts/{ACCOUNT}"), hook).await?;
+    let verified = control.post(&format!("/_/waba/accounts/{ACCOUNT}/verify"), json!({})).await?;
+    if verified.get("verified").and_then(Value::as_bool) != Some(true) {
+        bail!("the webhook of WhatsApp was not verified: {verified}");
+    }
+    Ok(())
+}
+
+/// Every customer writes first, so that the window of 24 hours is open for them.
+async fn greet(control: &Control) -> anyhow::Result<()> {
+    for n in 0..PHONES {
+        let path = format!("/_/phones/{}/say", FIRST_PHONE + n);
+        control.post(&path, json!({"messenger": "waba", "text": "Добрый день", "line": NUMBER})).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! The queue as people see it: every channel's lane, what waits in it, and when it will leave.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::app::{App, LaneDue};
+use crate::messenger;
+use crate::model::errand::{Errand, Rank, Work};
+use crate::model::eta::{Timetable, Waiting, forecast};
+use crate::model::id::{CompanyId, LaneId};
+use crate::model::message::{Content, Kind, Peer};
+use crate::model::moment::{Moment, Tick};
+use crate::model::pace::Pace;
+use crate::store::row::{ChannelRow, LaneRow, LaneState, LineRow, RecipientRow, value};
+use crate::store::{Conn, Result, outbox};
+
+/// So many errands of a lane are shown.
+const SHOWN: i64 = 50;
+
+/// So many letters of a text are shown.
+const TEXT_SHOWN: usize = 200;
+
+/// The queue.
+#[derive(Debug, Clone, Serialize)]
+pub struct QueueOut {
+    /// The server's moment.
+    pub now: Moment,
+    /// The lanes, in their order.
+    pub lanes: Vec<LaneOut>,
+}
+
+/// A lane.
+#[derive(Debug, Clone, Serialize)]
+pub struct LaneOut {
+    /// Its number.
+    pub id: LaneId,
+    /// Its line and its messenger, for the screen.
+    pub title: String,
+    /// The messenger.
+    pub messenger: String,
+    /// The channel.
+    pub channel: String,
+    /// `running`, `paused`, `held`, `lost`, or `closed` outside its hours.
+    pub state: &'static str,
+    /// When the next message leaves; none where nothing does.
+    pub next_at: Option<Moment>,
+    /// How many wait, with those that mailings hold back.
+    pub waiting: i64,
+    /// How many calls are open.
+    pub in_flight: usize,
+    /// The first of them.
+    pub errands: Vec<ErrandOut>,
+}
+
+/// An errand.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrandOut {
+    /// Its number; below 0 for a row that its mailing holds back.
+    pub id: i64,
+    /// Its rank, 0 goes first.
+    pub rank: i16,
+    /// Who gets it.
+    pub to: String,
+    /// The beginning of its text.
+    pub text: String,
+    /// When it leaves; none where nobody can tell.
+    pub eta_at: Option<Moment>,
+    /// `waiting` or `flying`.
+    pub state: &'static str,
+}
+
+/// What the store knows of a lane.
+struct Seen {
+    row: LaneRow,
+    channel: ChannelRow,
+    line: String,
+    errands: Vec<(Errand, bool, Moment)>,
+    pending: Vec<(RecipientRow, bool)>,
+    waiting: i64,
+}
+
+/// The queue of a company.
+///
+/// # Errors
+/// Those of the store.
+pub async fn look(app: &App, company: CompanyId) -> Result<QueueOut> {
+    let seen = app.store.read(move |conn| see(conn, company)).await?;
+    let due = app.bell.look(seen.iter().map(|seen| seen.row.id).collect()).await;
+    let lanes = seen.iter().map(|seen| lane_out(app, seen, &due)).collect::<Result<_>>()?;
+    Ok(QueueOut { now: app.clock.now(), lanes })
+}
+
+fn see(conn: &mut Conn, company: CompanyId) -> Result<Vec<Seen>> {
+    let lines: Vec<LineRow> = crate::on!(conn, line::of_company(company))?;
+    let rows: Vec<LaneRow> = crate::on!(conn, lane::of_company(company))?;
+    let mut channels: HashMap<LaneId, ChannelRow> =
+        crate::on!(conn, channel::of_company(company))?.into_iter().map(|row| (row.lane, row)).collect();
+    let mut seen = Vec::new();
+    for row in rows {
+        let Some(channel) = channels.remove(&row.id) else { continue };
+        let line = lines.iter().find(|line| line.id == channel.line).map_or_else(String::new, |line| line.name.clone());
+        let errands = outbox::look(conn, row.id, SHOWN)?;
+        let pending = crate::on!(conn, queue::pending_rows(row.id, SHOWN))?;
+        let held: i64 = crate::on!(conn, mailing::pending_of_lane(row.id))?.iter().map(|(_, count)| count).sum();
+        let waiting = crate::on!(conn, errand::waiting(row.id))? + held;
+        seen.push(Seen { row, channel, line, errands, pending, waiting });
+    }
+    Ok(seen)
+}
+
+fn lane_out(app: &App, seen: &Seen, due: &HashMap<LaneId, LaneDue>) -> Result<LaneOut> {
+    let (now, pace, hours) = (app.clock.now(), seen.row.pace()?, seen.row.hours()?);
+    let state = LaneState::from_db(seen.row.state);
+    let due = due.get(&seen.row.id).copied().unwrap_or_else(|| due_of_row(app, &seen.row, pace));
+    let table =
+        Timetable { live_at: due.live_at.max(now), paced_at: due.paced_at.max(now), pace, hours: hours.as_ref() };
+    let (mut errands, waiting) = entries(seen)?;
+    let etas = if state == LaneState::Running { forecast(table, &waiting) } else { vec![None; waiting.len()] };
+    let next_at = etas.iter().flatten().min().copied();
+    let mut etas = etas.into_iter();
+    for errand in errands.iter_mut().filter(|errand| errand.state == "waiting") {
+        errand.eta_at = etas.next().flatten();
+    }
+    errands.truncate(usize::try_from(SHOWN).unwrap_or(usize::MAX));
+    let open = hours.as_ref().is_none_or(|hours| hours.next_open(now) == Some(now));
+    let title =
+        Kind::from_slug(&seen.channel.messenger).and_then(messenger::of).map_or("", |found| found.about().title.0);
+    Ok(LaneOut {
+        id: seen.row.id,
+        title: format!("{} · {title}", seen.line),
+        messenger: seen.channel.messenger.clone(),
+        channel: seen.channel.id.clone(),
+        state: state_of(state, open),
+        next_at,
+        waiting: seen.waiting,
+        in_flight: errands.iter().filter(|errand| errand.state == "flying").count(),
+        errands,
+    })
+}
+
+const fn state_of(state: LaneState, open: bool) -> &'static str {
+    match state {
+        LaneState::Running if open => "running",
+        LaneState::Running => "closed",
+        LaneState::Paused => "paused",
+        LaneState::Held => "held",
+        LaneState::Lost => "lost",
+    }
+}
+
+/// What is shown of a lane, and its waiting part as the forecast needs it: the outbox first, then what mailings hold back.
+fn entries(seen: &Seen) -> Result<(Vec<ErrandOut>, Vec<Waiting>)> {
+    let (mut shown, mut waiting) = (Vec::new(), Vec::new());
+    for (errand, flying, not_before) in &seen.errands {
+        let (to, text) = match &errand.work {
+            Work::Send { outgoing, .. } => (outgoing.to.chat_id(), beginning(&outgoing.content)),
+            Work::PortalCall { method, .. } => (String::new(), method.clone()),
+            Work::SmsStatus { status, .. } => (String::new(), status.clone()),
+        };
+        let state = if *flying { "flying" } else { "waiting" };
+        if !flying {
+            waiting.push(Waiting { rank: errand.rank, peer: errand.peer.clone(), not_before: *not_before });
+        }
+        shown.push(ErrandOut { id: errand.id, rank: errand.rank.to_db(), to, text, eta_at: None, state });
+    }
+    for ((row, of_portal), id) in seen.pending.iter().zip((1..).map(|n: i64| -n)) {
+        let (to, content): (Peer, Content) = (value("recipients", &row.peer)?, value("recipients", &row.content)?);
+        let rank = if *of_portal { Rank::Marketing } else { Rank::Mailing };
+        waiting.push(Waiting { rank, peer: String::new(), not_before: Moment(0) });
+        let (to, text) = (to.chat_id(), beginning(&content));
+        shown.push(ErrandOut { id, rank: rank.to_db(), to, text, eta_at: None, state: "waiting" });
+    }
+    Ok((shown, waiting))
+}
+
+fn beginning(content: &Content) -> String {
+    let text = content.text.as_deref().or(content.media.as_ref().map(|media| media.name.as_str()));
+    let text = text.or(content.template.as_ref().map(|template| template.name.as_str())).unwrap_or_default();
+    text.chars().take(TEXT_SHOWN).collect()
+}
+
+/// The next moments of a lane that another process pumps, from what was written down with its last calls.
+fn due_of_row(app: &App, row: &LaneRow, pace: Pace) -> LaneDue {
+    let (now, tick) = (app.clock.now(), app.clock.tick());
+    if row.sent_boot.as_deref() != Some(app.clock.boot()) {
+        return LaneDue { live_at: now, paced_at: now };
+    }
+    let at = |due: Tick| now.plus_ms(due.since_ms(tick).max(0));
+    let live_ms = match pace {
+        Pace::Gap { live_ms, .. } => live_ms,
+        Pace::Bucket { .. } => 0,
+    };
+    LaneDue {
+        live_at: at(Tick(row.live_tick).plus_ms(live_ms)),
+        paced_at: at(Tick(row.sent_tick).plus_ms(row.sent_gap_ms)),
+    }
+}

@@ -1,0 +1,91 @@
+//! Messages of the API.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::auth::Signed;
+use super::error::{ApiError, Told};
+use crate::app::App;
+use crate::flow::message::{self, Finding, MessageIn};
+use crate::model::id::MessageId;
+use crate::model::result::Code;
+
+/// The header that names a request, so that it may be repeated.
+const KEY: &str = "idempotency-key";
+
+/// The longest of them.
+const LONGEST_KEY: usize = 200;
+
+/// So many messages are shown.
+const SHOWN: i64 = 100;
+
+/// What a person found out.
+#[derive(Deserialize)]
+pub(super) struct DecisionIn {
+    decision: Finding,
+}
+
+/// Accepts a message.
+pub(super) async fn create_message(
+    app: web::Data<App>,
+    signed: Signed,
+    request: HttpRequest,
+    input: web::Json<MessageIn>,
+) -> Told {
+    let key = match request.headers().get(KEY) {
+        None => None,
+        Some(key) => match key.to_str() {
+            Ok(key) if !key.is_empty() && key.len() <= LONGEST_KEY => Some(key.to_owned()),
+            _ => {
+                return Err(ApiError::bad(
+                    KEY,
+                    "В ключе от 1 до 200 знаков ASCII",
+                    "A key has 1 to 200 letters of ASCII",
+                ));
+            }
+        },
+    };
+    let id = message::post(&app, signed.company, input.into_inner(), key).await?.map_err(refusal)?;
+    Ok(HttpResponse::Accepted().json(json!({"id": id})))
+}
+
+/// Shows the newest messages.
+pub(super) async fn list_messages(app: web::Data<App>, signed: Signed) -> Told {
+    Ok(HttpResponse::Ok().json(json!({"messages": message::newest(&app, signed.company, SHOWN).await?})))
+}
+
+/// Shows one message.
+pub(super) async fn show_message(app: web::Data<App>, signed: Signed, id: web::Path<MessageId>) -> Told {
+    let found = message::find(&app, signed.company, *id).await?;
+    Ok(HttpResponse::Ok().json(found.ok_or(ApiError::NotFound)?))
+}
+
+/// Writes down what a person found out about a message of unknown fate.
+pub(super) async fn decide_message(
+    app: web::Data<App>,
+    signed: Signed,
+    id: web::Path<MessageId>,
+    input: web::Json<DecisionIn>,
+) -> Told {
+    match message::decide(&app, signed.company, *id, input.decision).await? {
+        Some(true) => Ok(HttpResponse::NoContent().finish()),
+        Some(false) => Err(ApiError::Conflict {
+            code: "wrong_state",
+            ru: "Судьба этого сообщения известна".to_owned(),
+            en: "What became of this message is known".to_owned(),
+        }),
+        None => Err(ApiError::NotFound),
+    }
+}
+
+fn refusal(code: Code) -> ApiError {
+    let field = match code {
+        Code::LineNotFound | Code::LineExpired | Code::LineNotChosen => "line",
+        Code::ChannelNotFound | Code::ChannelLost => "channel",
+        Code::MessageEmpty | Code::MessageTooLong => "text",
+        Code::AddressBad => "to",
+        _ => "",
+    };
+    ApiError::Bad { field: field.to_owned(), code: code.slug(), ru: code.ru().to_owned(), en: code.en().to_owned() }
+}

@@ -1,0 +1,185 @@
+//! What the pump does when its lease brings lanes or takes them away, and when it takes over from a dead process.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::lane::Blocked;
+use super::lanes::Fate;
+use super::lease::{Lease, Turn};
+use super::settling::{Batch, settle};
+use super::trade::{Settled, Trade};
+use super::{Event, Pump};
+use crate::model::id::{ErrandId, LaneId};
+use crate::model::moment::{Moment, Tick};
+use crate::model::pace::Pace;
+use crate::model::vendor::Answer;
+use crate::store::outbox::{self, Accepted};
+use crate::store::row::{LaneRow, Planned, Sent};
+use crate::store::{Conn, Result};
+
+/// What is read of lanes that were taken over.
+#[derive(Debug)]
+pub(super) struct Adoption {
+    rows: Vec<LaneRow>,
+    heads: Vec<(LaneId, i16, ErrandId)>,
+    planned: Vec<Planned>,
+}
+
+impl Adoption {
+    fn read(conn: &mut Conn, shards: &[i16]) -> Result<Self> {
+        Ok(Self {
+            rows: crate::on!(conn, lane::of_shards(shards))?,
+            heads: crate::on!(conn, lane::heads())?,
+            planned: crate::on!(conn, lane::planned())?,
+        })
+    }
+}
+
+impl<T: Trade> Pump<T> {
+    pub(super) fn turn_lease(&mut self, tick: Tick) {
+        let Some(held) = self.lease.take() else { return };
+        let (bell, left) = (self.bell.clone(), std::mem::take(&mut self.leaving));
+        tokio::task::spawn_blocking(move || {
+            let (mut lease, mut conn) = *held;
+            let outcome = lease.left(&mut conn, &left).and_then(|()| lease.turn(&mut conn, tick));
+            let turn = outcome.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the lease could not be renewed");
+                Turn::default()
+            });
+            let _ = bell.events.send(Event::Leased(Box::new((lease, conn, turn))));
+        });
+    }
+
+    pub(super) fn leased(&mut self, leased: (Lease, Conn, Turn), tick: Tick) {
+        let (lease, conn, turn) = leased;
+        if turn.fenced {
+            tracing::warn!("this process was too slow: others have taken its lanes");
+            self.held.clear();
+            self.lanes.clear();
+            // whoever takes over settles them as unknown; they were never started
+            self.flights.ground_all();
+        }
+        lease.owner().clone_into(&mut self.owner);
+        self.good_until = lease.good_until();
+        self.lease = Some(Box::new((lease, conn)));
+        if !turn.taken.is_empty() {
+            self.held.extend(&turn.taken);
+            let shards = turn.taken;
+            self.ask(move |conn| Adoption::read(conn, &shards), Event::Adopted);
+        }
+        self.leave(&turn.leave);
+        for (dead, beat) in turn.dead {
+            self.inherit(dead, beat, tick);
+        }
+    }
+
+    pub(super) fn leave(&mut self, shards: &[i16]) {
+        let empty = self.lanes.leave(shards);
+        for shard in &empty {
+            self.held.remove(shard);
+        }
+        self.leaving.extend(empty);
+    }
+
+    /// Strikes a dead process out, settles what it left in the air and frees its shards: all of it, or nothing.
+    pub(super) fn inherit(&self, dead: String, beat: i64, tick: Tick) {
+        let (store, trade, bell) = (Arc::clone(&self.store), Arc::clone(&self.trade), self.bell.clone());
+        let (clock, boot) = (Arc::clone(&self.clock), self.clock.boot().to_owned());
+        tokio::spawn(async move {
+            let name = dead.clone();
+            let outcome = store.write(move |conn| inherit(conn, &*trade, &name, beat, &boot, tick, clock.now())).await;
+            match outcome {
+                Ok((count, accepted)) => {
+                    tracing::info!(process = dead, errands = count, "took over from a process that has died");
+                    bell.accepted(accepted);
+                }
+                Err(error) => tracing::warn!(%error, process = dead, "could not take over from a dead process"),
+            }
+        });
+    }
+
+    pub(super) fn adopt(&mut self, outcome: Result<Adoption>, now: Moment, tick: Tick) {
+        let adoption = match outcome {
+            Ok(adoption) => adoption,
+            // the shards are held and empty: without their lanes nothing of theirs would ever be sent
+            Err(error) => {
+                tracing::error!(%error, "the lanes could not be loaded; trying again");
+                let shards: Vec<i16> = self.held.iter().copied().collect();
+                return self.ask(move |conn| Adoption::read(conn, &shards), Event::Adopted);
+            }
+        };
+        let boot = self.clock.boot().to_owned();
+        for row in adoption.rows.iter().filter(|row| self.held.contains(&row.shard)) {
+            if !self.lanes.has(row.id)
+                && let Err(error) = self.lanes.adopt(row, &boot, tick)
+            {
+                tracing::error!(%error, lane = row.id, "the lane cannot be read and stands still");
+            }
+        }
+        for planned in adoption.planned {
+            let until = tick.plus_ms(Moment(planned.not_before).since_ms(now).max(0));
+            let blocked = Blocked { until, peer: planned.peer, rank: planned.rank };
+            self.lanes.block(planned.lane, blocked, now, tick);
+        }
+        self.lanes.rewind(&adoption.heads, now, tick);
+    }
+
+    pub(super) fn rows(&mut self, outcome: Result<Vec<LaneRow>>, now: Moment, tick: Tick) {
+        let rows = match outcome {
+            Ok(rows) => rows,
+            Err(error) => return tracing::warn!(%error, "lanes could not be read"),
+        };
+        let boot = self.clock.boot().to_owned();
+        for row in rows.iter().filter(|row| self.held.contains(&row.shard)) {
+            let read = if self.lanes.has(row.id) {
+                self.lanes.change(row, now, tick)
+            } else {
+                self.lanes.adopt(row, &boot, tick).map(|()| self.lanes.look_at(row.id, now, tick))
+            };
+            if let Err(error) = read {
+                tracing::error!(%error, lane = row.id, "the lane cannot be read and stands still");
+            }
+        }
+    }
+}
+
+/// The transaction that takes over from a dead process. Its lanes wait a whole gap, since nobody knows when its last calls
+/// began.
+fn inherit<T: Trade>(
+    conn: &mut Conn,
+    trade: &T,
+    dead: &str,
+    beat: i64,
+    boot: &str,
+    tick: Tick,
+    now: Moment,
+) -> Result<(usize, Vec<Accepted>)> {
+    if !crate::on!(conn, owner::strike(dead, beat))? {
+        return Ok((0, Vec::new()));
+    }
+    let errands = outbox::inherit(conn, dead)?;
+    let lanes: Vec<LaneId> = errands.iter().map(|errand| errand.lane).collect::<HashSet<_>>().into_iter().collect();
+    for row in crate::on!(conn, lane::by_ids(&lanes))? {
+        if let Ok(Pace::Gap { to_ms, .. }) = row.pace() {
+            let sent = Sent { lane: row.id, paced: (to_ms > 0).then_some((tick, to_ms)), live: Some(tick) };
+            crate::on!(conn, lane::set_sent(boot, &sent))?;
+        }
+    }
+    let count = errands.len();
+    let settled: Vec<Settled> = errands
+        .into_iter()
+        .map(|errand| {
+            let seen = "the process that made the call has died".to_owned();
+            let fate = if trade.is_repeatable(&errand) {
+                Fate::Again { not_before: Moment(0), attempts: errand.attempts }
+            } else {
+                Fate::Final(Answer::Unsure { seen, resendable: false })
+            };
+            Settled { errand, fate, ours: true }
+        })
+        .collect();
+    let batch = Batch { settled, sent: Vec::new(), closed: Vec::new(), at: now };
+    let accepted = settle(conn, trade, &batch, boot)?;
+    crate::on!(conn, owner::free_shards(dead))?;
+    Ok((count, accepted))
+}

@@ -1,0 +1,168 @@
+//! The commands of the binary, as a person or a script calls them.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use switchboard::model::id::CompanyId;
+use switchboard::store::{Options, Store};
+
+use crate::postgres::fresh_sqlite;
+
+/// The binary, with an environment of its own and nothing on this machine that it could reach.
+fn switchboard(database: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    let folder = Path::new(database.trim_start_matches("sqlite:")).parent().filter(|folder| folder.exists());
+    command.current_dir(folder.unwrap_or(Path::new("/")));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("DATABASE_URL", database).env("SWITCHBOARD_KEYS", format!("1:{}", "01".repeat(32)));
+    for (name, value) in [
+        ("TELEGRAM_BOT", "http://127.0.0.1:9"),
+        ("WABA", "http://127.0.0.1:9"),
+        ("OAUTH_HOSTS", "127.0.0.1:9"),
+        ("ALLOW_HTTP", "true"),
+    ] {
+        command.env(format!("SWITCHBOARD_VENDORS__{name}"), value);
+    }
+    command
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+on_both_databases! {
+#[test]
+fn a_backup_made_while_others_write_is_whole_and_comes_back(database: &str) {
+    let (folder, target) = fresh_sqlite();
+    let file = folder.path().join("copy");
+    let store = Store::open(Options::new(database)).unwrap();
+    let (stop, writing) = (Arc::new(AtomicBool::new(false)), Arc::clone(&store));
+    let (told, first) = (Arc::clone(&stop), std::sync::mpsc::channel());
+    let writer = std::thread::spawn(move || {
+        let mut count = 0u64;
+        while !told.load(Ordering::SeqCst) {
+            // two rows of one transaction: a copy has both of them or none
+            let pair = [CompanyId::new(), CompanyId::new()];
+            writing.write_blocking(move |conn| {
+                for id in pair {
+                    switchboard::on!(conn, company::create(id, "x", "UTC", 0))?;
+                }
+                Ok(())
+            }).unwrap();
+            count += 2;
+            let _ = first.0.send(());
+        }
+        count
+    });
+    first.1.recv().unwrap();
+    let copied = switchboard(database).args(["backup"]).arg(&file).output().unwrap();
+    first.1.try_iter().count();
+    first.1.recv().unwrap();
+    stop.store(true, Ordering::SeqCst);
+    let written = writer.join().unwrap();
+    assert!(copied.status.success(), "{}", text(&copied));
+    let again = switchboard(database).args(["backup"]).arg(&file).output().unwrap();
+    assert!(!again.status.success() && text(&again).contains("is there already"), "{}", text(&again));
+
+    let target = if database.starts_with("sqlite:") { target } else { crate::postgres::fresh_database() };
+    let restored = switchboard(&target).args(["restore"]).arg(&file).output().unwrap();
+    assert!(restored.status.success(), "{}", text(&restored));
+    let copy = Store::open(Options::new(&target)).unwrap();
+    let rows = copy.read_blocking(|conn| switchboard::on!(conn, company::all())).unwrap().len() as u64;
+    assert!(rows >= 2 && rows.is_multiple_of(2) && rows < written, "{rows} of {written}");
+}
+}
+
+#[test]
+fn a_restore_takes_nothing_away_unasked_and_never_under_a_server() {
+    let (folder, database) = fresh_sqlite();
+    let file = folder.path().join("copy");
+    drop(Store::open(Options::new(&database)).unwrap());
+    assert!(switchboard(&database).arg("backup").arg(&file).status().unwrap().success());
+    let unasked = switchboard(&database).arg("restore").arg(&file).output().unwrap();
+    assert!(!unasked.status.success() && text(&unasked).contains("--replace"), "{}", text(&unasked));
+    let server = Store::open(Options::new(&database)).unwrap();
+    let under = switchboard(&database).args(["restore", "--replace"]).arg(&file).output().unwrap();
+    assert!(!under.status.success() && text(&under).contains("in use"), "{}", text(&under));
+    drop(server);
+    std::fs::write(folder.path().join("other"), "no database").unwrap();
+    let other =
+        switchboard(&database).args(["restore", "--replace"]).arg(folder.path().join("other")).output().unwrap();
+    assert!(!other.status.success() && text(&other).contains("no backup"), "{}", text(&other));
+    let good = switchboard(&database).args(["restore", "--replace"]).arg(&file).output().unwrap();
+    assert!(good.status.success(), "{}", text(&good));
+}
+
+#[test]
+fn the_doctor_names_every_trouble_and_what_to_do() {
+    let (_folder, database) = fresh_sqlite();
+    let sick = switchboard(&database).arg("doctor").output().unwrap();
+    let said = text(&sick);
+    assert_eq!(sick.status.code(), Some(1), "{said}");
+    for part in
+        ["wrong  public address: not set", "server.public_url", "wrong  Telegram bot", "wrong  Bitrix24", "port 443"]
+    {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+    let unknown = switchboard(&database).arg("doctor").env("SWITCHBOARD_SERVER__LISTN", "x").output().unwrap();
+    assert!(text(&unknown).contains("server.listn") && unknown.status.code() == Some(1), "{}", text(&unknown));
+    let gone = switchboard("postgres://u:hunter2@127.0.0.1:9/x").arg("doctor").output().unwrap();
+    assert!(text(&gone).contains("wrong  database") && !text(&gone).contains("hunter2"), "{}", text(&gone));
+}
+
+#[test]
+fn a_bad_setting_stops_the_start_with_one_sentence() {
+    let (_folder, database) = fresh_sqlite();
+    let stopped = switchboard(&database).arg("serve").env("SWITCHBOARD_SERVER__WORKERS", "many").output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&stopped.stderr),
+        "switchboard: the setting server.workers of SWITCHBOARD_SERVER__WORKERS is not a whole number: write it so\n"
+    );
+    let keyless = switchboard("postgres://u@127.0.0.1:9/x").arg("serve").env("SWITCHBOARD_KEYS", "").output().unwrap();
+    assert!(text(&keyless).contains("switchboard keys") && !keyless.status.success(), "{}", text(&keyless));
+}
+
+#[test]
+fn a_user_is_made_once_and_gets_a_new_password_when_asked() {
+    let (_folder, database) = fresh_sqlite();
+    let user = |arguments: &[&str]| switchboard(&database).arg("user").args(arguments).output().unwrap();
+    let made = user(&["add", "Admin@Example.com", "--company", "Ромашка"]);
+    assert!(
+        text(&made).starts_with("Login  Admin@Example.com  ") || text(&made).starts_with("Login  admin"),
+        "{}",
+        text(&made)
+    );
+    let twice = user(&["add", "admin@example.com"]);
+    assert!(!twice.status.success() && text(&twice).contains("is taken"), "{}", text(&twice));
+    assert!(text(&user(&["list"])).contains("admin@example.com  admin"));
+    let (one, other) =
+        (text(&user(&["password", "admin@example.com"])), text(&user(&["password", "admin@example.com"])));
+    assert_ne!(one, other);
+    assert!(!user(&["password", "nobody@example.com"]).status.success());
+}
+
+#[test]
+fn the_demo_prints_what_a_script_needs_and_ends_in_order() {
+    let (folder, _) = fresh_sqlite();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_switchboard"))
+        .args(["demo", "--port", "0", "--sandbox-port", "0", "--data"])
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines: Vec<String> = BufReader::new(demo.stdout.take().unwrap()).lines().take(3).map(Result::unwrap).collect();
+    let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
+    let mut said = String::new();
+    if words.len() < 3 {
+        demo.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    }
+    assert_eq!(words.iter().map(|words| words[0]).collect::<Vec<_>>(), ["Switchboard", "Sandbox", "Login"], "{said}");
+    assert!(words[0][1].starts_with("http://127.0.0.1:") && words[2].len() == 3, "{lines:?}");
+    let ended = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+    assert!(ended.success());
+    assert!(demo.wait().unwrap().success());
+}

@@ -1,0 +1,8 @@
+//! The HTTP side of the server, through a socket.
+
+mod bad_input;
+mod channels;
+mod isolation;
+mod limits;
+mod messages;
+mod sessions;
