@@ -15,7 +15,7 @@ const pictures = path.join(repository, 'test-results');
 export async function startDemo() {
   if (!existsSync(binary)) throw new Error(`${binary} is not there: cargo build`);
   const folder = mkdtempSync(path.join(tmpdir(), 'switchboard-demo-'));
-  const child = spawn(binary, ['demo', '--port', '0'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, ['demo', '--port', '0', '--sandbox-port', '0'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
   const stop = async () => {

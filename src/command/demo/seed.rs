@@ -25,7 +25,9 @@ const NUMBER: &str = "106540352242922";
 const ACCOUNT: &str = "102290129340398";
 const APP_SECRET: &str = "0123456789abcdef0123456789abcdef";
 const FIRST_PHONE: i64 = 79_990_000_001;
-const PHONES: i64 = 10;
+/// Who has the phones, the first of them the first.
+const PEOPLE: [&str; 10] =
+    ["Анна", "Иван", "Елена", "Дмитрий", "Ольга", "Сергей", "Наталья", "Андрей", "Татьяна", "Павел"];
 const PORTAL: &str = "demo";
 
 /// A line of the demo does not end.
@@ -55,9 +57,10 @@ impl Control {
         let number = json!({"id": NUMBER, "account": ACCOUNT, "token": "EAADemo", "app_secret": APP_SECRET,
             "verify_token": "demo-verify", "name": "Ромашка"});
         self.post("/_/waba/numbers", number).await?;
-        let phones =
-            json!({"from": FIRST_PHONE.to_string(), "count": PHONES, "name": "Клиент", "started": true, "window": 24});
-        self.post("/_/phones", phones).await?;
+        for (name, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
+            let phone = json!({"id": number.to_string(), "name": name, "started": true, "window": 24});
+            self.post("/_/phones", phone).await?;
+        }
         let portal = json!({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
             "installer_url": format!("{switchboard}/bitrix24/install"), "event_url": format!("{switchboard}/bitrix24/event")});
         self.post(&format!("/_/b24/{PORTAL}"), portal).await?;
@@ -93,8 +96,8 @@ pub(super) async fn seed(app: &App, control: &Control) -> anyhow::Result<Login> 
     if installed.pointer("/page/status").and_then(Value::as_u64) != Some(200) {
         bail!("the portal of the sandbox could not be installed: {installed}");
     }
-    let deal =
-        json!({"id": 1, "title": "Сделка", "name": "Иван", "last_name": "Петров", "phone": FIRST_PHONE.to_string()});
+    let deal = json!({"id": 1, "title": "Заказ из интернет-магазина", "name": "Анна", "last_name": "Петрова",
+        "phone": FIRST_PHONE.to_string()});
     control.post(&format!("/_/b24/{PORTAL}/deals"), deal).await?;
     Ok(login)
 }
@@ -163,8 +166,8 @@ async fn point_waba(app: &App, company: CompanyId, control: &Control) -> anyhow:
 
 /// Every customer writes first, so that the window of 24 hours is open for them.
 async fn greet(control: &Control) -> anyhow::Result<()> {
-    for n in 0..PHONES {
-        let path = format!("/_/phones/{}/say", FIRST_PHONE + n);
+    for (_, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
+        let path = format!("/_/phones/{number}/say");
         control.post(&path, json!({"messenger": "waba", "text": "Добрый день", "line": NUMBER})).await?;
     }
     Ok(())

@@ -73,12 +73,17 @@ impl Crm {
         self.contacts.insert(id, contact);
     }
 
-    /// Numbers and names of the first contacts; missing ones are made.
+    /// Numbers and names of the first contacts; missing ones are made, each with a number that no other has.
     pub(crate) fn first_contacts(&mut self, count: usize) -> Vec<(String, String)> {
-        for n in self.contacts.len()..count {
+        let mut n = 0;
+        while self.contacts.len() < count {
             let (name, last_name) = NAMES.get(n % NAMES.len()).copied().unwrap_or_default();
-            let id = 275 + i64::try_from(n).unwrap_or(0);
-            self.put_contact(id, name, last_name, &format!("+7999{:07}", n + 1));
+            n += 1;
+            let phone = format!("+7999{n:07}");
+            if self.name_of(&phone).is_none() {
+                let id = self.contacts.keys().next_back().map_or(275, |last| last + 1);
+                self.put_contact(id, name, last_name, &phone);
+            }
         }
         self.contacts.values().take(count).map(|contact| (phone_of(contact), text_at(contact, "name"))).collect()
     }

@@ -175,16 +175,18 @@ const fire = () => {
   return call(`/_/b24/${now.portal}/robots/${encodeURIComponent($("robots").value)}/fire`, { deal: now.deal, properties, timeout_s: Number($("timeout").value) || 0, stage: ROBOT_STAGE });
 };
 
-const drawSteps = (steps) => {
-  draw($("results"), steps, () => (steps.length ? steps.map(drawStep) : h("p", { class: "hush" }, w().noSteps)));
+const drawSteps = (steps, robots) => {
+  draw($("results"), steps, () => (steps.length ? steps.map((step) => drawStep(step, robots[step.code])) : h("p", { class: "hush" }, w().noSteps)));
 };
 
-const drawStep = (step) => {
+const drawStep = (step, robot) => {
+  const results = robot?.RETURN_PROPERTIES ?? {};
+  const place = (key) => (Object.keys(results).indexOf(key) + 1) || 99;
   const kind = { waiting: "wait", answered: "good", timed_out: "bad", passed: "calm" }[step.state];
-  const returned = Object.entries(step.returned);
-  const table = h("dl", {}, ...returned.flatMap(([key, value]) => [h("dt", {}, key), h("dd", { "data-test": `returned-${key}` }, Array.isArray(value) ? value.join(", ") : String(value))]));
+  const returned = Object.entries(step.returned).sort(([one], [other]) => place(one) - place(other));
+  const table = h("dl", {}, ...returned.flatMap(([key, value]) => [h("dt", {}, plain(results[key]?.Name) || key), h("dd", { "data-test": `returned-${key}` }, Array.isArray(value) ? value.join(", ") : String(value))]));
   return h("article", { class: "step", "data-test": `step-${step.n}` },
-    h("header", {}, chip(w().steps[step.state], kind), h("b", {}, step.code), h("small", {}, time(step.fired_at))),
+    h("header", {}, chip(w().steps[step.state], kind), h("b", {}, plain(robot?.NAME) || step.code), h("small", {}, time(step.fired_at))),
     returned.length ? table : null, ...step.log.map((line) => h("p", { class: "log" }, line)),
     step.ignored ? h("p", { class: "log" }, `${w().ignored}: ${step.ignored}`) : null);
 };
@@ -265,7 +267,7 @@ const render = () => {
   if (!phones) return;
   drawPhones(phones);
   drawPortal(portals);
-  drawSteps(steps);
+  drawSteps(steps, portals.find((portal) => portal.name === now.portal)?.robots ?? {});
   drawLetter(portals.find((portal) => portal.name === now.portal), letter);
   drawQueue(queue);
   drawMailings(mailings);
