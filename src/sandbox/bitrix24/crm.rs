@@ -1,6 +1,6 @@
 //! Deals, contacts and the comments under them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -73,19 +73,28 @@ impl Crm {
         self.contacts.insert(id, contact);
     }
 
-    /// Numbers and names of the first contacts; missing ones are made, each with a number that no other has.
+    /// Numbers and names of the first contacts, no number twice; missing ones are made.
     pub(crate) fn first_contacts(&mut self, count: usize) -> Vec<(String, String)> {
-        let mut n = 0;
-        while self.contacts.len() < count {
-            let (name, last_name) = NAMES.get(n % NAMES.len()).copied().unwrap_or_default();
-            n += 1;
-            let phone = format!("+7999{n:07}");
-            if self.name_of(&phone).is_none() {
-                let id = self.contacts.keys().next_back().map_or(275, |last| last + 1);
-                self.put_contact(id, name, last_name, &phone);
+        let (mut found, mut known) = (Vec::new(), HashSet::new());
+        for contact in self.contacts.values() {
+            if known.insert(digits(&phone_of(contact))) {
+                found.push((phone_of(contact), text_at(contact, "name")));
             }
         }
-        self.contacts.values().take(count).map(|contact| (phone_of(contact), text_at(contact, "name"))).collect()
+        for n in 1.. {
+            if found.len() >= count {
+                break;
+            }
+            let phone = format!("+7999{n:07}");
+            if known.insert(digits(&phone)) {
+                let (name, last_name) = NAMES.get((n - 1) % NAMES.len()).copied().unwrap_or_default();
+                let id = self.contacts.keys().next_back().map_or(275, |last| last + 1);
+                self.put_contact(id, name, last_name, &phone);
+                found.push((phone, name.to_owned()));
+            }
+        }
+        found.truncate(count);
+        found
     }
 
     /// The name of the contact with this number.
