@@ -1,5 +1,6 @@
 //! The way out: calls with deadlines and size caps, signatures, and the guard against private addresses.
 
+pub mod departure;
 pub mod guard;
 pub mod http;
 pub mod signature;

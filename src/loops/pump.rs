@@ -17,6 +17,7 @@ pub mod trade;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -31,6 +32,7 @@ use crate::model::errand::Errand;
 use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::{Moment, Tick};
 use crate::model::vendor::Answer;
+use crate::net::departure::Departure;
 use crate::store::outbox::{self, Accepted, Want};
 use crate::store::row::{LaneRow, Sent};
 use crate::store::{Conn, Result, Store};
@@ -75,6 +77,7 @@ pub struct Pump<T> {
     held: HashSet<i16>,
     owner: String,
     good_until: Tick,
+    fence: Arc<AtomicI64>,
     leaving: Vec<i16>,
     lease: Option<Box<(Lease, Conn)>>,
     lease_at: Tick,
@@ -124,6 +127,7 @@ impl<T: Trade> Pump<T> {
             held: HashSet::new(),
             owner: String::new(),
             good_until: tick,
+            fence: Arc::new(AtomicI64::new(tick.0)),
             leaving: Vec::new(),
             lease: Some(lease),
             lease_at: tick,
@@ -226,7 +230,10 @@ impl<T: Trade> Pump<T> {
                 self.unknown.insert(lane);
             }
             Event::Started { lane, which, at, flight } => {
-                let sent = self.lanes.started(lane, which, at, now);
+                let sent = match self.flights.noted(flight) {
+                    Some(sent) => self.lanes.moved(sent, at, now),
+                    None => self.lanes.started(lane, which, at, now),
+                };
                 self.flights.note(flight, sent);
             }
             Event::Landed { flight, answers, started, took_ms } => self.land(flight, answers, started, took_ms, now),
@@ -324,10 +331,14 @@ impl<T: Trade> Pump<T> {
     }
 
     fn start_due(&mut self, now: Moment, tick: Tick) {
-        while let Some(flight) = self.flights.due(tick) {
-            if tick >= self.good_until {
-                // others may believe that this process is dead: nothing is started on their account
+        while let Some(mut flight) = self.flights.due(tick) {
+            let start = self.lanes.start_of(&flight);
+            if tick >= self.good_until || start.since_ms(tick) > self.settings.rules.ahead_ms {
+                // others may believe that this process is dead, or the lane must wait longer than it was thought
                 self.ground(&flight, now, tick);
+            } else if start > tick {
+                flight.start = start;
+                self.flights.keep(flight);
             } else {
                 self.start(flight, tick);
             }
@@ -339,16 +350,24 @@ impl<T: Trade> Pump<T> {
         let (lane, which, errands) = (flight.lane, flight.which, flight.errands.clone());
         let number = self.flights.open(flight);
         let (trade, clock, bell) = (Arc::clone(&self.trade), Arc::clone(&self.clock), self.bell.clone());
+        let departure = trade.tells_departure().then(|| self.departure(lane, which, number));
         tokio::spawn(async move {
             let count = errands.len();
-            let mut call = trade.perform(errands);
+            let watched = departure.is_some();
+            let call = trade.perform(errands);
+            let mut call = match departure {
+                Some(departure) => Box::pin(departure.watch(call)),
+                None => call,
+            };
             // the tick is read after the call has begun: the next one is counted from the latest possible start
             let first = futures_util::poll!(&mut call);
             let at = clock.tick();
             let answers = match first {
                 std::task::Poll::Ready(answers) => answers,
                 std::task::Poll::Pending => {
-                    let _ = bell.events.send(Event::Started { lane, which, at, flight: number });
+                    if !watched {
+                        let _ = bell.events.send(Event::Started { lane, which, at, flight: number });
+                    }
                     call.await
                 }
             };
@@ -356,6 +375,19 @@ impl<T: Trade> Pump<T> {
             let took_ms = clock.tick().since_ms(at);
             let _ = bell.events.send(Event::Landed { flight: number, answers, started: at, took_ms });
         });
+    }
+
+    /// Tells the pump when a vendor call of a flight really begins, and forbids it where the lease has run out since.
+    fn departure(&self, lane: LaneId, which: lane::Which, flight: u64) -> Departure {
+        let (clock, bell, fence) = (Arc::clone(&self.clock), self.bell.clone(), Arc::clone(&self.fence));
+        Departure::new(move || {
+            let at = clock.tick();
+            if at.0 >= fence.load(Ordering::Relaxed) {
+                return false;
+            }
+            let _ = bell.events.send(Event::Started { lane, which, at, flight });
+            true
+        })
     }
 
     fn overview(&self, lanes: &[LaneId], now: Moment, tick: Tick) -> Overview {

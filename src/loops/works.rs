@@ -24,6 +24,10 @@ impl Trade for Works {
         Box::pin(async move { perform::perform(&app, errands).await })
     }
 
+    fn tells_departure(&self) -> bool {
+        true
+    }
+
     fn settle(&self, conn: &mut Conn, settled: &[Settled], now: Moment) -> Result<Vec<Accepted>> {
         let over: Vec<Over<'_>> = settled
             .iter()

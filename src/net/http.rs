@@ -6,6 +6,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use reqwest::header::HeaderMap;
 
+use super::departure;
+
+/// What is seen of a call that was forbidden at the last moment.
+const FORBIDDEN: &str = "this process does not hold the lane any more";
+
 /// Why a call brought no answer. The one question that matters is whether the vendor may have taken it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -127,6 +132,9 @@ impl Http {
     /// [`CallError`], which tells a call that certainly did not leave from one whose fate is unknown.
     pub async fn call(&self, request: reqwest::RequestBuilder, limits: Limits) -> Result<Reply, CallError> {
         let request = request.build().map_err(|error| CallError::NotSent(plain(error)))?;
+        if !departure::may_leave() {
+            return Err(CallError::NotSent(FORBIDDEN.to_owned()));
+        }
         let whole = async {
             let response = self.client.execute(request).await.map_err(fate)?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -145,6 +153,9 @@ impl Http {
     /// # Errors
     /// [`FetchError`]; the status is for the caller to judge.
     pub async fn fetch(&self, request: reqwest::RequestBuilder, limit: u64) -> Result<Reply, FetchError> {
+        if !departure::may_leave() {
+            return Err(FetchError::Call(FORBIDDEN.to_owned()));
+        }
         let deadline = self.limits.with_file().deadline;
         let whole = async {
             let response = request.send().await.map_err(|error| FetchError::Call(plain(error)))?;

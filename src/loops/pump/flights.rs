@@ -57,6 +57,11 @@ impl Flights {
         }
     }
 
+    /// When the open call really started, as far as it was noted.
+    pub(super) fn noted(&self, number: u64) -> Option<Sent> {
+        self.open.get(&number).and_then(|(_, sent)| *sent)
+    }
+
     /// A call has ended.
     pub(super) fn close(&mut self, number: u64) -> Option<(Flight, Option<Sent>)> {
         self.open.remove(&number)

@@ -169,6 +169,16 @@ impl Lane {
         }
     }
 
+    /// When a call of a track may start that is claimed already.
+    #[must_use]
+    pub fn start_of(&self, which: Which) -> Tick {
+        let track = match which {
+            Which::First => &self.first,
+            Which::Second => &self.second,
+        };
+        if self.is_unpaced(which) { self.rest_until } else { track.due.max(self.rest_until) }
+    }
+
     /// When the next call of a track may be claimed; none while there is no work, the lane stands, or a claim is open.
     /// `now` and `tick` are the same instant on both clocks.
     #[must_use]

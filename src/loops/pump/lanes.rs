@@ -289,6 +289,28 @@ impl Lanes {
         sent
     }
 
+    /// Another call of the same errand has started: the gap that was drawn counts from it.
+    pub fn moved(&mut self, mut sent: Sent, at: Tick, now: Moment) -> Sent {
+        if let Some(lane) = self.by_id.get_mut(&sent.lane) {
+            if let Some((_, gap_ms)) = sent.paced {
+                sent.paced = Some((at, gap_ms));
+                lane.second.due = lane.second.due.max(at.plus_ms(gap_ms));
+            }
+            if let (Some(_), Pace::Gap { live_ms, .. }) = (sent.live, lane.pace) {
+                sent.live = Some(at);
+                lane.first.due = lane.first.due.max(at.plus_ms(live_ms));
+            }
+        }
+        self.list(sent.lane, now, at);
+        sent
+    }
+
+    /// When a flight that was claimed may start, by what is known now.
+    #[must_use]
+    pub fn start_of(&self, flight: &Flight) -> Tick {
+        self.by_id.get(&flight.lane).map_or(flight.start, |lane| flight.start.max(lane.start_of(flight.which)))
+    }
+
     /// A flight that never started: its errands go back as they were, and what was held behind them too.
     pub fn grounded(&mut self, flight: &Flight, now: Moment, tick: Tick) -> Vec<Errand> {
         let Some(lane) = self.by_id.get_mut(&flight.lane) else { return flight.errands.clone() };

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::lane::Blocked;
 use super::lanes::Fate;
@@ -61,6 +62,7 @@ impl<T: Trade> Pump<T> {
         }
         lease.owner().clone_into(&mut self.owner);
         self.good_until = lease.good_until();
+        self.fence.store(self.good_until.0, Ordering::Relaxed);
         self.lease = Some(Box::new((lease, conn)));
         if !turn.taken.is_empty() {
             self.held.extend(&turn.taken);

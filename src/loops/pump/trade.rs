@@ -28,6 +28,12 @@ pub trait Trade: Send + Sync + 'static {
     /// order. Must not write to the outbox; may take as long as a vendor's deadline.
     fn perform(&self, errands: Vec<Errand>) -> Pin<Box<dyn Future<Output = Vec<Answer>> + Send>>;
 
+    /// Whether `perform` makes its vendor calls through [`crate::net::http::Http`], so that each call tells when it really
+    /// begins. Otherwise a call counts from the moment when `perform` was begun.
+    fn tells_departure(&self) -> bool {
+        false
+    }
+
     /// Writes down what became of errands, and tells whoever asked, inside the transaction that removes them. May be run
     /// twice for the same errands when the transaction is repeated. Gives back errands that came of it.
     ///
