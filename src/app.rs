@@ -26,6 +26,8 @@ pub struct LaneDue {
     pub live_at: Moment,
     /// The next paced message.
     pub paced_at: Moment,
+    /// How many calls may leave at once: the portal's budget. None where the lane has no bucket.
+    pub calls_left: Option<i64>,
 }
 
 /// How flows reach the pump of this process, if it has one.

@@ -1,5 +1,8 @@
 //! Carrying an errand out: the one vendor call that it stands for.
 
+use std::future::Future;
+use std::time::Duration;
+
 use secrecy::SecretString;
 
 use crate::app::App;
@@ -25,10 +28,19 @@ pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
             vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
         [Errand { company, work: Work::PortalCall { portal, method, params, repeatable }, .. }] => {
-            vec![portal::perform(app, *company, *portal, method, params, *repeatable).await]
+            vec![measured(app, "bitrix24", portal::perform(app, *company, *portal, method, params, *repeatable)).await]
         }
-        _ => portal::push_statuses(app, &errands).await,
+        _ => measured(app, "bitrix24", portal::push_statuses(app, &errands)).await,
     }
+}
+
+/// Takes the time of a vendor call.
+async fn measured<F: Future>(app: &App, vendor: &'static str, call: F) -> F::Output {
+    let began = app.clock.tick();
+    let output = call.await;
+    let took_us = app.clock.tick().0.saturating_sub(began.0).max(0).unsigned_abs();
+    metrics::histogram!("switchboard_vendor_seconds", "vendor" => vendor).record(Duration::from_micros(took_us));
+    output
 }
 
 /// Whether an errand may be carried out again when nobody knows whether it was the first time.
@@ -49,7 +61,8 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
     };
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
-    let answer = messenger.send(&wire, &outgoing, app.clock.now()).await;
+    let call = messenger.send(&wire, &outgoing, app.clock.now());
+    let answer = measured(app, messenger.about().kind.slug(), call).await;
     if let Answer::Expired { seen } = &answer {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }

@@ -184,7 +184,7 @@ fn beginning(content: &Content) -> String {
 fn due_of_row(app: &App, row: &LaneRow, pace: Pace) -> LaneDue {
     let (now, tick) = (app.clock.now(), app.clock.tick());
     if row.sent_boot.as_deref() != Some(app.clock.boot()) {
-        return LaneDue { live_at: now, paced_at: now };
+        return LaneDue { live_at: now, paced_at: now, calls_left: None };
     }
     let at = |due: Tick| now.plus_ms(due.since_ms(tick).max(0));
     let live_ms = match pace {
@@ -194,5 +194,6 @@ fn due_of_row(app: &App, row: &LaneRow, pace: Pace) -> LaneDue {
     LaneDue {
         live_at: at(Tick(row.live_tick).plus_ms(live_ms)),
         paced_at: at(Tick(row.sent_tick).plus_ms(row.sent_gap_ms)),
+        calls_left: None,
     }
 }

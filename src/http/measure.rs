@@ -62,10 +62,11 @@ fn may_read(app: &App, request: &HttpRequest) -> bool {
 /// How deep the queue is, how old, and how the lanes stand.
 #[expect(clippy::cast_precision_loss, reason = "counts and ages are far below 2^52")]
 async fn measure_store(app: &App) -> Told<()> {
-    let (depth, lanes) = app
-        .store
-        .read(|conn| Ok((crate::on!(conn, errand::depth())?, crate::on!(conn, lane::count_by_state())?)))
-        .await?;
+    let read = app.store.read(|conn| {
+        let (depth, lanes) = (crate::on!(conn, errand::depth())?, crate::on!(conn, lane::count_by_state())?);
+        Ok((depth, lanes, crate::on!(conn, portal::lanes())?))
+    });
+    let (depth, lanes, portals) = read.await?;
     let now = app.clock.now();
     for rank in Rank::ALL {
         let row = depth.iter().find(|(number, ..)| *number == rank.to_db());
@@ -78,6 +79,13 @@ async fn measure_store(app: &App) -> Told<()> {
     for state in [LaneState::Running, LaneState::Paused, LaneState::Lost, LaneState::Held] {
         let count = lanes.iter().find(|(number, _)| *number == state.to_db()).map_or(0, |(_, count)| *count);
         metrics::gauge!("switchboard_lanes", "state" => format!("{state:?}").to_lowercase()).set(count as f64);
+    }
+    // a portal that another process pumps is measured there
+    let due = app.bell.look(portals.iter().map(|(_, lane)| *lane).collect()).await;
+    for (portal, lane) in portals {
+        if let Some(left) = due.get(&lane).and_then(|due| due.calls_left) {
+            metrics::gauge!("switchboard_portal_budget_calls", "portal" => portal).set(left as f64);
+        }
     }
     Ok(())
 }

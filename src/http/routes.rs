@@ -17,6 +17,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         // address                                                     handler                          right
         .service(resource("/").route(get().to(page::show_page))) //                                     anyone
+        .service(resource("/health").route(get().to(health::show_ready))) //                            anyone
         .service(resource("/health/live").route(get().to(health::show_live))) //                        anyone
         .service(resource("/health/ready").route(get().to(health::show_ready))) //                      anyone
         .service(resource("/metrics").route(get().to(measure::show_metrics))) //                        own proof

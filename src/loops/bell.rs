@@ -49,7 +49,9 @@ impl Bell for HouseBell {
         Box::pin(async move {
             let Some(pump) = &self.pump else { return HashMap::new() };
             let seen = pump.look(lanes).await;
-            seen.into_iter().map(|(id, due)| (id, LaneDue { live_at: due.live_at, paced_at: due.paced_at })).collect()
+            let due =
+                |due: pump::Due| LaneDue { live_at: due.live_at, paced_at: due.paced_at, calls_left: due.calls_left };
+            seen.into_iter().map(|(id, seen)| (id, due(seen))).collect()
         })
     }
 }

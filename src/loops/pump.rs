@@ -45,7 +45,7 @@ enum Event {
     Accepted(Vec<Accepted>),
     Changed(LaneId),
     Started { lane: LaneId, which: lane::Which, at: Tick, flight: u64 },
-    Landed { flight: u64, answers: Vec<Answer>, started: Tick, took_ms: i64 },
+    Landed { flight: u64, answers: Vec<Answer>, started: Tick },
     Claimed { claim: String, wants: Vec<Want>, rows: Result<Vec<Errand>> },
     Settled { batch: Arc<Batch>, outcome: Result<Vec<Accepted>> },
     Leased(Box<(Lease, Conn, Turn)>),
@@ -236,7 +236,7 @@ impl<T: Trade> Pump<T> {
                 };
                 self.flights.note(flight, sent);
             }
-            Event::Landed { flight, answers, started, took_ms } => self.land(flight, answers, started, took_ms, now),
+            Event::Landed { flight, answers, started } => self.land(flight, answers, started, now),
             Event::Claimed { claim, wants, rows } => self.claimed(claim, &wants, rows, now, tick),
             Event::Settled { batch, outcome } => self.written(&batch, outcome, now, tick),
             Event::Leased(leased) => self.leased(*leased, tick),
@@ -372,8 +372,7 @@ impl<T: Trade> Pump<T> {
                 }
             };
             debug_assert_eq!(answers.len(), count);
-            let took_ms = clock.tick().since_ms(at);
-            let _ = bell.events.send(Event::Landed { flight: number, answers, started: at, took_ms });
+            let _ = bell.events.send(Event::Landed { flight: number, answers, started: at });
         });
     }
 
@@ -401,6 +400,7 @@ impl<T: Trade> Pump<T> {
                     live_at: at(lane.first.due.max(rest)),
                     paced_at: at(lane.second.due.max(rest)),
                     flying: lane.flying,
+                    calls_left: lane.calls_left(tick),
                 };
                 (lane.id, due)
             })

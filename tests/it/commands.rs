@@ -1,6 +1,6 @@
 //! The commands of the binary, as a person or a script calls them.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -27,6 +27,16 @@ fn switchboard(database: &str) -> Command {
         command.env(format!("SWITCHBOARD_VENDORS__{name}"), value);
     }
     command
+}
+
+/// A process that does not outlive its test.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn text(output: &Output) -> String {
@@ -147,22 +157,53 @@ fn a_user_is_made_once_and_gets_a_new_password_when_asked() {
 #[test]
 fn the_demo_prints_what_a_script_needs_and_ends_in_order() {
     let (folder, _) = fresh_sqlite();
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_switchboard"))
+    let demo = Command::new(env!("CARGO_BIN_EXE_switchboard"))
         .args(["demo", "--port", "0", "--sandbox-port", "0", "--data"])
         .arg(folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines: Vec<String> = BufReader::new(demo.stdout.take().unwrap()).lines().take(3).map(Result::unwrap).collect();
+    let mut demo = Running(demo);
+    let lines: Vec<String> =
+        BufReader::new(demo.0.stdout.take().unwrap()).lines().take(3).map(Result::unwrap).collect();
     let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
     let mut said = String::new();
     if words.len() < 3 {
-        demo.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        demo.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     }
     assert_eq!(words.iter().map(|words| words[0]).collect::<Vec<_>>(), ["Switchboard", "Sandbox", "Login"], "{said}");
     assert!(words[0][1].starts_with("http://127.0.0.1:") && words[2].len() == 3, "{lines:?}");
-    let ended = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+    let ended = Command::new("kill").args(["-TERM", &demo.0.id().to_string()]).status().unwrap();
     assert!(ended.success());
-    assert!(demo.wait().unwrap().success());
+    assert!(demo.0.wait().unwrap().success());
+}
+
+#[test]
+fn the_log_tells_of_a_request_and_never_its_address() {
+    let (_folder, database) = fresh_sqlite();
+    let mut command = switchboard(&database);
+    command.arg("serve").env("SWITCHBOARD_SERVER__LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
+    let mut server = Running(command.spawn().unwrap());
+    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let read = |line: String| {
+        serde_json::from_str::<serde_json::Value>(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    };
+    let address = lines.by_ref().map(read).find_map(|line| line["address"].as_str().map(str::to_owned)).unwrap();
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    socket
+        .write_all(b"POST /hook/waba/very-secret-key?token=hidden HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+        .unwrap();
+    let logged = lines.by_ref().find(|line| line.contains("request refused")).unwrap();
+    assert!(!logged.contains("very-secret-key") && !logged.contains("hidden"), "{logged}");
+    let line = read(logged);
+    let span = &line["span"];
+    assert_eq!(
+        (line["status"].as_u64(), span["route"].as_str()),
+        (Some(403), Some("/hook/{messenger}/{key}")),
+        "{line}"
+    );
+    assert!(span["request_id"].as_str().is_some_and(|id| id.len() == 36), "{line}");
+    assert!(Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status().unwrap().success());
+    assert!(server.0.wait().unwrap().success());
 }

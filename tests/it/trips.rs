@@ -20,6 +20,30 @@ on_both_databases! {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_was_done_is_measured(url: &str) {
+        let stage = Stage::set(url).await;
+        stage.fire(json!({ "phones": "+7 999 000-00-01", "message": "Здравствуйте!" })).await;
+        stage.answered_step().await;
+        let measured = stage.metrics().await;
+        // other tests of this process measure into the same registry: at least what was done here stands there
+        let value = |line: &str| {
+            let found = measured.lines().find_map(|row| row.strip_prefix(line)).and_then(|row| row.trim().parse::<f64>().ok());
+            found.unwrap_or_else(|| panic!("{line} is not in:\n{measured}"))
+        };
+        assert!(value("switchboard_calls_total{outcome=\"done\"}") >= 2.0);
+        for rank in ["live", "service", "marketing", "mailing"] {
+            value(&format!("switchboard_queue_errands{{rank=\"{rank}\"}}"));
+            value(&format!("switchboard_queue_oldest_seconds{{rank=\"{rank}\"}}"));
+        }
+        assert!(value("switchboard_lanes{state=\"running\"}") >= 1.0);
+        assert!(value("switchboard_vendor_seconds_count{vendor=\"waba\"}") >= 1.0);
+        assert!(value("switchboard_vendor_seconds_count{vendor=\"bitrix24\"}") >= 1.0);
+        assert!(value("switchboard_lateness_seconds_count") >= 2.0);
+        assert!(measured.contains("switchboard_portal_budget_calls{portal="), "{measured}");
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_bad_address_among_good_ones_costs_only_its_own_entry(url: &str) {
         let stage = Stage::set(url).await;
         stage.fire(json!({ "phones": "89990000001; 123", "message": "Раз" })).await;

@@ -19,6 +19,8 @@ pub struct Due {
     pub paced_at: Moment,
     /// How many calls are open or claimed.
     pub flying: u32,
+    /// How many calls may leave at once, where the lane has a bucket.
+    pub calls_left: Option<i64>,
 }
 
 /// How others reach the pump of this process. Cheap to clone; without a pump its words go nowhere, and on PostgreSQL the

@@ -201,6 +201,16 @@ impl Lane {
         Some(due.max(tick.plus_ms(opens_at.since_ms(now).max(0))).max(due))
     }
 
+    /// How many calls may leave at once at this tick; none where the lane has no bucket.
+    #[must_use]
+    pub fn calls_left(&self, tick: Tick) -> Option<i64> {
+        let Pace::Bucket { per_second_milli, burst } = self.pace else { return None };
+        let (step_us, room_us) = bucket_us(per_second_milli, burst);
+        let due_us = self.first.due.max(self.rest_until).0.max(tick.0.saturating_sub(room_us));
+        let rested_us = tick.0 - due_us;
+        Some(if rested_us < 0 { 0 } else { rested_us / step_us + 1 })
+    }
+
     /// A paced or live call has started: the next one of its track is due after a gap that is drawn now. The answer is the
     /// gap, in milliseconds.
     pub fn started(&mut self, which: Which, at: Tick, random: &mut impl Rng) -> i64 {
@@ -218,12 +228,42 @@ impl Lane {
             }
             Pace::Bucket { per_second_milli, burst } => {
                 // the bucket's «theoretical arrival time»: a burst may run ahead of it
-                let step_us = 1_000_000_000 / per_second_milli.max(1);
-                let room_us = step_us * (burst - 1).max(0);
+                let (step_us, room_us) = bucket_us(per_second_milli, burst);
                 let full = self.first.due.0.max(at.0 - room_us) + step_us;
                 (self.first.due, self.second.due) = (Tick(full), Tick(full));
                 step_us / 1000
             }
         }
+    }
+}
+
+/// The time of one call of a bucket, and of the burst that may run ahead of it; both in microseconds.
+fn bucket_us(per_second_milli: i64, burst: i64) -> (i64, i64) {
+    let step_us = 1_000_000_000 / per_second_milli.max(1);
+    (step_us, step_us * (burst - 1).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    #[test]
+    fn a_bucket_tells_how_many_calls_are_left() {
+        let (mut random, start) = (SmallRng::seed_from_u64(1), Tick(1_000_000_000));
+        let mut lane = Lane::new(1, 0, Pace::Bucket { per_second_milli: 2_000, burst: 3 }, start);
+        assert_eq!(lane.calls_left(start.plus_ms(60_000)), Some(3), "after a rest it is full");
+        let at = start.plus_ms(60_000);
+        for left in [2, 1, 0] {
+            assert!(lane.first.due <= at);
+            lane.started(Which::First, at, &mut random);
+            assert_eq!(lane.calls_left(at), Some(left));
+        }
+        assert!(lane.first.due > at);
+        assert_eq!(lane.calls_left(at.plus_ms(500)), Some(1), "two a second come back");
+        lane.rest_until = at.plus_ms(10_000);
+        assert_eq!(lane.calls_left(at.plus_ms(5_000)), Some(0), "the vendor asked for rest");
     }
 }

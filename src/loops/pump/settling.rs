@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::lanes::{Fate, Flight};
 use super::trade::{Settled, Trade};
-use super::{Event, Pump, seconds};
+use super::{Event, Pump};
 use crate::model::errand::Errand;
 use crate::model::id::ErrandId;
 use crate::model::moment::{Moment, Tick};
@@ -24,14 +24,13 @@ pub(super) struct Batch {
 }
 
 impl<T: Trade> Pump<T> {
-    pub(super) fn land(&mut self, number: u64, answers: Vec<Answer>, started: Tick, took_ms: i64, now: Moment) {
+    pub(super) fn land(&mut self, number: u64, answers: Vec<Answer>, started: Tick, now: Moment) {
         let Some((flight, noted)) = self.flights.close(number) else { return };
         let tick = self.clock.tick();
         let sent = noted.unwrap_or_else(|| self.lanes.started(flight.lane, flight.which, started, now));
         if sent.paced.is_some() || sent.live.is_some() {
             self.sent.push(sent);
         }
-        metrics::histogram!("switchboard_call_seconds").record(seconds(took_ms));
         let missing = Answer::Unsure { seen: "no answer was given".to_owned(), resendable: false };
         let mut answers = answers.into_iter();
         for errand in flight.errands {

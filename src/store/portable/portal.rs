@@ -54,6 +54,11 @@ pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<Porta
         .load(conn)?)
 }
 
+/// Every installed portal with its lane.
+pub fn lanes(conn: &mut Connection) -> Result<Vec<(String, LaneId)>> {
+    Ok(portals::table.filter(portals::state.eq("installed")).select((portals::id, portals::lane)).load(conn)?)
+}
+
 /// The lane of a portal.
 pub fn lane_of(conn: &mut Connection, company: CompanyId, id: PortalId) -> Result<Option<LaneId>> {
     Ok(portals::table

@@ -194,6 +194,11 @@ impl Stage {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    /// What Prometheus reads.
+    pub async fn metrics(&self) -> String {
+        self.client.get(format!("{}/metrics", self.address)).send().await.unwrap().text().await.unwrap()
+    }
+
     /// Waits until something that others do has happened; the limit is only there so that a broken test ends.
     pub async fn wait_for<'a, T, F, W>(&'a self, what: &str, look: W) -> T
     where
