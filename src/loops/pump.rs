@@ -16,13 +16,15 @@ mod tenure;
 pub mod trade;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use self::flights::Flights;
-use self::lanes::{Fate, Flight, Lanes, Rules};
+use self::lanes::{Clearance, Fate, Flight, Lanes, Rules};
 use self::lease::{Lease, Times, Turn};
 use self::settling::Batch;
 use self::tenure::Adoption;
@@ -34,8 +36,9 @@ use crate::model::moment::{Moment, Tick};
 use crate::model::vendor::Answer;
 use crate::net::departure::Departure;
 use crate::store::outbox::{self, Accepted, Want};
+use crate::store::owner::shard_of;
 use crate::store::row::{LaneRow, Sent};
-use crate::store::{Conn, Result, Store};
+use crate::store::{Conn, Result, Store, StoreError};
 
 pub use self::bell::{Bell, Due, Hearing, Overview};
 
@@ -49,8 +52,9 @@ enum Event {
     Claimed { claim: String, wants: Vec<Want>, rows: Result<Vec<Errand>> },
     Settled { batch: Arc<Batch>, outcome: Result<Vec<Accepted>> },
     Leased(Box<(Lease, Conn, Turn)>),
-    Adopted(Result<Adoption>),
-    Rows(Result<Vec<LaneRow>>),
+    Adopted { tenure: u64, outcome: Result<Adoption> },
+    Rows { tenure: u64, outcome: Result<Vec<LaneRow>>, asked: Vec<LaneId> },
+    Missed,
     Heads(Result<Vec<(LaneId, i16, ErrandId)>>),
     Look(oneshot::Sender<Overview>, Vec<LaneId>),
     Stop(oneshot::Sender<()>),
@@ -75,7 +79,10 @@ pub struct Pump<T> {
     lanes: Lanes,
     flights: Flights,
     held: HashSet<i16>,
+    // counts the changes of `held`: what was read of lanes before one of them may be another process's past
+    tenure: u64,
     owner: String,
+    former: Option<Former>,
     good_until: Tick,
     fence: Arc<AtomicI64>,
     leaving: Vec<i16>,
@@ -85,6 +92,7 @@ pub struct Pump<T> {
     claiming: bool,
     settling: bool,
     landed: Vec<Settled>,
+    apart: Vec<Batch>,
     sent: Vec<Sent>,
     open_claims: HashMap<String, usize>,
     claim_of: HashMap<ErrandId, String>,
@@ -99,8 +107,19 @@ impl<T> std::fmt::Debug for Pump<T> {
     }
 }
 
+/// The name under which calls were made that are still open, though this process has another name by now.
+#[derive(Debug)]
+struct Former {
+    owner: String,
+    last_flight: u64,
+    landed: Vec<Settled>,
+}
+
 /// How often lanes are searched for errands whose announcement was lost, in milliseconds.
 const RESCAN_MS: i64 = 30_000;
+
+/// Between two attempts to write when the database is away, in milliseconds.
+const AGAIN_MS: i64 = 500;
 
 impl<T: Trade> Pump<T> {
     /// A pump that has not begun.
@@ -125,7 +144,9 @@ impl<T: Trade> Pump<T> {
             lanes: Lanes::new(settings.rules, rand::random()),
             flights: Flights::default(),
             held: HashSet::new(),
+            tenure: 0,
             owner: String::new(),
+            former: None,
             good_until: tick,
             fence: Arc::new(AtomicI64::new(tick.0)),
             leaving: Vec::new(),
@@ -135,6 +156,7 @@ impl<T: Trade> Pump<T> {
             claiming: false,
             settling: false,
             landed: Vec::new(),
+            apart: Vec::new(),
             sent: Vec::new(),
             open_claims: HashMap::new(),
             claim_of: HashMap::new(),
@@ -170,7 +192,8 @@ impl<T: Trade> Pump<T> {
     }
 
     fn is_done(&self) -> bool {
-        let idle = !self.claiming && !self.settling && self.landed.is_empty() && self.flights.is_empty();
+        let written = self.landed.is_empty() && self.former.as_ref().is_none_or(|former| former.landed.is_empty());
+        let idle = !self.claiming && !self.settling && written && self.apart.is_empty() && self.flights.is_empty();
         self.stopping.is_some() && idle && self.lease.is_some()
     }
 
@@ -217,8 +240,12 @@ impl<T: Trade> Pump<T> {
             }
         }
         if !self.unknown.is_empty() {
-            let ids: Vec<LaneId> = self.unknown.drain().collect();
-            self.ask(move |conn| crate::on!(conn, lane::by_ids(&ids)), Event::Rows);
+            let (asked, tenure): (Vec<LaneId>, u64) = (self.unknown.drain().collect(), self.tenure);
+            let ids = asked.clone();
+            self.ask(
+                move |conn| crate::on!(conn, lane::by_ids(&ids)),
+                move |outcome| Event::Rows { tenure, outcome, asked },
+            );
         }
     }
 
@@ -230,18 +257,25 @@ impl<T: Trade> Pump<T> {
                 self.unknown.insert(lane);
             }
             Event::Started { lane, which, at, flight } => {
-                let sent = match self.flights.noted(flight) {
-                    Some(sent) => self.lanes.moved(sent, at, now),
-                    None => self.lanes.started(lane, which, at, now),
-                };
-                self.flights.note(flight, sent);
+                if !self.is_former(flight) {
+                    let sent = match self.flights.noted(flight) {
+                        Some(sent) => self.lanes.moved(sent, at, now),
+                        None => self.lanes.started(lane, which, at, now),
+                    };
+                    self.flights.note(flight, sent);
+                }
             }
             Event::Landed { flight, answers, started } => self.land(flight, answers, started, now),
             Event::Claimed { claim, wants, rows } => self.claimed(claim, &wants, rows, now, tick),
             Event::Settled { batch, outcome } => self.written(&batch, outcome, now, tick),
             Event::Leased(leased) => self.leased(*leased, tick),
-            Event::Adopted(outcome) => self.adopt(outcome, now, tick),
-            Event::Rows(outcome) => self.rows(outcome, now, tick),
+            Event::Adopted { tenure, outcome } => self.adopt(tenure, outcome, now, tick),
+            Event::Rows { tenure, outcome, asked } => self.rows(tenure, outcome, asked, now, tick),
+            Event::Missed => {
+                // what was said meanwhile is lost: every lane is read again, and looked for work
+                self.unknown.extend(self.lanes.ids());
+                self.rescan_at = tick;
+            }
             Event::Heads(Ok(heads)) => self.lanes.rewind(&heads, now, tick),
             Event::Heads(Err(error)) => tracing::warn!(%error, "the lanes could not be searched"),
             Event::Look(tell, lanes) => {
@@ -258,7 +292,8 @@ impl<T: Trade> Pump<T> {
 
     fn wake(&mut self, errands: &[Accepted], now: Moment, tick: Tick) {
         for errand in errands {
-            if !self.lanes.accepted(errand, now, tick) {
+            // the lanes of other processes are none of our business
+            if !self.lanes.accepted(errand, now, tick) && self.held.contains(&shard_of(errand.lane)) {
                 self.unknown.insert(errand.lane);
             }
         }
@@ -285,13 +320,30 @@ impl<T: Trade> Pump<T> {
             return;
         }
         self.claiming = true;
-        let (store, bell, owner) = (Arc::clone(&self.store), self.bell.clone(), self.owner.clone());
+        let (store, clock, bell) = (Arc::clone(&self.store), Arc::clone(&self.clock), self.bell.clone());
+        let owner = self.owner.clone();
         // what is due within the time ahead may be claimed now; what is planned for later may not
         let by = now.plus_ms(self.settings.rules.ahead_ms);
         tokio::spawn(async move {
             let claim = uuid::Uuid::now_v7().simple().to_string();
-            let (asked, name) = (wants.clone(), claim.clone());
-            let rows = store.write(move |conn| outbox::claim(conn, &owner, &name, by, &asked)).await;
+            let mut again = false;
+            let rows = loop {
+                let (owner, name, asked) = (owner.clone(), claim.clone(), wants.clone());
+                // where the commit's answer is lost, the errands may be claimed all the same: the same claim is asked for
+                let rows = store
+                    .write(move |conn| {
+                        outbox::claim(conn, &owner, &name, by, &asked, std::mem::replace(&mut again, true))
+                    })
+                    .await;
+                match rows {
+                    Err(error) if !matches!(error, StoreError::Fenced | StoreError::Closed) => {
+                        tracing::warn!(%error, "errands could not be claimed; trying again");
+                        again = true;
+                        clock.sleep_until(clock.tick().plus_ms(AGAIN_MS)).await;
+                    }
+                    rows => break rows,
+                }
+            };
             let _ = bell.events.send(Event::Claimed { claim, wants, rows });
         });
     }
@@ -301,7 +353,9 @@ impl<T: Trade> Pump<T> {
         let rows = match rows {
             Ok(rows) => rows,
             Err(error) => {
+                // nothing is claimed before the lease has its say
                 tracing::warn!(%error, "errands could not be claimed");
+                self.good_until = self.good_until.min(tick);
                 return self.lanes.unclaimed(wants, now, tick);
             }
         };
@@ -326,44 +380,51 @@ impl<T: Trade> Pump<T> {
         } else if flight.start > tick {
             self.flights.keep(flight);
         } else {
-            self.start(flight, tick);
+            self.launch(flight, now, tick);
         }
     }
 
     fn start_due(&mut self, now: Moment, tick: Tick) {
-        while let Some(mut flight) = self.flights.due(tick) {
-            let start = self.lanes.start_of(&flight);
-            if tick >= self.good_until || start.since_ms(tick) > self.settings.rules.ahead_ms {
-                // others may believe that this process is dead, or the lane must wait longer than it was thought
-                self.ground(&flight, now, tick);
-            } else if start > tick {
-                flight.start = start;
-                self.flights.keep(flight);
-            } else {
-                self.start(flight, tick);
-            }
+        while let Some(flight) = self.flights.due(tick) {
+            self.launch(flight, now, tick);
+        }
+    }
+
+    /// The last look before a call: since the claim its lane may have been paused, or this process may have become too slow.
+    fn launch(&mut self, flight: Flight, now: Moment, tick: Tick) {
+        let clearance =
+            // others may believe that this process is dead: nothing is started on their account
+            if tick >= self.good_until { Clearance::Return } else { self.lanes.clearance(&flight, now, tick) };
+        match clearance {
+            Clearance::Start => self.start(flight, tick),
+            Clearance::Wait(start) => self.flights.keep(Flight { start, ..flight }),
+            Clearance::Return => self.ground(&flight, now, tick),
+            Clearance::Gone => {}
         }
     }
 
     fn start(&mut self, flight: Flight, tick: Tick) {
         metrics::histogram!("switchboard_lateness_seconds").record(seconds(tick.since_ms(flight.start)));
         let (lane, which, errands) = (flight.lane, flight.which, flight.errands.clone());
+        self.lanes.launched(&flight);
         let number = self.flights.open(flight);
         let (trade, clock, bell) = (Arc::clone(&self.trade), Arc::clone(&self.clock), self.bell.clone());
         let departure = trade.tells_departure().then(|| self.departure(lane, which, number));
         tokio::spawn(async move {
-            let count = errands.len();
             let watched = departure.is_some();
-            let call = trade.perform(errands);
-            let mut call = match departure {
-                Some(departure) => Box::pin(departure.watch(call)),
-                None => call,
-            };
+            // a call that panics has an unknown fate; its lane must not wait for it for ever
+            let call = AssertUnwindSafe(async move {
+                match departure {
+                    Some(departure) => departure.watch(trade.perform(errands)).await,
+                    None => trade.perform(errands).await,
+                }
+            });
+            let mut call = Box::pin(call.catch_unwind());
             // the tick is read after the call has begun: the next one is counted from the latest possible start
             let first = futures_util::poll!(&mut call);
             let at = clock.tick();
-            let answers = match first {
-                std::task::Poll::Ready(answers) => answers,
+            let outcome = match first {
+                std::task::Poll::Ready(outcome) => outcome,
                 std::task::Poll::Pending => {
                     if !watched {
                         let _ = bell.events.send(Event::Started { lane, which, at, flight: number });
@@ -371,7 +432,7 @@ impl<T: Trade> Pump<T> {
                     call.await
                 }
             };
-            debug_assert_eq!(answers.len(), count);
+            let answers = outcome.unwrap_or_default();
             let _ = bell.events.send(Event::Landed { flight: number, answers, started: at });
         });
     }

@@ -5,6 +5,8 @@
 //! cannot overlook. It *flies* until its answer is settled: then it is removed, or put back. A process that dies leaves
 //! flying errands behind; whoever takes its lanes over finds them through its rows in `claims`.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 
 use super::schema::errands;
@@ -42,6 +44,8 @@ pub struct Want {
     pub limit: i32,
     /// Recipients that must wait, by rank.
     pub blocked: Vec<(i16, String)>,
+    /// Errands whose pause is over, whatever moment was written down for them: the calendar may have been moved since.
+    pub ready: Vec<ErrandId>,
 }
 
 /// An errand that goes back into the queue.
@@ -94,6 +98,10 @@ pub(super) struct ErrandRow {
 pub(super) const WAITING: i16 = 0;
 pub(super) const FLYING: i16 = 1;
 
+/// What a claim leaves of a merge key: it ends there, since what comes later is news. A message of the API is found by its
+/// own until it is settled; nothing is ever merged by that.
+pub(super) const KEPT_KEY: &str = "CASE WHEN merge_key LIKE 'message:%' THEN merge_key END";
+
 /// Accepts errands, in their order. One whose key was accepted before is left out (`None`); one whose merge key waits in
 /// the same lane replaces what waits.
 ///
@@ -126,13 +134,24 @@ pub fn accept(conn: &mut Conn, now: Moment, new: &[NewErrand]) -> Result<Vec<Opt
 }
 
 /// Claims errands for this process. It must still be an owner: where another process has declared it dead, nothing is
-/// claimed. The claim is named so that it can be closed when all its errands are settled.
+/// claimed. The claim is named so that it can be closed when all its errands are settled, and so that it can be asked for
+/// again (`again`) when its answer was lost on the way: what it has claimed by then is given back.
 ///
 /// # Errors
 /// [`StoreError::Fenced`] where this process is an owner no more; those of the database.
-pub fn claim(conn: &mut Conn, owner: &str, claim: &str, now: Moment, wants: &[Want]) -> Result<Vec<Errand>> {
+pub fn claim(
+    conn: &mut Conn,
+    owner: &str,
+    claim: &str,
+    now: Moment,
+    wants: &[Want],
+    again: bool,
+) -> Result<Vec<Errand>> {
     if !super::owner::is_alive(conn, owner)? {
         return Err(StoreError::Fenced);
+    }
+    if again && let Some(list) = crate::on!(conn, errand::claimed(claim))? {
+        return flying(conn, &numbers(&list));
     }
     let rows = match conn {
         Conn::Sqlite(conn) => sqlite::outbox::claim(conn, now, wants)?,
@@ -169,18 +188,35 @@ pub fn put_back(conn: &mut Conn, errands: &[PutBack]) -> Result<()> {
 }
 
 /// Takes the errands over that a dead process left flying, and closes its claims. What was in the air is in the answer:
-/// nobody knows whether the vendor got it.
+/// nobody knows whether the vendor got it. An errand of a claim that was put back may fly for another process by now, to
+/// which its shard has gone: that one is left alone.
 ///
 /// # Errors
 /// Those of the database.
 pub fn inherit(conn: &mut Conn, dead: &str) -> Result<Vec<Errand>> {
     let lists = crate::on!(conn, errand::claims_of(dead))?;
-    let ids: Vec<ErrandId> = lists.iter().flat_map(|list| list.split(',')).filter_map(|id| id.parse().ok()).collect();
+    let ids: BTreeSet<ErrandId> = lists.iter().flat_map(|list| numbers(list)).collect();
+    let shards = crate::on!(conn, owner::shards())?;
+    let held: Vec<i16> =
+        shards.into_iter().filter(|(_, owner)| owner.as_deref() == Some(dead)).map(|(id, _)| id).collect();
+    let ids: Vec<ErrandId> = ids.into_iter().collect();
+    let mut flying = flying(conn, &ids)?;
+    flying.retain(|errand| held.contains(&super::owner::shard_of(errand.lane)));
+    Ok(flying)
+}
+
+/// Those of the errands that fly.
+fn flying(conn: &mut Conn, ids: &[ErrandId]) -> Result<Vec<Errand>> {
     let mut flying = Vec::new();
     for part in ids.chunks(1000) {
         flying.extend(crate::on!(conn, errand::flying(part))?);
     }
     flying.into_iter().map(read).collect()
+}
+
+/// The numbers of a claim's list.
+fn numbers(list: &str) -> Vec<ErrandId> {
+    list.split(',').filter_map(|id| id.parse().ok()).collect()
 }
 
 /// Takes the waiting errands of a mailing back. What flies cannot be taken back: its number is the second answer.

@@ -8,9 +8,16 @@
 use diesel::prelude::*;
 
 use super::{Conn, Result};
+use crate::model::id::LaneId;
 
 /// How many shards there are. It divides evenly among 2, 3, 4, 5, 6, 10 and 12 processes.
 pub const SHARDS: i16 = 60;
+
+/// The shard of a lane.
+#[must_use]
+pub fn shard_of(lane: LaneId) -> i16 {
+    i16::try_from(lane.rem_euclid(i64::from(SHARDS))).unwrap_or(0)
+}
 
 /// Whether a process is still entered; inside a transaction it stays so until the commit.
 ///

@@ -50,6 +50,11 @@ impl Flights {
         self.last
     }
 
+    /// The number of the flight that was opened or kept last.
+    pub(super) const fn last(&self) -> u64 {
+        self.last
+    }
+
     /// When the open call really started.
     pub(super) fn note(&mut self, number: u64, sent: Sent) {
         if let Some(entry) = self.open.get_mut(&number) {

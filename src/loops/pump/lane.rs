@@ -29,6 +29,10 @@ pub const START: (i16, ErrandId) = (-1, 0);
 
 /// One track of a lane.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each one is asked for alone; together they are no state of their own"
+)]
 pub struct Track {
     /// No call may start before this tick.
     pub due: Tick,
@@ -42,11 +46,16 @@ pub struct Track {
     pub woken: bool,
     /// Calls that are claimed and have not started.
     pub unstarted: u32,
+    /// Whether a call begins just now: until its tick is known nothing else of a paced track may begin.
+    pub launching: bool,
+    /// Errands whose pause is over by the tick: they are claimed even where the calendar, which was moved, says otherwise.
+    pub ready: Vec<ErrandId>,
 }
 
 impl Track {
     const fn new(due: Tick) -> Self {
-        Self { due, after: START, work: false, claiming: false, woken: false, unstarted: 0 }
+        let ready = Vec::new();
+        Self { due, after: START, work: false, claiming: false, woken: false, unstarted: 0, launching: false, ready }
     }
 
     /// Something waits at this place.
@@ -64,15 +73,27 @@ impl Track {
     }
 }
 
-/// A recipient whose errand waits for another attempt: later ones of the same rank must not overtake it.
+/// An errand that waits for another attempt, or for its moment: later ones of the same rank to its recipient must not
+/// overtake it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocked {
     /// Until when.
     pub until: Tick,
+    /// The errand, where its pause goes by the tick; none where it waits for a moment of the calendar.
+    pub retried: Option<ErrandId>,
     /// The recipient; empty where the errand has none.
     pub peer: String,
     /// The rank of the errand.
     pub rank: i16,
+}
+
+/// A recipient that something was claimed for and not settled yet.
+#[derive(Debug, Clone, Default)]
+pub struct Air {
+    /// How many of its errands are on their way; more than one only while they go back.
+    pub open: u32,
+    /// What was claimed behind them and starts when they are over.
+    pub held: VecDeque<Errand>,
 }
 
 /// A lane.
@@ -102,8 +123,8 @@ pub struct Lane {
     pub flying: u32,
     /// Recipients that wait for another attempt.
     pub blocked: Vec<Blocked>,
-    /// Recipients whose call is open, by rank, and what was claimed for them behind it.
-    pub in_air: HashMap<(i16, String), VecDeque<Errand>>,
+    /// Recipients that something was claimed for, by rank.
+    pub in_air: HashMap<(i16, String), Air>,
     /// For which tick the lane stands in the timetable.
     pub listed_at: Option<Tick>,
 }
@@ -169,36 +190,54 @@ impl Lane {
         }
     }
 
-    /// When a call of a track may start that is claimed already.
-    #[must_use]
-    pub fn start_of(&self, which: Which) -> Tick {
-        let track = match which {
-            Which::First => &self.first,
-            Which::Second => &self.second,
-        };
-        if self.is_unpaced(which) { self.rest_until } else { track.due.max(self.rest_until) }
-    }
-
     /// When the next call of a track may be claimed; none while there is no work, the lane stands, or a claim is open.
     /// `now` and `tick` are the same instant on both clocks.
     #[must_use]
     pub fn next(&self, which: Which, now: Moment, tick: Tick) -> Option<Tick> {
-        let track = match which {
-            Which::First => &self.first,
-            Which::Second => &self.second,
-        };
+        let track = self.see(which);
         let waits_for_the_first = matches!(self.pace, Pace::Bucket { .. }) && which == Which::Second && self.first.work;
         let open = !self.is_unpaced(which) && track.unstarted > 0;
-        if self.state != LaneState::Running || !track.work || track.claiming || open || waits_for_the_first {
+        if !track.work || track.claiming || open || waits_for_the_first {
             return None;
         }
-        let due = track.due.max(self.rest_until);
+        self.opens(which, now, tick)
+    }
+
+    /// From when on a call of a track may start, by the pace, the rest and the hours; none while the lane stands.
+    #[must_use]
+    pub fn opens(&self, which: Which, now: Moment, tick: Tick) -> Option<Tick> {
+        if self.state != LaneState::Running {
+            return None;
+        }
+        let due = if self.is_unpaced(which) { self.rest_until } else { self.see(which).due.max(self.rest_until) };
         // live answers and the calls of a portal do not ask the hours
         let asks = which == Which::Second && matches!(self.pace, Pace::Gap { .. });
         let Some(hours) = self.hours.as_ref().filter(|_| asks) else { return Some(due) };
         let due_at = now.plus_ms(due.since_ms(tick).max(0));
         let opens_at = hours.next_open(due_at)?;
-        Some(due.max(tick.plus_ms(opens_at.since_ms(now).max(0))).max(due))
+        if opens_at <= now { Some(due) } else { Some(due.max(tick.plus_ms(opens_at.since_ms(now)))) }
+    }
+
+    /// Whether a call of this track, or of the other one where they share a bucket, begins just now.
+    #[must_use]
+    pub const fn is_launching(&self, which: Which) -> bool {
+        match self.pace {
+            Pace::Bucket { .. } => self.first.launching || self.second.launching,
+            Pace::Gap { .. } => !self.is_unpaced(which) && self.see(which).launching,
+        }
+    }
+
+    /// Whether something of an errand's rank to its recipient is still on its way.
+    #[must_use]
+    pub fn in_air_of(&self, errand: &Errand) -> bool {
+        self.in_air.contains_key(&(errand.rank.to_db(), errand.peer.clone()))
+    }
+
+    const fn see(&self, which: Which) -> &Track {
+        match which {
+            Which::First => &self.first,
+            Which::Second => &self.second,
+        }
     }
 
     /// How many calls may leave at once at this tick; none where the lane has no bucket.
@@ -216,6 +255,7 @@ impl Lane {
     pub fn started(&mut self, which: Which, at: Tick, random: &mut impl Rng) -> i64 {
         let (pace, track) = (self.pace, self.track(which));
         track.unstarted = track.unstarted.saturating_sub(1);
+        track.launching = false;
         match pace {
             Pace::Gap { live_ms, .. } if which == Which::First => {
                 track.due = at.plus_ms(live_ms);

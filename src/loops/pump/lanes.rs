@@ -3,25 +3,28 @@
 //! No input, no output, no clock of its own: the pump tells the time and carries the plans out, the simulator of the tests
 //! does the same with seeds. Everything here happens on one thread.
 
+mod clearance;
+mod judge;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
-use rand::Rng;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
 use super::lane::{Blocked, Lane, Which};
-use super::plan::{eligible, flight, hold, looked, release, want};
+use super::plan::{eligible, flight, give_place, hold, keep_place, looked, recall, release, want};
 use crate::model::errand::Errand;
 use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::{Moment, Tick};
 use crate::model::pace::Pace;
-use crate::model::result::Code;
-use crate::model::vendor::{Answer, Scope};
+use crate::model::vendor::Answer;
 use crate::store::Result;
 use crate::store::outbox::{Accepted, Want};
 use crate::store::row::{LaneRow, LaneState, Sent};
+
+pub use self::clearance::Clearance;
 
 /// How the pump goes about it.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +82,7 @@ pub struct Lanes {
     by_id: HashMap<LaneId, Lane>,
     timetable: BinaryHeap<Reverse<(Tick, LaneId)>>,
     leaving: HashSet<i16>,
+    calendar_ahead_ms: Option<i64>,
 }
 
 impl Lanes {
@@ -91,6 +95,7 @@ impl Lanes {
             by_id: HashMap::new(),
             timetable: BinaryHeap::new(),
             leaving: HashSet::new(),
+            calendar_ahead_ms: None,
         }
     }
 
@@ -146,6 +151,11 @@ impl Lanes {
         self.by_id.contains_key(&lane)
     }
 
+    /// The lanes that are here.
+    pub fn ids(&self) -> impl Iterator<Item = LaneId> {
+        self.by_id.keys().copied()
+    }
+
     /// One lane, to look at.
     #[must_use]
     pub fn get(&self, lane: LaneId) -> Option<&Lane> {
@@ -169,15 +179,18 @@ impl Lanes {
 
     /// An errand that was accepted: one that is planned for later is looked for when its moment has come.
     pub fn accepted(&mut self, errand: &Accepted, now: Moment, tick: Tick) -> bool {
+        self.compare_calendar(now, tick);
         if errand.not_before <= now {
             return self.wake(errand.lane, errand.rank.to_db(), errand.id, now, tick);
         }
         let until = tick.plus_ms(errand.not_before.since_ms(now));
-        self.block(errand.lane, Blocked { until, peer: String::new(), rank: errand.rank.to_db() }, now, tick)
+        let blocked = Blocked { until, retried: None, peer: String::new(), rank: errand.rank.to_db() };
+        self.block(errand.lane, blocked, now, tick)
     }
 
-    /// A recipient waits for another attempt; later errands of the rank to it wait too.
+    /// An errand waits; later errands of the rank to its recipient wait too. Tells whether the lane is here.
     pub fn block(&mut self, lane: LaneId, blocked: Blocked, now: Moment, tick: Tick) -> bool {
+        self.compare_calendar(now, tick);
         let Some(entry) = self.by_id.get_mut(&lane) else { return false };
         entry.blocked.push(blocked);
         self.list(lane, now, tick);
@@ -192,6 +205,7 @@ impl Lanes {
 
     /// What is to be claimed now.
     pub fn plan(&mut self, now: Moment, tick: Tick) -> Vec<Want> {
+        self.compare_calendar(now, tick);
         let horizon = tick.plus_ms(self.rules.ahead_ms);
         let (mut wants, mut size) = (Vec::new(), 0usize);
         while size < self.rules.claim_size {
@@ -205,7 +219,7 @@ impl Lanes {
             if self.leaving.contains(&lane.shard) {
                 continue;
             }
-            release(lane, horizon);
+            release(lane, tick);
             for which in [Which::First, Which::Second] {
                 if eligible(lane, which, &self.rules, now, tick).is_some_and(|due| due <= horizon) {
                     let want = want(lane, which, &self.rules);
@@ -240,8 +254,8 @@ impl Lanes {
             }
             let (good, over): (Vec<_>, Vec<_>) =
                 got.into_iter().partition(|errand| errand.expires_at.is_none_or(|at| at > now));
+            self.board(want.lane, which, (good, &over), (now, tick), &mut flights);
             late.extend(over);
-            self.board(want.lane, which, good, tick, &mut flights);
             self.list(want.lane, now, tick);
         }
         (flights, late)
@@ -257,12 +271,22 @@ impl Lanes {
         }
     }
 
-    fn board(&mut self, id: LaneId, which: Which, errands: Vec<Errand>, tick: Tick, flights: &mut Vec<Flight>) {
+    fn board(
+        &mut self,
+        id: LaneId,
+        which: Which,
+        (good, over): (Vec<Errand>, &[Errand]),
+        (now, tick): (Moment, Tick),
+        flights: &mut Vec<Flight>,
+    ) {
         let Some(lane) = self.by_id.get_mut(&id) else { return };
-        lane.flying += u32::try_from(errands.len()).unwrap_or(u32::MAX);
+        lane.flying += u32::try_from(good.len() + over.len()).unwrap_or(u32::MAX);
+        for errand in over {
+            keep_place(lane, errand);
+        }
         let batch = matches!(lane.pace, Pace::Bucket { .. }) && which == Which::Second;
         let mut groups: Vec<Vec<Errand>> = Vec::new();
-        for errand in errands {
+        for errand in good {
             let Some(errand) = hold(lane, errand) else { continue };
             match groups.last_mut().filter(|_| batch) {
                 Some(group) => group.push(errand),
@@ -270,7 +294,7 @@ impl Lanes {
             }
         }
         for errands in groups {
-            flights.push(flight(lane, which, errands, tick));
+            flights.push(flight(lane, which, errands, now, tick));
         }
     }
 
@@ -305,61 +329,17 @@ impl Lanes {
         sent
     }
 
-    /// When a flight that was claimed may start, by what is known now.
-    #[must_use]
-    pub fn start_of(&self, flight: &Flight) -> Tick {
-        self.by_id.get(&flight.lane).map_or(flight.start, |lane| flight.start.max(lane.start_of(flight.which)))
-    }
-
     /// A flight that never started: its errands go back as they were, and what was held behind them too.
     pub fn grounded(&mut self, flight: &Flight, now: Moment, tick: Tick) -> Vec<Errand> {
-        let Some(lane) = self.by_id.get_mut(&flight.lane) else { return flight.errands.clone() };
+        let mut back = flight.errands.clone();
+        let Some(lane) = self.by_id.get_mut(&flight.lane) else { return back };
         let track = lane.track(flight.which);
         track.unstarted = track.unstarted.saturating_sub(1);
-        track.rewind();
-        let mut back = flight.errands.clone();
         for errand in &flight.errands {
-            back.extend(lane.in_air.remove(&(errand.rank.to_db(), errand.peer.clone())).unwrap_or_default());
+            back.extend(recall(lane, errand));
         }
-        lane.flying = lane.flying.saturating_sub(u32::try_from(back.len()).unwrap_or(0));
         self.list(flight.lane, now, tick);
         back
-    }
-
-    /// What an answer means: for the errand, and for its lane.
-    pub fn judge(&mut self, errand: &Errand, answer: Answer, now: Moment, tick: Tick) -> Fate {
-        let Some(lane) = self.by_id.get_mut(&errand.lane) else { return Fate::Final(answer) };
-        let down = matches!(answer, Answer::Down { .. });
-        lane.downs = if down { lane.downs.saturating_add(1) } else { 0 };
-        let (pause_ms, attempts) = match answer {
-            Answer::Busy { after_ms, scope: Scope::Lane } => {
-                lane.rest_until = lane.rest_until.max(tick.plus_ms(after_ms));
-                (after_ms, errand.attempts)
-            }
-            Answer::Busy { after_ms, scope: Scope::Recipient } => {
-                (self.rules.growing(after_ms, 4, errand.attempts), errand.attempts.saturating_add(1))
-            }
-            Answer::Down { .. } | Answer::Unsure { resendable: true, .. } => {
-                if lane.downs > 2 {
-                    // not this recipient's fault: the whole lane rests before the next one is tried
-                    let rest_ms = self.rules.growing(1000, 2, i32::try_from(lane.downs).unwrap_or(16)).min(60_000);
-                    lane.rest_until = lane.rest_until.max(tick.plus_ms(rest_ms));
-                }
-                let pause_ms = self.rules.growing(1000, 2, errand.attempts);
-                (pause_ms + self.random.random_range(0..=pause_ms / 4), errand.attempts.saturating_add(1))
-            }
-            Answer::Expired { .. } => {
-                lane.state = LaneState::Lost;
-                (0, errand.attempts)
-            }
-            last => return Fate::Final(last),
-        };
-        let not_before = now.plus_ms(pause_ms);
-        let lost = lane.state == LaneState::Lost;
-        if !lost && errand.expires_at.is_some_and(|at| at <= not_before) {
-            return Fate::Final(Answer::Refused { code: Code::TooLate, text: String::new() });
-        }
-        Fate::Again { not_before, attempts }
     }
 
     /// An errand is settled: its recipient is free for the next one, or waits for the other attempt. Gives back what may
@@ -370,23 +350,16 @@ impl Lanes {
             lane.flying = lane.flying.saturating_sub(1);
             let rank = errand.rank.to_db();
             let which = lane.which(rank);
-            let mut held = lane.in_air.remove(&(rank, errand.peer.clone())).unwrap_or_default();
-            match fate {
-                Fate::Again { not_before, .. } => {
-                    let until = tick.plus_ms(not_before.since_ms(now).max(0));
-                    lane.blocked.push(Blocked { until, peer: errand.peer.clone(), rank });
-                    lane.flying = lane.flying.saturating_sub(u32::try_from(held.len()).unwrap_or(0));
-                    freed.1.extend(held);
-                }
-                Fate::Final(_) => {
-                    if let Some(next) = held.pop_front() {
-                        lane.in_air.insert((rank, errand.peer.clone()), held);
-                        freed.0 = Some(flight(lane, which, vec![next], tick));
-                    } else if !lane.is_unpaced(which) && !errand.peer.is_empty() {
-                        // errands to this recipient may have been passed over while its call was open
-                        lane.track(which).rewind();
-                    }
-                }
+            if let Fate::Again { not_before, .. } = fate {
+                let until = tick.plus_ms(not_before.since_ms(now).max(0));
+                lane.blocked.push(Blocked { until, retried: Some(errand.id), peer: errand.peer.clone(), rank });
+                freed.1 = recall(lane, errand);
+            }
+            if let Some(next) = give_place(lane, errand) {
+                freed.0 = Some(flight(lane, which, vec![next], now, tick));
+            } else if !lane.is_unpaced(which) && !errand.peer.is_empty() && !lane.in_air_of(errand) {
+                // errands to this recipient may have been passed over while it had one on its way
+                lane.track(which).rewind();
             }
         }
         self.list(errand.lane, now, tick);
@@ -419,6 +392,9 @@ impl Lanes {
     /// Nothing more is claimed for these shards. Gives back those that are empty already.
     pub fn leave(&mut self, shards: &[i16]) -> Vec<i16> {
         self.leaving.extend(shards);
+        if self.leaving.is_empty() {
+            return Vec::new();
+        }
         let busy: HashSet<i16> = self
             .by_id
             .values()
@@ -437,7 +413,8 @@ impl Lanes {
     /// Puts a lane into the timetable at its next tick.
     fn list(&mut self, id: LaneId, now: Moment, tick: Tick) {
         let Some(lane) = self.by_id.get_mut(&id) else { return };
-        let release = lane.blocked.iter().map(|blocked| blocked.until).min();
+        // a pause is over at its tick and no moment before: what is due is listed by its tick and looked at ahead of it
+        let release = lane.blocked.iter().map(|blocked| blocked.until.plus_ms(self.rules.ahead_ms)).min();
         let first = eligible(lane, Which::First, &self.rules, now, tick);
         let second = eligible(lane, Which::Second, &self.rules, now, tick);
         let Some(at) = [first, second, release].into_iter().flatten().min() else { return };
@@ -445,13 +422,5 @@ impl Lanes {
             lane.listed_at = Some(at);
             self.timetable.push(Reverse((at, id)));
         }
-    }
-}
-
-impl Rules {
-    /// A pause that grows with every attempt.
-    fn growing(&self, first_ms: i64, factor: i64, attempts: i32) -> i64 {
-        let power = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
-        first_ms.saturating_mul(factor.saturating_pow(power)).min(self.longest_pause_ms)
     }
 }

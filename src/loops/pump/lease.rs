@@ -34,6 +34,8 @@ pub struct Turn {
     pub leave: Vec<i16>,
     /// Processes whose beat stands still, with that beat.
     pub dead: Vec<(String, i64)>,
+    /// Shards that were to be given up, and could not.
+    pub unleft: Vec<i16>,
 }
 
 /// The lease of one process.

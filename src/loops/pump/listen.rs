@@ -14,12 +14,12 @@ const LOOK: Duration = Duration::from_millis(10);
 /// After a lost connection.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts a thread that hears until the pump is gone. What is said while the connection is lost is found by the pump's
-/// own search.
+/// Starts a thread that hears until the pump is gone. After a lost connection the pump looks for itself what it has missed.
 pub(super) fn start(options: Options, bell: Bell) {
     std::thread::spawn(move || {
+        let mut missed = false;
         while !bell.events.is_closed() {
-            if let Err(error) = hear(&options, &bell) {
+            if let Err(error) = hear(&options, &bell, std::mem::replace(&mut missed, true)) {
                 tracing::warn!(%error, "announcements of other processes are not heard; connecting again");
                 std::thread::sleep(PAUSE);
             }
@@ -27,9 +27,12 @@ pub(super) fn start(options: Options, bell: Bell) {
     });
 }
 
-fn hear(options: &Options, bell: &Bell) -> crate::store::Result<()> {
+fn hear(options: &Options, bell: &Bell, missed: bool) -> crate::store::Result<()> {
     let mut conn = crate::store::connect(options)?;
     notice::listen(&mut conn)?;
+    if missed {
+        let _ = bell.events.send(Event::Missed);
+    }
     while !bell.events.is_closed() {
         let mut accepted = Vec::new();
         for notice in notice::heard(&mut conn)? {

@@ -1,9 +1,6 @@
 //! What is claimed for a lane, and what becomes of it until it starts.
 
-use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
-
-use super::lane::{Lane, START, Track, Which};
+use super::lane::{Blocked, Lane, START, Track, Which};
 use super::lanes::{Flight, Rules};
 use crate::model::errand::Errand;
 use crate::model::moment::{Moment, Tick};
@@ -25,40 +22,74 @@ pub(super) fn limit(lane: &Lane, which: Which, rules: &Rules) -> i32 {
     }
 }
 
-/// Keeps an errand back while an earlier one of its rank to the same recipient is in the air.
+/// Keeps an errand back while an earlier one of its rank to the same recipient is on its way.
 pub(super) fn hold(lane: &mut Lane, errand: Errand) -> Option<Errand> {
     if errand.peer.is_empty() {
         return Some(errand);
     }
-    match lane.in_air.entry((errand.rank.to_db(), errand.peer.clone())) {
-        Entry::Occupied(mut open) => {
-            open.get_mut().push_back(errand);
-            None
-        }
-        Entry::Vacant(free) => {
-            free.insert(VecDeque::new());
-            Some(errand)
-        }
+    let air = lane.in_air.entry(place(&errand)).or_default();
+    if air.open > 0 {
+        air.held.push_back(errand);
+        return None;
+    }
+    air.open = 1;
+    Some(errand)
+}
+
+/// An errand goes back or is over without a call: it keeps its recipient's place until that is written down.
+pub(super) fn keep_place(lane: &mut Lane, errand: &Errand) {
+    if !errand.peer.is_empty() {
+        lane.in_air.entry(place(errand)).or_default().open += 1;
     }
 }
 
-pub(super) fn flight(lane: &mut Lane, which: Which, errands: Vec<Errand>, tick: Tick) -> Flight {
-    let rest = lane.rest_until.max(tick);
-    let start = if lane.is_unpaced(which) { rest } else { lane.track(which).due.max(rest) };
+/// What was claimed behind an errand that goes back goes back too, and keeps its place until that is written down.
+pub(super) fn recall(lane: &mut Lane, errand: &Errand) -> Vec<Errand> {
+    let Some(air) = lane.in_air.get_mut(&place(errand)) else { return Vec::new() };
+    let held: Vec<Errand> = std::mem::take(&mut air.held).into();
+    air.open += u32::try_from(held.len()).unwrap_or(0);
+    held
+}
+
+/// An errand is settled. Gives back the next one to its recipient, if that may start now.
+pub(super) fn give_place(lane: &mut Lane, errand: &Errand) -> Option<Errand> {
+    let key = place(errand);
+    let air = lane.in_air.get_mut(&key)?;
+    air.open = air.open.saturating_sub(1);
+    if air.open > 0 {
+        return None;
+    }
+    let next = air.held.pop_front();
+    if next.is_some() {
+        air.open = 1;
+    } else {
+        lane.in_air.remove(&key);
+    }
+    next
+}
+
+fn place(errand: &Errand) -> (i16, String) {
+    (errand.rank.to_db(), errand.peer.clone())
+}
+
+pub(super) fn flight(lane: &mut Lane, which: Which, errands: Vec<Errand>, now: Moment, tick: Tick) -> Flight {
+    let start = lane.opens(which, now, tick).map_or(tick, |opens| opens.max(tick));
     lane.track(which).unstarted += 1;
     Flight { lane: lane.id, which, start, errands }
 }
 
 /// Lets recipients go whose pause is over, and looks at their errands again.
-pub(super) fn release(lane: &mut Lane, horizon: Tick) {
-    let over: Vec<i16> =
-        lane.blocked.iter().filter(|blocked| blocked.until <= horizon).map(|blocked| blocked.rank).collect();
-    if over.is_empty() {
+pub(super) fn release(lane: &mut Lane, tick: Tick) {
+    if lane.blocked.iter().all(|blocked| blocked.until > tick) {
         return;
     }
-    lane.blocked.retain(|blocked| blocked.until > horizon);
-    for rank in over {
-        lane.track(lane.which(rank)).rewind();
+    let (over, rest) = std::mem::take(&mut lane.blocked).into_iter().partition(|blocked| blocked.until <= tick);
+    lane.blocked = rest;
+    let over: Vec<Blocked> = over;
+    for blocked in over {
+        let track = lane.track(lane.which(blocked.rank));
+        track.rewind();
+        track.ready.extend(blocked.retried);
     }
 }
 
@@ -78,12 +109,21 @@ pub(super) fn want(lane: &mut Lane, which: Which, rules: &Rules) -> Want {
     let track = lane.track(which);
     track.claiming = true;
     track.woken = false;
-    Want { lane: id, live: which == Which::First, ranks, after: track.after, limit, blocked }
+    Want {
+        lane: id,
+        live: which == Which::First,
+        ranks,
+        after: track.after,
+        limit,
+        blocked,
+        ready: track.ready.clone(),
+    }
 }
 
 /// What a claim says about the rest of the track.
 pub(super) fn looked(track: &mut Track, want: &Want, got: &[Errand]) {
     track.claiming = false;
+    track.ready.retain(|id| got.iter().all(|errand| errand.id != *id));
     let full = i32::try_from(got.len()).unwrap_or(i32::MAX) >= want.limit;
     if track.woken {
         return;
@@ -95,6 +135,7 @@ pub(super) fn looked(track: &mut Track, want: &Want, got: &[Errand]) {
     } else if want.after == START {
         track.work = false;
         track.after = START;
+        track.ready.clear();
     } else {
         // numbers are not committed in their order when several processes accept: look once from the beginning
         track.after = START;

@@ -39,13 +39,18 @@ impl Adoption {
 impl<T: Trade> Pump<T> {
     pub(super) fn turn_lease(&mut self, tick: Tick) {
         let Some(held) = self.lease.take() else { return };
-        let (bell, left) = (self.bell.clone(), std::mem::take(&mut self.leaving));
+        let (bell, left, options) =
+            (self.bell.clone(), std::mem::take(&mut self.leaving), self.store.options().clone());
         tokio::task::spawn_blocking(move || {
             let (mut lease, mut conn) = *held;
             let outcome = lease.left(&mut conn, &left).and_then(|()| lease.turn(&mut conn, tick));
             let turn = outcome.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the lease could not be renewed");
-                Turn::default()
+                match crate::store::connect(&options) {
+                    Ok(fresh) => conn = fresh,
+                    Err(error) => tracing::warn!(%error, "the lease cannot reach the database"),
+                }
+                Turn { unleft: left, ..Turn::default() }
             });
             let _ = bell.events.send(Event::Leased(Box::new((lease, conn, turn))));
         });
@@ -56,23 +61,33 @@ impl<T: Trade> Pump<T> {
         if turn.fenced {
             tracing::warn!("this process was too slow: others have taken its lanes");
             self.held.clear();
+            self.leaving.clear();
+            self.tenure += 1;
             self.lanes.clear();
+            self.begin_anew();
             // whoever takes over settles them as unknown; they were never started
             self.flights.ground_all();
         }
+        self.leaving.extend(turn.unleft);
         lease.owner().clone_into(&mut self.owner);
         self.good_until = lease.good_until();
         self.fence.store(self.good_until.0, Ordering::Relaxed);
         self.lease = Some(Box::new((lease, conn)));
         if !turn.taken.is_empty() {
             self.held.extend(&turn.taken);
-            let shards = turn.taken;
-            self.ask(move |conn| Adoption::read(conn, &shards), Event::Adopted);
+            self.tenure += 1;
+            self.read_lanes();
         }
         self.leave(&turn.leave);
         for (dead, beat) in turn.dead {
             self.inherit(dead, beat, tick);
         }
+    }
+
+    /// Reads the lanes of all shards that are held; those that are here already stay as they are.
+    fn read_lanes(&self) {
+        let (tenure, shards) = (self.tenure, self.held.iter().copied().collect::<Vec<i16>>());
+        self.ask(move |conn| Adoption::read(conn, &shards), move |outcome| Event::Adopted { tenure, outcome });
     }
 
     pub(super) fn leave(&mut self, shards: &[i16]) {
@@ -100,36 +115,54 @@ impl<T: Trade> Pump<T> {
         });
     }
 
-    pub(super) fn adopt(&mut self, outcome: Result<Adoption>, now: Moment, tick: Tick) {
+    pub(super) fn adopt(&mut self, tenure: u64, outcome: Result<Adoption>, now: Moment, tick: Tick) {
+        if tenure != self.tenure {
+            // another reading is under way: what was read before the last change may be another process's past
+            return;
+        }
         let adoption = match outcome {
             Ok(adoption) => adoption,
             // the shards are held and empty: without their lanes nothing of theirs would ever be sent
             Err(error) => {
                 tracing::error!(%error, "the lanes could not be loaded; trying again");
-                let shards: Vec<i16> = self.held.iter().copied().collect();
-                return self.ask(move |conn| Adoption::read(conn, &shards), Event::Adopted);
+                return self.read_lanes();
             }
         };
         let boot = self.clock.boot().to_owned();
+        let mut new = HashSet::new();
         for row in adoption.rows.iter().filter(|row| self.held.contains(&row.shard)) {
-            if !self.lanes.has(row.id)
-                && let Err(error) = self.lanes.adopt(row, &boot, tick)
-            {
-                tracing::error!(%error, lane = row.id, "the lane cannot be read and stands still");
+            if self.lanes.has(row.id) {
+                continue;
+            }
+            match self.lanes.adopt(row, &boot, tick) {
+                Ok(()) => _ = new.insert(row.id),
+                Err(error) => tracing::error!(%error, lane = row.id, "the lane cannot be read and stands still"),
             }
         }
-        for planned in adoption.planned {
+        for planned in adoption.planned.into_iter().filter(|planned| new.contains(&planned.lane)) {
             let until = tick.plus_ms(Moment(planned.not_before).since_ms(now).max(0));
-            let blocked = Blocked { until, peer: planned.peer, rank: planned.rank };
+            let blocked = Blocked { until, retried: None, peer: planned.peer, rank: planned.rank };
             self.lanes.block(planned.lane, blocked, now, tick);
         }
         self.lanes.rewind(&adoption.heads, now, tick);
     }
 
-    pub(super) fn rows(&mut self, outcome: Result<Vec<LaneRow>>, now: Moment, tick: Tick) {
+    pub(super) fn rows(
+        &mut self,
+        tenure: u64,
+        outcome: Result<Vec<LaneRow>>,
+        asked: Vec<LaneId>,
+        now: Moment,
+        tick: Tick,
+    ) {
         let rows = match outcome {
-            Ok(rows) => rows,
-            Err(error) => return tracing::warn!(%error, "lanes could not be read"),
+            Ok(rows) if tenure == self.tenure => rows,
+            // what was read before this process got or lost lanes may be another one's past
+            Ok(_) => return self.unknown.extend(asked),
+            Err(error) => {
+                tracing::warn!(%error, "lanes could not be read; trying again");
+                return self.unknown.extend(asked);
+            }
         };
         let boot = self.clock.boot().to_owned();
         for row in rows.iter().filter(|row| self.held.contains(&row.shard)) {
@@ -180,7 +213,7 @@ fn inherit<T: Trade>(
             Settled { errand, fate, ours: true }
         })
         .collect();
-    let batch = Batch { settled, sent: Vec::new(), closed: Vec::new(), at: now };
+    let batch = Batch { owner: None, settled, sent: Vec::new(), closed: Vec::new(), at: now, refused: 0 };
     let accepted = settle(conn, trade, &batch, boot)?;
     crate::on!(conn, owner::free_shards(dead))?;
     Ok((count, accepted))

@@ -129,6 +129,9 @@ fn account_word(seen: &str) -> Event {
 /// Such changes have no id of their own, so what they say, and when, is their name.
 fn change_key(entry: &Value, change: &Value) -> String {
     let time = entry.get("time").map(Value::to_string).unwrap_or_default();
-    let digest = Sha256::digest(format!("{time}{change}").as_bytes());
+    // the same words in another order are the same change
+    let mut sorted = change.clone();
+    sorted.sort_all_objects();
+    let digest = Sha256::digest(format!("{time}{sorted}").as_bytes());
     format!("change:{}", hex::encode(digest))
 }

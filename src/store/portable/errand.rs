@@ -16,6 +16,11 @@ pub fn open_claim(conn: &mut Connection, id: &str, owner: &str, list: &str) -> R
     Ok(())
 }
 
+/// The list of a claim, if there is one of this name.
+pub fn claimed(conn: &mut Connection, id: &str) -> Result<Option<String>> {
+    Ok(claims::table.find(id).select(claims::errands).first(conn).optional()?)
+}
+
 /// Forgets claims whose errands are all settled.
 pub fn close_claims(conn: &mut Connection, ids: &[String]) -> Result<()> {
     diesel::delete(claims::table.filter(claims::id.eq_any(ids))).execute(conn)?;

@@ -27,7 +27,7 @@ pub fn create(conn: &mut Connection, company: CompanyId, new: &NewLane) -> Resul
         ))
         .returning(lanes::id)
         .get_result::<i64>(conn)?;
-    let shard = i16::try_from(id.rem_euclid(i64::from(crate::store::owner::SHARDS))).unwrap_or(0);
+    let shard = crate::store::owner::shard_of(id);
     diesel::update(lanes::table.find(id)).set(lanes::shard.eq(shard)).execute(conn)?;
     Ok(id)
 }
@@ -78,16 +78,33 @@ pub fn planned(conn: &mut Connection) -> Result<Vec<Planned>> {
         .load(conn)?)
 }
 
-/// Writes down when a lane's calls really began.
+/// Writes down when a lane's calls really began. Calls end in any order: an earlier start never replaces a later one. Ticks of
+/// two boots never stand side by side in one row, since nobody could tell later which is of which.
 pub fn set_sent(conn: &mut Connection, boot: &str, sent: &Sent) -> Result<()> {
-    match sent.paced {
-        Some((tick, gap_ms)) => diesel::update(lanes::table.find(sent.lane))
-            .set((lanes::sent_boot.eq(boot), lanes::sent_tick.eq(tick.0), lanes::sent_gap_ms.eq(gap_ms)))
-            .execute(conn)?,
-        None => 0,
-    };
+    let lane = lanes::table.find(sent.lane);
+    if let Some((tick, gap_ms)) = sent.paced {
+        let earlier = lane.filter(lanes::sent_boot.eq(boot).and(lanes::sent_tick.le(tick.0)));
+        let written =
+            diesel::update(earlier).set((lanes::sent_tick.eq(tick.0), lanes::sent_gap_ms.eq(gap_ms))).execute(conn)?;
+        if written == 0 {
+            diesel::update(lane.filter(lanes::sent_boot.is_null().or(lanes::sent_boot.ne(boot))))
+                .set((
+                    lanes::sent_boot.eq(boot),
+                    lanes::sent_tick.eq(tick.0),
+                    lanes::sent_gap_ms.eq(gap_ms),
+                    lanes::live_tick.eq(0),
+                ))
+                .execute(conn)?;
+        }
+    }
     if let Some(tick) = sent.live {
-        diesel::update(lanes::table.find(sent.lane)).set(lanes::live_tick.eq(tick.0)).execute(conn)?;
+        let earlier = lane.filter(lanes::sent_boot.eq(boot).and(lanes::live_tick.le(tick.0)));
+        if diesel::update(earlier).set(lanes::live_tick.eq(tick.0)).execute(conn)? == 0 {
+            // the gap of the paced calls may still run: counted from now it is over later, never earlier
+            diesel::update(lane.filter(lanes::sent_boot.is_null().or(lanes::sent_boot.ne(boot))))
+                .set((lanes::sent_boot.eq(boot), lanes::sent_tick.eq(tick.0), lanes::live_tick.eq(tick.0)))
+                .execute(conn)?;
+        }
     }
     Ok(())
 }

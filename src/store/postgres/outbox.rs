@@ -9,7 +9,7 @@ use super::Connection;
 use crate::model::id::ErrandId;
 use crate::model::moment::Moment;
 use crate::store::Result;
-use crate::store::outbox::{ErrandIn, ErrandRow, Want};
+use crate::store::outbox::{ErrandIn, ErrandRow, KEPT_KEY, Want};
 
 #[derive(QueryableByName)]
 struct Numbered {
@@ -105,18 +105,19 @@ pub(in crate::store) fn fresh_keys(
 }
 
 pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]) -> Result<Vec<ErrandRow>> {
-    let mut rows: Vec<ErrandRow> = diesel::sql_query(
+    let mut rows: Vec<ErrandRow> = diesel::sql_query(format!(
         "WITH wants AS (SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[], \
-         $6::integer[], $7::text[]) AS w (lane, low, high, rank, id, most, blocked)), \
+         $6::integer[], $7::text[], $9::text[]) AS w (lane, low, high, rank, id, most, blocked, ready)), \
          picked AS (SELECT next.id FROM wants w CROSS JOIN LATERAL (SELECT e.id FROM errands e \
            WHERE e.lane = w.lane AND (e.rank, e.id) > (w.rank, w.id) AND e.rank BETWEEN w.low AND w.high \
-           AND e.state = 0 AND e.not_before <= $8 \
+           AND e.state = 0 \
+           AND (e.not_before <= $8 OR (w.ready IS NOT NULL AND e.id = ANY (string_to_array(w.ready, ',')::bigint[]))) \
            AND (w.blocked IS NULL OR NOT (e.rank || ':' || e.peer) = ANY (string_to_array(w.blocked, E'\\n'))) \
            ORDER BY e.rank, e.id LIMIT w.most) next) \
-         UPDATE errands SET state = 1, merge_key = NULL FROM picked \
+         UPDATE errands SET state = 1, merge_key = {KEPT_KEY} FROM picked \
          WHERE errands.id = picked.id AND errands.state = 0 \
-         RETURNING errands.id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin",
-    )
+         RETURNING errands.id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin"
+    ))
     .bind::<Array<BigInt>, _>(wants.iter().map(|want| want.lane).collect::<Vec<_>>())
     .bind::<Array<SmallInt>, _>(wants.iter().map(|want| want.ranks.0).collect::<Vec<_>>())
     .bind::<Array<SmallInt>, _>(wants.iter().map(|want| want.ranks.1).collect::<Vec<_>>())
@@ -133,6 +134,15 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
             .collect::<Vec<_>>(),
     )
     .bind::<BigInt, _>(now.0)
+    .bind::<Array<Nullable<Text>>, _>(
+        wants
+            .iter()
+            .map(|want| {
+                let ids: Vec<String> = want.ready.iter().map(ToString::to_string).collect();
+                (!ids.is_empty()).then(|| ids.join(","))
+            })
+            .collect::<Vec<_>>(),
+    )
     .load(conn)?;
     // RETURNING has no order
     rows.sort_unstable_by_key(|row| (row.lane, row.rank, row.id));

@@ -1,13 +1,14 @@
 //! The outbox on SQLite: prepared statements row by row. One writer and no round trips make that the fastest way.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Nullable, Text};
 
 use super::Connection;
 use crate::model::id::ErrandId;
 use crate::model::moment::Moment;
 use crate::store::Result;
-use crate::store::outbox::{ErrandIn, ErrandRow, FLYING, WAITING, Want};
+use crate::store::outbox::{ErrandIn, ErrandRow, FLYING, KEPT_KEY, WAITING, Want};
 use crate::store::schema::{accepted_keys, errands};
 
 pub(in crate::store) fn insert(conn: &mut Connection, rows: Vec<ErrandIn>) -> Result<Vec<ErrandId>> {
@@ -59,26 +60,40 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
             .filter(errands::lane.eq(want.lane))
             .filter(errands::rank.between(want.ranks.0, want.ranks.1))
             .filter(errands::rank.gt(rank).or(errands::rank.eq(rank).and(errands::id.gt(id))))
-            .filter(errands::state.eq(WAITING).and(errands::not_before.le(now.0)))
+            .filter(errands::state.eq(WAITING))
             .order((errands::rank, errands::id))
             .limit(i64::from(want.limit))
             .select(ErrandRow::as_select())
             .into_boxed();
-        for (rank, peer) in &want.blocked {
-            query = query.filter(errands::rank.ne(*rank).or(errands::peer.ne(peer.as_str())));
+        query = if want.ready.is_empty() {
+            query.filter(errands::not_before.le(now.0))
+        } else {
+            let ready = sql::<Bool>("errands.id IN (SELECT value FROM json_each(")
+                .bind::<Text, _>(list(want.ready.iter().copied()))
+                .sql("))");
+            query.filter(errands::not_before.le(now.0).or(ready))
+        };
+        if !want.blocked.is_empty() {
+            // one value to bind, whatever their count: SQLite takes no condition of a thousand parts
+            let blocked: Vec<String> = want.blocked.iter().map(|(rank, peer)| format!("{rank}:{peer}")).collect();
+            let blocked = serde_json::to_string(&blocked).unwrap_or_default();
+            query = query.filter(
+                sql::<Bool>("(errands.rank || ':' || errands.peer) NOT IN (SELECT value FROM json_each(")
+                    .bind::<Text, _>(blocked)
+                    .sql("))"),
+            );
         }
         rows.extend(query.load::<ErrandRow>(conn)?);
     }
     if let [row] = rows.as_slice() {
-        // a merge key ends with the claim: what comes later is news
         diesel::update(errands::table.find(row.id))
-            .set((errands::state.eq(FLYING), errands::merge_key.eq(None::<String>)))
+            .set((errands::state.eq(FLYING), errands::merge_key.eq(sql::<Nullable<Text>>(KEPT_KEY))))
             .execute(conn)?;
     } else if !rows.is_empty() {
         let ids = list(rows.iter().map(|row| row.id));
-        diesel::sql_query(
-            "UPDATE errands SET state = 1, merge_key = NULL WHERE id IN (SELECT value FROM json_each(?1))",
-        )
+        diesel::sql_query(format!(
+            "UPDATE errands SET state = 1, merge_key = {KEPT_KEY} WHERE id IN (SELECT value FROM json_each(?1))"
+        ))
         .bind::<Text, _>(ids)
         .execute(conn)?;
     }

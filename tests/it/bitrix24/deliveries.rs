@@ -1,5 +1,7 @@
 //! What portals post to us, and the bodies we post to them, against the fixtures.
 
+use std::collections::BTreeSet;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use switchboard::crm::bitrix24::card::{Card, comment};
@@ -161,7 +163,7 @@ fn an_sms_may_carry_its_text_in_the_properties_alone() {
 }
 
 /// The keys of an object with those of its inner objects, values left out.
-fn keys(value: &Value) -> Vec<String> {
+fn keys(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap().keys().filter(|key| *key != "auth").cloned().collect()
 }
 

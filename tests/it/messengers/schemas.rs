@@ -141,7 +141,7 @@ pub(super) fn check_waba(request: &Request) {
     if request.url.path().ends_with("/media") {
         let fields = form_fields(request);
         let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-        assert_eq!(names, ["file", "messaging_product", "type"]);
+        assert_eq!(names, ["messaging_product", "type", "file"]);
         return;
     }
     check_waba_message(&serde_json::from_slice(&request.body).unwrap());

@@ -1,0 +1,61 @@
+//! What an answer of a vendor means: for the errand, and for its lane.
+
+use rand::Rng as _;
+
+use super::{Fate, Lanes, Rules};
+use crate::model::errand::Errand;
+use crate::model::moment::{Moment, Tick};
+use crate::model::result::Code;
+use crate::model::vendor::{Answer, Scope};
+use crate::store::row::LaneState;
+
+impl Lanes {
+    /// What an answer means: for the errand, and for its lane.
+    pub fn judge(&mut self, errand: &Errand, answer: Answer, now: Moment, tick: Tick) -> Fate {
+        let Some(lane) = self.by_id.get_mut(&errand.lane) else { return Fate::Final(answer) };
+        let down = matches!(answer, Answer::Down { .. });
+        let unsure = if let Answer::Unsure { seen, .. } = &answer { Some(seen.clone()) } else { None };
+        lane.downs = if down { lane.downs.saturating_add(1) } else { 0 };
+        let (pause_ms, attempts) = match answer {
+            Answer::Busy { after_ms, scope: Scope::Lane } => {
+                lane.rest_until = lane.rest_until.max(tick.plus_ms(after_ms));
+                (after_ms, errand.attempts)
+            }
+            Answer::Busy { after_ms, scope: Scope::Recipient } => {
+                (self.rules.growing(after_ms, 4, errand.attempts), errand.attempts.saturating_add(1))
+            }
+            Answer::Down { .. } | Answer::Unsure { resendable: true, .. } => {
+                if lane.downs > 2 {
+                    // not this recipient's fault: the whole lane rests before the next one is tried
+                    let rest_ms = self.rules.growing(1000, 2, i32::try_from(lane.downs).unwrap_or(16)).min(60_000);
+                    lane.rest_until = lane.rest_until.max(tick.plus_ms(rest_ms));
+                }
+                let pause_ms = self.rules.growing(1000, 2, errand.attempts);
+                (pause_ms + self.random.random_range(0..=pause_ms / 4), errand.attempts.saturating_add(1))
+            }
+            Answer::Expired { .. } => {
+                lane.state = LaneState::Lost;
+                (0, errand.attempts)
+            }
+            last => return Fate::Final(last),
+        };
+        let not_before = now.plus_ms(pause_ms);
+        let lost = lane.state == LaneState::Lost;
+        if !lost && errand.expires_at.is_some_and(|at| at <= not_before) {
+            return Fate::Final(match unsure {
+                // it may have been taken: to call it «not sent» would be a lie
+                Some(seen) => Answer::Unsure { seen, resendable: false },
+                None => Answer::Refused { code: Code::TooLate, text: String::new() },
+            });
+        }
+        Fate::Again { not_before, attempts }
+    }
+}
+
+impl Rules {
+    /// A pause that grows with every attempt.
+    fn growing(&self, first_ms: i64, factor: i64, attempts: i32) -> i64 {
+        let power = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
+        first_ms.saturating_mul(factor.saturating_pow(power)).min(self.longest_pause_ms)
+    }
+}
