@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{answer, mailing};
+use crate::flow::{answer, mailing, receipt};
 use crate::model::moment::Tick;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -38,6 +38,7 @@ async fn round(app: &App, forget_at: &mut Tick) -> Result<()> {
     app.bell.accepted(give_answers(app).await?);
     app.bell.accepted(end_expired(app).await?);
     app.bell.accepted(end_stopped(app).await?);
+    app.bell.accepted(apply_receipts(app).await?);
     if app.clock.tick() >= *forget_at {
         *forget_at = app.clock.tick().plus_ms(FORGET_MS);
         forget(app).await?;
@@ -95,6 +96,21 @@ async fn end_stopped(app: &App) -> Result<Vec<Accepted>> {
         all.extend(accepted);
     }
     Ok(all)
+}
+
+/// Applies receipts that came in the same moment as the answer to the call that they speak of.
+async fn apply_receipts(app: &App) -> Result<Vec<Accepted>> {
+    let found = app.store.read(|conn| crate::on!(conn, message::overlooked_receipts(AT_ONCE))).await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (now, inner) = (app.clock.now(), app.clone());
+    app.store
+        .write(move |conn| {
+            let new = receipt::apply_overlooked(&inner, conn, &found, now)?;
+            Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
+        })
+        .await
 }
 
 async fn forget(app: &App) -> Result<()> {

@@ -102,6 +102,19 @@ pub fn take_receipts(conn: &mut Connection, channel: ChannelId, vendor_ids: &[St
     Ok(diesel::delete(early).returning(early_receipts::receipt).get_results(conn)?)
 }
 
+/// Kept receipts whose message has been entered after all: the two transactions did not see each other. The channel and the
+/// vendor's id of each message.
+pub fn overlooked_receipts(conn: &mut Connection, limit: i64) -> Result<Vec<(String, String)>> {
+    let entered =
+        messages::channel.eq(early_receipts::channel).and(messages::vendor_id.eq(early_receipts::vendor_id.nullable()));
+    Ok(early_receipts::table
+        .inner_join(messages::table.on(entered))
+        .order(early_receipts::id)
+        .limit(limit)
+        .select((early_receipts::channel, early_receipts::vendor_id))
+        .load(conn)?)
+}
+
 /// Forgets receipts that nobody asked for.
 pub fn forget_receipts(conn: &mut Connection, before: i64) -> Result<usize> {
     Ok(diesel::delete(early_receipts::table.filter(early_receipts::received_at.lt(before))).execute(conn)?)
