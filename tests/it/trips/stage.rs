@@ -90,10 +90,7 @@ impl Stage {
         let waba = channels.await.unwrap().remove(0);
         let hook = channel::webhook_url(&self.server.app, &waba.hook_key);
         self.control("POST", "/_/waba/accounts/102290129340398", json!({ "webhook": hook, "subscribed": true })).await;
-        let pace = Pace::Gap { from_ms: GAP_MS, to_ms: GAP_MS, live_ms: 50 };
-        let (lane, store) = (waba.lane, &self.server.app.store);
-        store.write(move |conn| switchboard::on!(conn, lane::set_pace(company, lane, &pace, None))).await.unwrap();
-        self.server.app.bell.changed(lane);
+        self.set_pace(waba.lane).await;
         // every customer wrote first: the window of 24 hours is open
         for n in 0..CUSTOMERS {
             let say = json!({ "messenger": "waba", "text": "Добрый день" });
@@ -223,6 +220,21 @@ impl Stage {
         let company = self.company;
         let lanes = self.server.app.store.read(move |conn| switchboard::on!(conn, lane::of_company(company)));
         lanes.await.unwrap().into_iter().find(|lane| lane.kind == kind).unwrap().id
+    }
+
+    /// The lane that was made last.
+    pub async fn newest_lane(&self) -> i64 {
+        let company = self.company;
+        let lanes = self.server.app.store.read(move |conn| switchboard::on!(conn, lane::of_company(company)));
+        lanes.await.unwrap().pop().unwrap().id
+    }
+
+    /// Gives a lane the pace of this stage.
+    pub async fn set_pace(&self, lane: i64) {
+        let pace = Pace::Gap { from_ms: GAP_MS, to_ms: GAP_MS, live_ms: 50 };
+        let (company, store) = (self.company, &self.server.app.store);
+        store.write(move |conn| switchboard::on!(conn, lane::set_pace(company, lane, &pace, None))).await.unwrap();
+        self.server.app.bell.changed(lane);
     }
 
     /// What waits in a lane.
