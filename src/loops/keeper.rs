@@ -17,6 +17,9 @@ const ROUND_MS: i64 = 500;
 /// Between two rounds of forgetting, in milliseconds.
 const FORGET_MS: i64 = 60_000;
 
+/// So many messages are forgotten in one round.
+const FORGOTTEN_AT_ONCE: i64 = 5_000;
+
 /// So many of a kind are worked in one transaction.
 const AT_ONCE: i64 = 200;
 
@@ -117,6 +120,8 @@ async fn forget(app: &App) -> Result<()> {
     let now = app.clock.now();
     let days = |days: i64| now.plus_ms(-days.saturating_mul(24 * 3_600_000)).0;
     let (hooks, keys) = (days(app.config.keep.hooks_days), days(app.config.keep.keys_days));
+    // none is for ever
+    let messages = Some(app.config.keep.messages_days).filter(|days| *days > 0).map(days);
     let minutes_ago = now.plus_ms(-30 * 60_000).0;
     app.store
         .write(move |conn| {
@@ -125,6 +130,9 @@ async fn forget(app: &App) -> Result<()> {
             crate::on!(conn, errand::forget_keys(keys))?;
             crate::on!(conn, answer::forget(hooks))?;
             crate::on!(conn, message::forget_receipts(minutes_ago))?;
+            if let Some(before) = messages {
+                crate::on!(conn, message::forget(before, FORGOTTEN_AT_ONCE))?;
+            }
             Ok(())
         })
         .await
