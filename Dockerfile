@@ -18,8 +18,6 @@ USER 10001
 WORKDIR /var/lib/switchboard
 VOLUME /var/lib/switchboard
 # inside a container the published port needs all interfaces
-ENV SWITCHBOARD_LISTEN=0.0.0.0:8080
-# inside a container only its own network reaches it
 ENV SWITCHBOARD_SERVER__LISTEN=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM

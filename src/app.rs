@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::config::Config;
 use crate::messenger::Files;
 use crate::model::clock::Clock;
-use crate::model::id::{ChannelId, LaneId};
+use crate::model::id::{ChannelId, LaneId, PortalId};
 use crate::model::moment::{Moment, Tick};
 use crate::net::http::Http;
 use crate::store::outbox::Accepted;
@@ -64,6 +64,28 @@ pub struct App {
     pub bell: Arc<dyn Bell>,
     /// What is asked for at every call and changes seldom.
     pub known: Arc<Known>,
+    /// Methods of portals that rest.
+    pub resting: Arc<Resting>,
+}
+
+/// Methods of portals whose time budget is used up: each rests by itself until the moment that the portal told, whatever
+/// errand asks for it. A portal's lane is leased to one process, so one process needs to know.
+#[derive(Debug, Default)]
+pub struct Resting(Mutex<HashMap<(PortalId, String), Moment>>);
+
+impl Resting {
+    /// Until when a method rests; none where it does not.
+    #[must_use]
+    pub fn until(&self, portal: PortalId, method: &str, now: Moment) -> Option<Moment> {
+        self.0.lock().get(&(portal, method.to_owned())).copied().filter(|until| *until > now)
+    }
+
+    /// Lets a method rest.
+    pub fn rest(&self, portal: PortalId, method: &str, until: Moment, now: Moment) {
+        let mut resting = self.0.lock();
+        resting.retain(|_, until| *until > now);
+        resting.insert((portal, method.to_owned()), until);
+    }
 }
 
 /// Rows that are asked for at every call and change seldom; kept for [`Known::GOOD_MS`].

@@ -163,18 +163,6 @@ pub struct Bitrix24 {
     /// Its secret.
     #[serde(deserialize_with = "secret")]
     pub client_secret: SecretString,
-    /// What kind of application it is.
-    pub kind: AppKind,
-}
-
-/// The kind of an application of Bitrix24.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AppKind {
-    /// One portal added it itself.
-    Local,
-    /// It is in the marketplace.
-    Market,
 }
 
 /// The log.

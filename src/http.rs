@@ -13,6 +13,7 @@ mod mailing;
 pub mod measure;
 mod message;
 mod page;
+mod portal;
 mod queue;
 mod routes;
 mod session;

@@ -180,6 +180,7 @@ fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell) -> anyhow::Resul
         keys: Arc::new(ring),
         bell: Arc::new(bell),
         known: Arc::default(),
+        resting: Arc::default(),
     })
 }
 

@@ -40,7 +40,7 @@ const RANGES: &[(&str, i64, i64)] = &[
 ];
 
 /// One of a few words.
-const CHOICES: &[(&str, &[&str])] = &[("log.format", &["json", "text"]), ("bitrix24.kind", &["local", "market"])];
+const CHOICES: &[(&str, &[&str])] = &[("log.format", &["json", "text"])];
 
 /// Addresses; they may be empty.
 const ADDRESSES: &[&str] = &["server.public_url", "vendors.telegram_bot", "vendors.waba"];

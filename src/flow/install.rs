@@ -2,6 +2,7 @@
 //! our robot, senders and event handlers there, as often as it must.
 
 mod again;
+mod leave;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::crm::bitrix24::batch::{Batch, LIMIT, Part};
 use crate::crm::bitrix24::client::{self, Portal};
-use crate::crm::bitrix24::event::{Auth, Event, Page, What, token_matches};
+use crate::crm::bitrix24::event::{Auth, Event, Page, What};
 use crate::crm::bitrix24::fault::Fault;
 use crate::crm::bitrix24::install::{self, EVENTS, Present, Wanted};
 use crate::crm::bitrix24::limit;
@@ -17,11 +18,16 @@ use crate::crm::bitrix24::oauth::{self, OauthError, TokenInfo};
 use crate::crm::bitrix24::sms::{self, Sender};
 use crate::flow::{credentials, portal};
 use crate::model::id::{CompanyId, PortalId};
+use crate::model::moment::Moment;
 use crate::net::http::Limits;
 use crate::store::row::{NewLane, PortalPatch, PortalRow, TokenPairRow};
 use crate::store::{Conn, StoreError};
 
 pub use again::put_again;
+
+/// How much older than the newest word about an installation another one may be and still count, in milliseconds: the clock
+/// of the portal is not ours.
+const OLD_WORD_MS: i64 = 60_000;
 
 /// The authorization server of portals that do not name one.
 const DEFAULT_SERVER: &str = "https://oauth.bitrix24.tech/rest/";
@@ -73,6 +79,7 @@ struct Proven {
     refresh: Option<SecretString>,
     expires_in_s: i64,
     application_token: Option<SecretString>,
+    at: Moment,
 }
 
 /// A page was opened in the portal. `install` says that it is the installer's page.
@@ -90,6 +97,7 @@ pub async fn page(app: &App, page: &Page, install: bool) -> Result<Installed, In
         refresh: page.refresh_token.clone(),
         expires_in_s: page.expires_in_s,
         application_token: page.application_token.clone(),
+        at: app.clock.now(),
     };
     settle_in(app, proven, install).await
 }
@@ -102,24 +110,30 @@ pub async fn event(app: &App, event: &Event) -> Result<(), InstallError> {
     let member = event.auth.member_id.clone();
     let known = app.store.read(move |conn| crate::on!(conn, portal::by_member(&member))).await?;
     match (&event.what, known) {
+        (What::Installed { .. } | What::Updated { .. }, Some(row)) if is_old(&row, event.at) => {
+            tracing::info!(portal = row.id, "an old installation was left aside: a newer one is known");
+            Ok(())
+        }
         (What::Installed { .. } | What::Updated { .. }, _) => {
-            let installed = settle_in(app, prove(app, &event.auth).await?, true).await?;
+            let installed = settle_in(app, prove(app, event).await?, true).await?;
             for trouble in &installed.troubles {
                 tracing::warn!(portal = installed.portal.id, trouble, "the installation is not complete");
             }
             Ok(())
         }
-        (What::Uninstalled { clean }, Some(row)) => uninstall(app, &row, &event.auth, *clean).await,
-        (_, Some(row)) => {
-            let now = app.clock.now().0;
-            app.store.write(move |conn| crate::on!(conn, portal::heard(&row.id, now))).await?;
-            Ok(())
-        }
+        (What::Uninstalled { clean }, Some(row)) => leave::uninstall(app, &row, &event.auth, *clean).await,
+        (_, Some(_)) => Ok(()),
         (_, None) => Err(InstallError::NotThePortal),
     }
 }
 
-async fn prove(app: &App, auth: &Auth) -> Result<Proven, InstallError> {
+/// Events overtake each other, and an old installation may bring an old application token.
+fn is_old(row: &PortalRow, at: Option<Moment>) -> bool {
+    row.event_at.zip(at).is_some_and(|(newest, at)| at.plus_ms(OLD_WORD_MS).0 < newest)
+}
+
+async fn prove(app: &App, event: &Event) -> Result<Proven, InstallError> {
+    let auth: &Auth = &event.auth;
     let access = auth.access_token.clone().ok_or(InstallError::NotThePortal)?;
     let server = auth.server_endpoint.clone().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
     let info = introspect(app, &server, &access, &auth.member_id).await?;
@@ -131,6 +145,7 @@ async fn prove(app: &App, auth: &Auth) -> Result<Proven, InstallError> {
         refresh: auth.refresh_token.clone(),
         expires_in_s: (left_ms / 1000).clamp(0, 3600),
         application_token: auth.application_token.clone(),
+        at: event.at.unwrap_or_else(|| app.clock.now()),
     })
 }
 
@@ -144,7 +159,15 @@ async fn introspect(
     if app.config.bitrix24.client_id.is_empty() {
         return Err(InstallError::NoKeys);
     }
-    let info = oauth::introspect(&app.http, &portal::auth_server(app, server)?, access).await?;
+    let asked = match portal::auth_server(app, server) {
+        Ok(server) => oauth::introspect(&app.http, &server, access).await,
+        Err(error) => Err(error),
+    };
+    let info = asked.map_err(|error| match error {
+        // whoever names a server of his own, or brings a token that the vendor does not know, proves nothing
+        OauthError::UnknownHost(_) | OauthError::TokenBad => InstallError::NotThePortal,
+        other => other.into(),
+    })?;
     if info.client_id == app.config.bitrix24.client_id && info.member_id == member_id {
         Ok(info)
     } else {
@@ -163,9 +186,13 @@ async fn settle_in(app: &App, proven: Proven, install: bool) -> Result<Installed
         return Err(InstallError::NotAdministrator);
     }
     let family = license_family(app, &target).await;
-    let row = enter(app, proven, is_admin, install, family.as_deref()).await?;
+    let member = proven.info.member_id.clone();
+    let known = app.store.read(move |conn| crate::on!(conn, portal::by_member(&member))).await?;
+    // whoever opens the page of an application that we believed to be gone has it installed
+    let is_new = known.is_none_or(|row| row.state == "uninstalled");
+    let row = enter(app, proven, is_admin, family.as_deref()).await?;
     let (mut steps, mut troubles) = (Vec::new(), Vec::new());
-    if install {
+    if install || (is_new && is_admin) {
         (steps, troubles) = put_in_place(app, &row, &target).await?;
     }
     Ok(Installed { portal: row, is_admin, steps, troubles })
@@ -187,14 +214,9 @@ async fn license_family(app: &App, target: &Portal) -> Option<String> {
 }
 
 /// Writes the portal down, or what is new about it, with the tokens of the person.
-async fn enter(
-    app: &App,
-    proven: Proven,
-    is_admin: bool,
-    install: bool,
-    family: Option<&str>,
-) -> Result<PortalRow, InstallError> {
-    let (inner, pace, now) = (app.clone(), limit::pace(family), app.clock.now());
+async fn enter(app: &App, proven: Proven, is_admin: bool, family: Option<&str>) -> Result<PortalRow, InstallError> {
+    let usual = (app.config.pace.portal_per_second, app.config.pace.portal_burst);
+    let (inner, pace, now) = (app.clone(), limit::pace(family, usual), app.clock.now());
     let fresh_key = crate::net::signature::fresh_secret()
         .ok_or_else(|| StoreError::Unreachable("the machine gives no random bytes".to_owned()))?;
     let row = app
@@ -202,22 +224,11 @@ async fn enter(
         .write(move |conn| {
             let known = crate::on!(conn, portal::by_member(&proven.info.member_id))?;
             let row = match known {
-                Some(row) => renew_row(&inner, conn, row, &proven, install)?,
+                Some(row) => renew_row(&inner, conn, row, &proven, &pace)?,
                 None => create_row(&inner, conn, &proven, &fresh_key, pace, now.0)?,
             };
             let user_id = proven.info.user_id.unwrap_or(0).to_string();
-            let pair = TokenPairRow {
-                portal: row.id.clone(),
-                user_id,
-                is_admin,
-                access_token: String::new(),
-                refresh_token: String::new(),
-                expires_at: 0,
-                version: 0,
-                lease_owner: None,
-                lease_until: 0,
-                dead: false,
-            };
+            let pair = TokenPairRow::of(&row.id, &user_id, is_admin);
             if let Some(refresh) = &proven.refresh {
                 let pair = portal::sealed(&inner, pair, &proven.access, refresh, proven.expires_in_s);
                 crate::on!(conn, portal::keep_tokens(&pair))?;
@@ -235,7 +246,7 @@ fn renew_row(
     conn: &mut Conn,
     row: PortalRow,
     proven: &Proven,
-    install: bool,
+    pace: &crate::model::pace::Pace,
 ) -> crate::store::Result<PortalRow> {
     let token = proven.application_token.as_ref().map(|token| credentials::seal(app, "portals", &row.id, token));
     let patch = PortalPatch {
@@ -243,11 +254,14 @@ fn renew_row(
         client_endpoint: Some(proven.info.client_endpoint.clone()),
         server_endpoint: Some(proven.server_endpoint.clone()),
         application_token: token,
-        state: install.then(|| "installed".to_owned()),
+        state: Some("installed".to_owned()),
         robot_url: None,
+        event_at: Some(proven.at.0.max(row.event_at.unwrap_or_default())),
     };
     let (company, id) = ids(&row)?;
     crate::on!(conn, portal::patch(company, id, &patch))?;
+    crate::on!(conn, lane::set_pace(company, row.lane, pace, None))?;
+    portal::run_again(conn, company, row.lane)?;
     Ok(crate::on!(conn, portal::by_id(company, id))?.unwrap_or(row))
 }
 
@@ -278,10 +292,11 @@ fn create_row(
         lane,
         hook_key: fresh_key.to_owned(),
         robot_url: None,
-        event_at: None,
+        event_at: Some(proven.at.0),
         created_at: now,
     };
     crate::on!(conn, portal::create(&row))?;
+    crate::store::notice::changed(conn, lane)?;
     Ok(row)
 }
 
@@ -364,33 +379,6 @@ async fn present(app: &App, target: &Portal) -> Result<Present, InstallError> {
     let mut next = || lists.next().unwrap_or(Ok(Value::Null));
     let (events, robots, senders) = (next()?, next()?, next()?);
     Ok(install::read_present(&events, &robots, &senders))
-}
-
-/// Uninstalls a portal, if it is the portal that says so and it is not an old word about an earlier installation.
-async fn uninstall(app: &App, row: &PortalRow, auth: &Auth, clean: bool) -> Result<(), InstallError> {
-    if row.application_token.is_empty() {
-        return Err(InstallError::NotThePortal);
-    }
-    let stored = credentials::open(app, "portals", &row.id, &row.application_token)?;
-    if !token_matches(&stored, auth.application_token.as_ref()) {
-        return Err(InstallError::NotThePortal);
-    }
-    let (company, id) = ids(row)?;
-    // events overtake each other: where REST still answers, the application was installed again in the meantime
-    if portal::call(app, company, id, "app.info", &json!({})).await?.is_ok() {
-        tracing::info!(portal = row.id, "an old uninstallation was left aside: the portal still answers");
-        return Ok(());
-    }
-    tracing::info!(portal = row.id, clean, "a portal was uninstalled");
-    app.store
-        .write(move |conn| {
-            let patch = PortalPatch { state: Some("uninstalled".to_owned()), ..PortalPatch::default() };
-            crate::on!(conn, portal::patch(company, id, &patch))?;
-            crate::on!(conn, portal::forget_tokens(id))
-        })
-        .await?;
-    app.known.forget();
-    Ok(())
 }
 
 fn ids(row: &PortalRow) -> crate::store::Result<(CompanyId, PortalId)> {

@@ -1,6 +1,8 @@
 //! Calling a portal: which of its people's tokens to use, renewing them once for all processes, and what its faults mean.
 
-use secrecy::{ExposeSecret as _, SecretString};
+mod lost;
+mod token;
+
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -13,18 +15,16 @@ use crate::flow::credentials;
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{CompanyId, PortalId};
 use crate::model::vendor::{Answer, Scope};
-use crate::net::http::Limits;
 use crate::store::row::{PortalPatch, PortalRow, TokenPairRow};
 use crate::store::{Result, StoreError};
 
+use token::{place, renew};
+
+pub use lost::{find_again, lose, run_again};
+pub use token::sealed;
+
 /// A token is renewed when it is good for less than this, in milliseconds.
 const FRESH_MS: i64 = 30_000;
-
-/// The right to renew is held no longer than this, in milliseconds: longer than the call may take.
-const RENEWAL_MS: i64 = 40_000;
-
-/// Between two looks whether another process has renewed the pair, in milliseconds.
-const LOOK_MS: i64 = 200;
 
 /// Carries a call of the outbox out.
 pub async fn perform(
@@ -35,45 +35,115 @@ pub async fn perform(
     params: &Value,
     repeatable: bool,
 ) -> Answer {
+    if let Some(resting) = resting(app, portal, &[method]) {
+        return resting;
+    }
     match call(app, company, portal, method, params).await {
         Ok(Ok(_)) => Answer::done(),
-        Ok(Err(fault)) => fault.answer(repeatable, app.clock.now()),
-        Err(error) => {
-            tracing::error!(%error, "a portal could not be called");
-            Answer::Down { seen: "the store failed".to_owned() }
-        }
+        Ok(Err(fault)) => meet(app, company, portal, method, &fault, repeatable).await,
+        Err(error) => unreachable_store(&error),
     }
 }
 
 /// Tells a portal the statuses of several SMS in one batch.
 pub async fn push_statuses(app: &App, errands: &[Errand]) -> Vec<Answer> {
+    let where_to = errands.iter().find_map(|errand| match &errand.work {
+        Work::SmsStatus { portal, .. } => Some((errand.company, *portal)),
+        _ => None,
+    });
+    let Some((company, portal)) = where_to else { return vec![Answer::done(); errands.len()] };
+    if let Some(resting) = resting(app, portal, &["batch", sms::STATUS_METHOD]) {
+        return vec![resting; errands.len()];
+    }
+    let mut answers: Vec<Option<Answer>> = vec![None; errands.len()];
+    let mut skip = 0;
+    loop {
+        let open: Vec<usize> = (0..).zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(at, _)| at).collect();
+        let batch = statuses(open.iter().filter_map(|at| errands.get(*at)));
+        let tried = match call_from(app, company, portal, skip, "batch", &batch.params()).await {
+            Ok(tried) => tried,
+            Err(error) => return filled(answers, &unreachable_store(&error)),
+        };
+        let success = match tried.outcome {
+            Ok(success) => success,
+            Err(fault) => return filled(answers, &meet(app, company, portal, "batch", &fault, true).await),
+        };
+        for (at, part) in open.into_iter().zip(batch.read(&success.result)) {
+            let answer = match part {
+                Part::Done(_) => Some(Answer::done()),
+                // the message is somebody else's, and this user is no administrator any more: another one may do it
+                Part::Failed(Fault::NoRights { .. }) if tried.more => None,
+                Part::Failed(fault) => Some(meet(app, company, portal, sms::STATUS_METHOD, &fault, true).await),
+                Part::NotTried => Some(Answer::Busy { after_ms: 1000, scope: Scope::Lane }),
+            };
+            if let Some(slot) = answers.get_mut(at) {
+                *slot = answer;
+            }
+        }
+        if answers.iter().all(Option::is_some) {
+            return filled(answers, &Answer::done());
+        }
+        skip = tried.pair + 1;
+    }
+}
+
+fn statuses<'a>(errands: impl Iterator<Item = &'a Errand>) -> Batch {
     let mut batch = Batch::new();
-    let mut where_to = None;
     for errand in errands {
-        if let Work::SmsStatus { portal, code, message, status } = &errand.work {
-            where_to = Some((errand.company, *portal));
+        if let Work::SmsStatus { code, message, status, .. } = &errand.work {
             let params = json!({ "CODE": code, "MESSAGE_ID": message, "STATUS": status });
             // a batch is never larger than what the pump takes at once
             let _ = batch.push(sms::STATUS_METHOD, &params);
         }
     }
-    let Some((company, portal)) = where_to else { return vec![Answer::done(); errands.len()] };
+    batch
+}
+
+fn filled(answers: Vec<Option<Answer>>, rest: &Answer) -> Vec<Answer> {
+    answers.into_iter().map(|answer| answer.unwrap_or_else(|| rest.clone())).collect()
+}
+
+/// The answer for a method that rests; none where none of them does.
+fn resting(app: &App, portal: PortalId, methods: &[&str]) -> Option<Answer> {
     let now = app.clock.now();
-    match call(app, company, portal, "batch", &batch.params()).await {
-        Ok(Ok(success)) => {
-            let parts = batch.read(&success.result).into_iter().map(|part| match part {
-                Part::Done(_) => Answer::done(),
-                Part::Failed(fault) => fault.answer(true, now),
-                Part::NotTried => Answer::Busy { after_ms: 1000, scope: Scope::Lane },
-            });
-            parts.collect()
+    let until = methods.iter().filter_map(|method| app.resting.until(portal, method, now)).max()?;
+    Some(Fault::MethodResting { until: Some(until) }.answer(true, now))
+}
+
+/// What a fault means for more than its own errand: a method that rests, rests for all; a portal without a good token is
+/// lost.
+async fn meet(
+    app: &App,
+    company: CompanyId,
+    portal: PortalId,
+    method: &str,
+    fault: &Fault,
+    repeatable: bool,
+) -> Answer {
+    let now = app.clock.now();
+    let answer = fault.answer(repeatable, now);
+    match (fault, &answer) {
+        (Fault::MethodResting { .. }, Answer::Busy { after_ms, .. }) => {
+            let until = now.plus_ms(*after_ms);
+            tracing::warn!(portal = %portal, method, until = until.0, "a method of a portal used up its time and rests");
+            app.resting.rest(portal, method, until, now);
         }
-        Ok(Err(fault)) => vec![fault.answer(true, now); errands.len()],
-        Err(error) => {
-            tracing::error!(%error, "a portal could not be called");
-            vec![Answer::Down { seen: "the store failed".to_owned() }; errands.len()]
+        (Fault::Token { .. }, _) => {
+            if let Err(error) = lose(app, company, portal, &fault.to_string()).await {
+                return unreachable_store(&error);
+            }
         }
+        (Fault::Blocked | Fault::Unpaid { .. } | Fault::Gone, _) => {
+            tracing::error!(portal = %portal, error = %fault, "a portal lets nothing through; its calls wait");
+        }
+        _ => {}
     }
+    answer
+}
+
+fn unreachable_store(error: &StoreError) -> Answer {
+    tracing::error!(%error, "a portal could not be called");
+    Answer::Down { seen: "the store failed".to_owned() }
 }
 
 /// Calls a method with the best token there is; renews it where it must be, tries another administrator's where rights are
@@ -88,20 +158,47 @@ pub async fn call(
     method: &str,
     params: &Value,
 ) -> Result<Result<Success, Fault>> {
+    Ok(call_from(app, company, id, 0, method, params).await?.outcome)
+}
+
+/// What came of trying the tokens of a portal one after the other.
+struct Tried {
+    /// The place of the pair that was used last.
+    pair: usize,
+    /// Whether there are pairs behind it.
+    more: bool,
+    outcome: std::result::Result<Success, Fault>,
+}
+
+async fn call_from(
+    app: &App,
+    company: CompanyId,
+    id: PortalId,
+    skip: usize,
+    method: &str,
+    params: &Value,
+) -> Result<Tried> {
+    let failed = |fault| Tried { pair: 0, more: false, outcome: Err(fault) };
     let Some(mut portal) = app.store.read(move |conn| crate::on!(conn, portal::by_id(company, id))).await? else {
-        return Ok(Err(Fault::Gone));
+        return Ok(failed(Fault::Gone));
     };
-    if portal.state != "installed" {
-        return Ok(Err(Fault::Refused { code: "UNINSTALLED".to_owned(), text: String::new() }));
+    if portal.state == "uninstalled" {
+        return Ok(failed(Fault::Refused { code: "UNINSTALLED".to_owned(), text: String::new() }));
     }
-    let mut last = Fault::Token { code: "NO_TOKEN".to_owned() };
-    for pair in app.store.read(move |conn| crate::on!(conn, portal::tokens(id))).await? {
-        match call_with(app, &mut portal, pair, method, params).await? {
-            Err(fault @ (Fault::Token { .. } | Fault::NoRights { .. })) => last = fault,
-            other => return Ok(other),
+    let mut last = failed(Fault::Token { code: "NO_TOKEN".to_owned() });
+    let pairs = app.store.read(move |conn| crate::on!(conn, portal::tokens(id))).await?;
+    let count = pairs.len();
+    for (at, pair) in pairs.into_iter().enumerate().skip(skip) {
+        let outcome = call_with(app, &mut portal, pair, method, params).await?;
+        let again = matches!(outcome, Err(Fault::Token { .. } | Fault::NoRights { .. }));
+        // a token that the portal knows and that lacks rights says more than the next one, which it does not know
+        let says_less = matches!((&last.outcome, &outcome), (Err(Fault::NoRights { .. }), Err(Fault::Token { .. })));
+        last = Tried { pair: at, more: at + 1 < count, outcome: if says_less { last.outcome } else { outcome } };
+        if !again {
+            break;
         }
     }
-    Ok(Err(last))
+    Ok(last)
 }
 
 async fn call_with(
@@ -127,7 +224,7 @@ async fn call_with(
             access_token: access,
             member_id: portal.member_id.clone(),
         };
-        match client::call(&app.http, &target, method, params, Limits::CALL).await {
+        match client::call(&app.http, &target, method, params, app.http.limits()).await {
             Err(Fault::Token { .. }) if !renewed => {
                 pair = match renew(app, portal, pair).await? {
                     Ok(pair) => pair,
@@ -146,81 +243,6 @@ async fn call_with(
     }
 }
 
-/// Renews a pair: one process does it, the others wait for its result. A refused pair is read once more, since another
-/// process may have been faster, and is then given up.
-async fn renew(app: &App, portal: &PortalRow, pair: TokenPairRow) -> Result<Result<TokenPairRow, Fault>> {
-    let id: PortalId = portal.id.parse().map_err(|_| unreadable("portals"))?;
-    let owner = uuid::Uuid::now_v7().simple().to_string();
-    let began = app.clock.tick();
-    loop {
-        let now = app.clock.now();
-        let (user, version, name) = (pair.user_id.clone(), pair.version, owner.clone());
-        let leased = app
-            .store
-            .write(move |conn| {
-                crate::on!(conn, portal::lease_tokens(id, &user, version, &name, now.0, now.plus_ms(RENEWAL_MS).0))
-            })
-            .await?;
-        if leased {
-            return exchange(app, portal, id, pair).await;
-        }
-        let user = pair.user_id.clone();
-        let pairs = app.store.read(move |conn| crate::on!(conn, portal::tokens(id))).await?;
-        match pairs.into_iter().find(|other| other.user_id == user) {
-            Some(other) if other.version != pair.version => return Ok(Ok(other)),
-            Some(_) if app.clock.tick().since_ms(began) < RENEWAL_MS => {
-                app.clock.sleep_until(app.clock.tick().plus_ms(LOOK_MS)).await;
-            }
-            _ => return Ok(Err(Fault::Token { code: "expired_token".to_owned() })),
-        }
-    }
-}
-
-async fn exchange(
-    app: &App,
-    portal: &PortalRow,
-    id: PortalId,
-    pair: TokenPairRow,
-) -> Result<Result<TokenPairRow, Fault>> {
-    let refresh = credentials::open(app, "portal_tokens", &place(&pair), &pair.refresh_token)?;
-    let asked = match auth_server(app, &portal.server_endpoint) {
-        Ok(server) => oauth::refresh(&app.http, &keys(app), &server, &refresh).await,
-        Err(error) => Err(error),
-    };
-    let (user, version) = (pair.user_id.clone(), pair.version);
-    let tokens = match asked {
-        Ok(tokens) if tokens.member_id == portal.member_id => tokens,
-        outcome => {
-            let error = outcome.err().unwrap_or(OauthError::GrantGone);
-            tracing::warn!(%error, portal = portal.id, "a token could not be renewed");
-            let dead = matches!(error, OauthError::GrantGone);
-            app.store.write(move |conn| crate::on!(conn, portal::drop_lease(id, &user, version, dead))).await?;
-            return Ok(Err(fault_of(error)));
-        }
-    };
-    let fresh = sealed(app, pair, &tokens.access_token, &tokens.refresh_token, tokens.expires_in_s);
-    let row = fresh.clone();
-    // the new pair is kept before it is used: a crash in between would lose the only good refresh token
-    app.store
-        .write(move |conn| {
-            crate::on!(
-                conn,
-                portal::renew_tokens(id, &row.user_id, version, &row.access_token, &row.refresh_token, row.expires_at)
-            )
-        })
-        .await?;
-    Ok(Ok(TokenPairRow { version: version + 1, ..fresh }))
-}
-
-fn fault_of(error: OauthError) -> Fault {
-    match error {
-        OauthError::NotReached(seen) | OauthError::Unsure(seen) => Fault::NotReached(seen),
-        OauthError::Unpaid => Fault::Unpaid { text: "the application is not paid".to_owned() },
-        OauthError::Gone(_) => Fault::Gone,
-        other => Fault::Token { code: other.to_string() },
-    }
-}
-
 /// Goes along with a portal that moved, once a call at the new address has shown that it is the same portal.
 async fn follow(app: &App, portal: &mut PortalRow, target: &Portal, method: &str, location: &str) -> Result<bool> {
     let Some(endpoint) = client::moved_endpoint(target, method, location) else { return Ok(false) };
@@ -232,7 +254,7 @@ async fn follow(app: &App, portal: &mut PortalRow, target: &Portal, method: &str
         Ok(info) => info.member_id == portal.member_id && info.client_endpoint == endpoint,
         Err(_) => false,
     };
-    if !same || client::call(&app.http, &there, "app.info", &json!({}), Limits::CALL).await.is_err() {
+    if !same || client::call(&app.http, &there, "app.info", &json!({}), app.http.limits()).await.is_err() {
         return Ok(false);
     }
     let domain = url::Url::parse(&endpoint).ok().and_then(|url| url.host_str().map(str::to_owned));
@@ -245,29 +267,6 @@ async fn follow(app: &App, portal: &mut PortalRow, target: &Portal, method: &str
     app.known.forget();
     portal.client_endpoint = endpoint;
     Ok(true)
-}
-
-/// A token pair with new tokens, sealed.
-#[must_use]
-pub fn sealed(
-    app: &App,
-    pair: TokenPairRow,
-    access: &SecretString,
-    refresh: &SecretString,
-    expires_in_s: i64,
-) -> TokenPairRow {
-    let at = place(&pair);
-    TokenPairRow {
-        access_token: credentials::seal(app, "portal_tokens", &at, access),
-        refresh_token: credentials::seal_some(app, "portal_tokens", &at, Some(refresh)),
-        expires_at: app.clock.now().plus_ms(expires_in_s.saturating_mul(1000)).0,
-        dead: refresh.expose_secret().is_empty(),
-        ..pair
-    }
-}
-
-fn place(pair: &TokenPairRow) -> String {
-    format!("{}:{}", pair.portal, pair.user_id)
 }
 
 /// The authorization server of an installation, where it is one that may get our secret.

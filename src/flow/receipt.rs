@@ -44,6 +44,41 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
     tell::tell_later(app, conn, company, &value("messages", &message.origin)?, &verdict, now)
 }
 
+/// Applies receipts that were faster than the vendor's answer to our call.
+///
+/// # Errors
+/// Those of the database.
+pub fn apply_early(
+    app: &App,
+    conn: &mut Conn,
+    channel: ChannelId,
+    vendor_ids: &[String],
+    now: Moment,
+) -> Result<Vec<NewErrand>> {
+    let mut new = Vec::new();
+    if vendor_ids.is_empty() {
+        return Ok(new);
+    }
+    for early in crate::on!(conn, message::take_receipts(channel, vendor_ids))? {
+        let early: Receipt = value("early_receipts", &early)?;
+        new.extend(apply(app, conn, channel, &early, now)?);
+    }
+    Ok(new)
+}
+
+/// Applies kept receipts whose message has been entered at the same moment: on PostgreSQL neither transaction sees the other.
+///
+/// # Errors
+/// Those of the database.
+pub fn apply_overlooked(app: &App, conn: &mut Conn, found: &[(String, String)], now: Moment) -> Result<Vec<NewErrand>> {
+    let mut new = Vec::new();
+    for (channel, vendor_id) in found {
+        let Ok(channel) = channel.parse() else { continue };
+        new.extend(apply_early(app, conn, channel, std::slice::from_ref(vendor_id), now)?);
+    }
+    Ok(new)
+}
+
 /// By the vendor's id; by our own key where the vendor gives it back and the answer to our call was never seen.
 fn find(conn: &mut Conn, channel: ChannelId, receipt: &Receipt) -> Result<Option<MessageRow>> {
     if let Some(found) = crate::on!(conn, message::by_vendor_id(channel, &receipt.vendor_id))? {

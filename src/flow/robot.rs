@@ -29,11 +29,13 @@ pub fn work(app: &App, conn: &mut Conn, portal: &PortalRow, form: &Value, at: Mo
         Ok(call) => call,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    if call.code != robot::CODE {
-        return Ok(Err(format!("there is no robot with the code {}", call.code)));
-    }
     let Ok(company) = portal.company.parse() else { return Ok(Err("the portal has no company".to_owned())) };
-    let request = SendRequest::read(&call.properties, &app.config.region);
+    let request = if call.code == robot::CODE {
+        SendRequest::read(&call.properties, &app.config.region)
+    } else {
+        tracing::warn!(code = call.code, "a robot was called that is none of ours");
+        Err(NotRead::unknown_robot(&call.code))
+    };
     let plan = match &request {
         Ok(request) => plan(app, conn, company, request, at)?,
         Err(refused) => Plan::refused(refused),
@@ -194,7 +196,7 @@ fn promise(
         document_id: call.document.clone(),
         waits: call.waits,
         exact: request.is_some_and(|request| request.async_result) || plan.mode == Mode::First,
-        comments: request.is_some_and(|request| request.card_comment),
+        comments: SendRequest::wants_comment(&call.properties),
         mode: if plan.mode == Mode::First { "first" } else { "all" }.to_owned(),
         plan: if rest.is_empty() { None } else { Some(text(&rest)?) },
         state: 0,

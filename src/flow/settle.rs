@@ -6,13 +6,13 @@ use crate::flow::receipt;
 use crate::flow::tell::{self, Verdict};
 use crate::model::errand::{Errand, NewErrand, Work};
 use crate::model::id::ChannelId;
-use crate::model::message::{Outgoing, Receipt};
+use crate::model::message::Outgoing;
 use crate::model::moment::Moment;
 use crate::model::result::Code;
 use crate::model::status::Status;
 use crate::model::vendor::Answer;
 use crate::store::outbox::{self, Accepted};
-use crate::store::row::{MessageRow, text, value};
+use crate::store::row::{MessageRow, text};
 use crate::store::{Conn, Result};
 
 /// An errand that is over.
@@ -43,7 +43,7 @@ pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Res
         let verdict = verdict(entry.answer);
         new.extend(tell::tell(app, conn, entry.errand, &verdict, now)?);
         if let (Work::Send { channel, .. }, Answer::Done { vendor_ids, .. }) = (&entry.errand.work, entry.answer) {
-            new.extend(early_receipts(app, conn, *channel, vendor_ids, now)?);
+            new.extend(receipt::apply_early(app, conn, *channel, vendor_ids, now)?);
         }
         note(entry);
     }
@@ -92,25 +92,6 @@ fn history(entry: &Over<'_>, channel: ChannelId, id: &str, outgoing: &Outgoing, 
         delivered_at: None,
         viewed_at: None,
     })
-}
-
-/// Receipts that were faster than the vendor's answer to our call.
-fn early_receipts(
-    app: &App,
-    conn: &mut Conn,
-    channel: ChannelId,
-    vendor_ids: &[String],
-    now: Moment,
-) -> Result<Vec<NewErrand>> {
-    let mut new = Vec::new();
-    if vendor_ids.is_empty() {
-        return Ok(new);
-    }
-    for early in crate::on!(conn, message::take_receipts(channel, vendor_ids))? {
-        let early: Receipt = value("early_receipts", &early)?;
-        new.extend(receipt::apply(app, conn, channel, &early, now)?);
-    }
-    Ok(new)
 }
 
 /// A call for a portal that will never work is worth a line: nobody else hears of it.

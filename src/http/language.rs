@@ -5,8 +5,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap};
 use actix_web::middleware::Next;
+use actix_web::web;
 
 use super::error::ApiError;
+use crate::app::App;
 
 /// A language that we speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub(super) async fn speak(
     let language = Language::of(request.headers());
     let response = next.call(request).await?;
     let status = response.status();
+    let app = response.request().app_data::<web::Data<App>>();
+    let limit = app.map_or(0, |app| app.config.server.request_limit_mb << 20);
     let told = match response.response().error() {
         Some(error) => match error.as_error::<ApiError>() {
             Some(ApiError::Inner(reason)) => {
@@ -52,7 +56,7 @@ pub(super) async fn speak(
                 Some(ApiError::Inner(String::new()).tell(language))
             }
             Some(error) => Some(error.tell(language)),
-            None => Some(of_status(status, &error.to_string()).tell(language)),
+            None => Some(of_status(status, &error.to_string(), limit).tell(language)),
         },
         None if status == StatusCode::METHOD_NOT_ALLOWED => Some(ApiError::NoMethod.tell(language)),
         None => None,
@@ -64,14 +68,9 @@ pub(super) async fn speak(
     })
 }
 
-fn of_status(status: StatusCode, seen: &str) -> ApiError {
+fn of_status(status: StatusCode, seen: &str, limit: usize) -> ApiError {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::Bad {
-            field: String::new(),
-            code: "too_large",
-            ru: "Слишком большое тело запроса".to_owned(),
-            en: "The body is too large".to_owned(),
-        },
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge(limit),
         StatusCode::NOT_FOUND => ApiError::NotFound,
         status if status.is_client_error() => ApiError::Unreadable(seen.to_owned()),
         _ => ApiError::Inner(String::new()),

@@ -47,7 +47,7 @@ pub(super) async fn list_lines(app: web::Data<App>, signed: Signed) -> Told {
 
 /// Makes a line.
 pub(super) async fn create_line(app: web::Data<App>, admin: Admin, input: web::Json<LineIn>) -> Told {
-    let (input, company, now) = (input.into_inner(), admin.0.company, app.clock.now());
+    let (input, company) = (input.into_inner(), admin.0.company);
     let plan = input.plan.unwrap_or_else(|| "paid".to_owned());
     if !["demo", "paid"].contains(&plan.as_str()) {
         return Err(ApiError::bad("plan", "Тариф — demo или paid", "The plan is demo or paid"));
@@ -58,7 +58,7 @@ pub(super) async fn create_line(app: web::Data<App>, admin: Admin, input: web::J
         expires_at: Moment(input.expires_at.unwrap_or(NEVER)),
         hours: input.hours.map(hours).transpose()?,
     };
-    let id = app.store.write(move |conn| crate::on!(conn, line::create(company, &new, now.0))).await?;
+    let id = line::create(&app, company, new).await?;
     Ok(HttpResponse::Created().json(json!({"id": id})))
 }
 

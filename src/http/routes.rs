@@ -10,7 +10,7 @@
 use actix_web::web::{ServiceConfig, delete, get, patch, post, resource, scope};
 
 use super::hook::{bitrix24, messenger};
-use super::{channel, health, line, mailing, measure, message, page, queue, session};
+use super::{channel, health, line, mailing, measure, message, page, portal, queue, session};
 
 /// Tells the server its addresses.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -47,6 +47,7 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/channels").route(get().to(channel::list_channels))) // user
         .service(resource("/channels/{id}").route(get().to(channel::show_channel)).route(patch().to(channel::set_pace))) // user, admin
         .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
+        .service(resource("/portals").route(get().to(portal::list_portals))) // user
         .service(resource("/queue").route(get().to(queue::show_queue))) // user
         .service(resource("/lanes/{id}/pause").route(post().to(queue::pause_lane))) // admin
         .service(resource("/lanes/{id}/resume").route(post().to(queue::resume_lane))) // admin

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{answer, mailing};
+use crate::flow::{answer, mailing, receipt};
 use crate::model::moment::Tick;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -16,6 +16,9 @@ const ROUND_MS: i64 = 500;
 
 /// Between two rounds of forgetting, in milliseconds.
 const FORGET_MS: i64 = 60_000;
+
+/// So many messages are forgotten in one round.
+const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
 /// So many of a kind are worked in one transaction.
 const AT_ONCE: i64 = 200;
@@ -38,6 +41,7 @@ async fn round(app: &App, forget_at: &mut Tick) -> Result<()> {
     app.bell.accepted(give_answers(app).await?);
     app.bell.accepted(end_expired(app).await?);
     app.bell.accepted(end_stopped(app).await?);
+    app.bell.accepted(apply_receipts(app).await?);
     if app.clock.tick() >= *forget_at {
         *forget_at = app.clock.tick().plus_ms(FORGET_MS);
         forget(app).await?;
@@ -97,10 +101,27 @@ async fn end_stopped(app: &App) -> Result<Vec<Accepted>> {
     Ok(all)
 }
 
+/// Applies receipts that came in the same moment as the answer to the call that they speak of.
+async fn apply_receipts(app: &App) -> Result<Vec<Accepted>> {
+    let found = app.store.read(|conn| crate::on!(conn, message::overlooked_receipts(AT_ONCE))).await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (now, inner) = (app.clock.now(), app.clone());
+    app.store
+        .write(move |conn| {
+            let new = receipt::apply_overlooked(&inner, conn, &found, now)?;
+            Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
+        })
+        .await
+}
+
 async fn forget(app: &App) -> Result<()> {
     let now = app.clock.now();
     let days = |days: i64| now.plus_ms(-days.saturating_mul(24 * 3_600_000)).0;
     let (hooks, keys) = (days(app.config.keep.hooks_days), days(app.config.keep.keys_days));
+    // none is for ever
+    let messages = Some(app.config.keep.messages_days).filter(|days| *days > 0).map(days);
     let minutes_ago = now.plus_ms(-30 * 60_000).0;
     app.store
         .write(move |conn| {
@@ -109,6 +130,9 @@ async fn forget(app: &App) -> Result<()> {
             crate::on!(conn, errand::forget_keys(keys))?;
             crate::on!(conn, answer::forget(hooks))?;
             crate::on!(conn, message::forget_receipts(minutes_ago))?;
+            if let Some(before) = messages {
+                crate::on!(conn, message::forget(before, FORGOTTEN_AT_ONCE))?;
+            }
             Ok(())
         })
         .await

@@ -102,8 +102,12 @@ pub fn table_markdown() -> String {
 const INTRODUCTION: &str = "\
 # Коды результатов (Result codes)
 
-Страница создаётся из кода программы: правьте `src/model/result.rs`, не её.
-This page is made from the program: change `src/model/result.rs`, not the page.
+Страница создаётся из кода программы: правьте `src/model/result.rs`, не её, и запустите команду.
+This page is made from the program: change `src/model/result.rs`, not the page, and run the command.
+
+```
+UPDATE_DOCS=1 cargo test --locked --test it the_published_table_of_codes
+```
 
 ## Формат (Format)
 

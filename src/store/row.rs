@@ -122,7 +122,7 @@ pub struct PortalRow {
     pub server_endpoint: String,
     /// The sealed proof of origin.
     pub application_token: String,
-    /// Its state.
+    /// Its state: `installed`, `lost` (no token of it is good), or `uninstalled`.
     pub state: String,
     /// Its lane.
     pub lane: i64,
@@ -130,7 +130,7 @@ pub struct PortalRow {
     pub hook_key: String,
     /// Where its robots post to, as they were registered.
     pub robot_url: Option<String>,
-    /// When the last event came.
+    /// The moment of the newest word about its installation: an older one that comes later is left aside.
     pub event_at: Option<i64>,
     /// When it was made.
     pub created_at: i64,
@@ -161,6 +161,25 @@ pub struct TokenPairRow {
     pub lease_until: i64,
     /// Whether it was refused for good.
     pub dead: bool,
+}
+
+impl TokenPairRow {
+    /// A pair of an employee without its tokens yet.
+    #[must_use]
+    pub fn of(portal: &str, user_id: &str, is_admin: bool) -> Self {
+        Self {
+            portal: portal.to_owned(),
+            user_id: user_id.to_owned(),
+            is_admin,
+            access_token: String::new(),
+            refresh_token: String::new(),
+            expires_at: 0,
+            version: 0,
+            lease_owner: None,
+            lease_until: 0,
+            dead: false,
+        }
+    }
 }
 
 /// What a robot was promised.
@@ -343,6 +362,8 @@ pub struct PortalPatch {
     pub state: Option<String>,
     /// Where its robots post to.
     pub robot_url: Option<String>,
+    /// The moment of the newest word about its installation.
+    pub event_at: Option<i64>,
 }
 
 /// A delivery that came in.

@@ -3,6 +3,7 @@
 mod layers;
 mod migrations;
 mod source;
+mod texts;
 
 use std::path::Path;
 

@@ -1,6 +1,12 @@
 //! The main job end to end, over real sockets: a CRM request becomes one paced message, and its result comes back.
 
+mod fields;
+mod install;
+mod limits;
+mod sms;
 mod stage;
+mod strangers;
+mod tokens;
 
 use serde_json::json;
 

@@ -18,6 +18,12 @@ use subtle::ConstantTimeEq as _;
 use crate::model::moment::Moment;
 use crate::model::php_form::{FieldError, Fields};
 
+/// The longest id of a portal, in bytes; really it has 32.
+pub const MEMBER_LIMIT: usize = 64;
+
+/// The longest code or id of a message, in bytes; really it has 32.
+const CODE_LIMIT: usize = 128;
+
 /// The `auth` of a delivery. Tokens are there only when an employee stands behind the action.
 #[derive(Debug, Clone)]
 pub struct Auth {
@@ -137,7 +143,7 @@ impl Auth {
         let lives_s = auth.number("expires_in")?;
         let lived_at = read_ts(delivery)?.zip(lives_s).map(|(ts, lives_s)| ts.plus_ms(lives_s.saturating_mul(1000)));
         Ok(Self {
-            member_id: auth.need_text("member_id")?.into_owned(),
+            member_id: auth.need_id("member_id", MEMBER_LIMIT)?.into_owned(),
             domain: text("domain")?,
             client_endpoint: text("client_endpoint")?,
             server_endpoint: text("server_endpoint")?,

@@ -129,6 +129,8 @@ impl Fault {
             "access_denied" if status == Some(401) || text.contains("commercial plan") => Self::Unpaid { text },
             "access_denied" | "invalid_credentials" | "user_access_error" => Self::NoRights { code, text },
             "method_confirm_waiting" => Self::NeedsConsent,
+            // some portals say it with 401, and it is no word about the token
+            "method_confirm_denied" => Self::Refused { code, text },
             "portal_deleted" => Self::Gone,
             "internal_server_error" | "error_unexpected_answer" => Self::Unsure(code),
             _ => match status {

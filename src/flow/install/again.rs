@@ -20,7 +20,7 @@ pub async fn put_again(app: &App) -> Result<Vec<(String, std::result::Result<usi
     for (id, _) in app.store.read(|conn| crate::on!(conn, company::all())).await? {
         let Ok(company) = id.parse::<CompanyId>() else { continue };
         let rows = app.store.read(move |conn| crate::on!(conn, portal::of_company(company))).await?;
-        for row in rows.into_iter().filter(|row| row.state == "installed") {
+        for row in rows.into_iter().filter(|row| row.state != "uninstalled") {
             let outcome = put(app, company, &row).await?;
             done.push((row.domain, outcome));
         }

@@ -8,6 +8,7 @@ use sha2::Digest as _;
 
 use crate::app::App;
 use crate::crm::bitrix24::event::{self, Page, RobotCall, SmsCall};
+use crate::flow;
 use crate::flow::install::{self, InstallError, Installed};
 use crate::flow::intake::{self, IntakeError};
 use crate::model::php_form;
@@ -34,18 +35,18 @@ pub async fn event(app: web::Data<App>, body: web::Bytes) -> HttpResponse {
 
 /// `POST /bitrix24/install`: the installer's page, or the event of an installation without a page.
 pub async fn install(app: web::Data<App>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
-    match php_form::decode(&body) {
+    match decode(&body) {
         Ok(form) if form.get("event").is_some() => answer(take_event(&app, &body).await),
         Ok(form) => show(&app, request.query_string(), &form, true).await,
-        Err(error) => HttpResponse::BadRequest().body(error.to_string()),
+        Err(error) => super::not_taken(&error),
     }
 }
 
 /// `POST /bitrix24/app`: the page of the application.
 pub async fn app_page(app: web::Data<App>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
-    match php_form::decode(&body) {
+    match decode(&body) {
         Ok(form) => show(&app, request.query_string(), &form, false).await,
-        Err(error) => HttpResponse::BadRequest().body(error.to_string()),
+        Err(error) => super::not_taken(&error),
     }
 }
 
@@ -61,6 +62,9 @@ async fn take_robot(app: &App, body: &[u8]) -> Result<(), IntakeError> {
     let call = RobotCall::read(&form).map_err(|error| unreadable(&error))?;
     let portal = intake::portal(app, &call.auth, None).await?;
     intake::write_portal(app, "b24_robot", &portal, &format!("robot:{}", call.event_token), &form).await?;
+    if portal.state == "lost" {
+        flow::portal::find_again(app, &portal, &call.auth).await?;
+    }
     Ok(())
 }
 
@@ -86,7 +90,7 @@ async fn take_event(app: &App, body: &[u8]) -> Result<(), IntakeError> {
 }
 
 async fn show(app: &App, query: &str, form: &Value, installing: bool) -> HttpResponse {
-    let page = php_form::decode(query.as_bytes())
+    let page = decode(query.as_bytes())
         .map_err(|error| error.to_string())
         .and_then(|query| Page::read(&query, form).map_err(|error| error.to_string()));
     let page = match page {
@@ -118,8 +122,7 @@ fn render(page: &Page, installing: bool, outcome: &Result<Installed, InstallErro
         // the frame shows a page only with 200; what else is wrong stands on it
         Ok(_) | Err(_) => actix_web::http::StatusCode::OK,
     };
-    let ancestors =
-        url::Url::parse(&endpoint).map_or_else(|_| "'none'".to_owned(), |url| url.origin().ascii_serialization());
+    let ancestors = ancestors(&endpoint, &page.domain);
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}' {LIBRARY}; connect-src 'self'; \
          frame-ancestors {ancestors}; base-uri 'none'; form-action 'none'"
@@ -131,6 +134,14 @@ fn render(page: &Page, installing: bool, outcome: &Result<Installed, InstallErro
             tracing::error!(%error, "the page of a portal cannot be rendered");
             "Switchboard".to_owned()
         }))
+}
+
+/// Who may frame the page: the portal. A refusal names nothing but itself, so it may be shown by whoever says that he is the
+/// portal; otherwise its administrator would see an empty frame.
+fn ancestors(endpoint: &str, domain: &str) -> String {
+    let url = url::Url::parse(endpoint).or_else(|_| url::Url::parse(&format!("https://{domain}/")));
+    let origin = url.ok().filter(|url| url.host().is_some() && url.username().is_empty());
+    origin.map_or_else(|| "'none'".to_owned(), |url| url.origin().ascii_serialization())
 }
 
 /// What to do, for the person who installs.
@@ -167,7 +178,7 @@ fn trouble(error: &InstallError, russian: bool) -> String {
 }
 
 fn decode(body: &[u8]) -> Result<Value, IntakeError> {
-    php_form::decode(body).map_err(|error| IntakeError::Unreadable(error.to_string()))
+    php_form::decode(body).map(php_form::without_zeros).map_err(|error| IntakeError::Unreadable(error.to_string()))
 }
 
 fn unreadable(error: &php_form::FieldError) -> IntakeError {

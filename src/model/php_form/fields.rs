@@ -20,6 +20,9 @@ pub enum Problem {
     /// A map was expected.
     #[error("is not a map")]
     NotMap,
+    /// It is longer than any vendor writes it.
+    #[error("is too long")]
+    TooLong,
 }
 
 /// A field that could not be read. It never holds the value, which may be a secret.
@@ -73,6 +76,16 @@ impl<'a> Fields<'a> {
     /// Where it is missing or no text.
     pub fn need_text(&self, name: &str) -> Result<Cow<'a, str>, FieldError> {
         self.text(name)?.ok_or_else(|| self.error(name, Problem::Missing))
+    }
+
+    /// A text that must be there and that people never write: an id, a code. It is looked up and indexed, so its length
+    /// has a limit.
+    ///
+    /// # Errors
+    /// Where it is missing, no text, or longer than `most` bytes.
+    pub fn need_id(&self, name: &str, most: usize) -> Result<Cow<'a, str>, FieldError> {
+        let text = self.need_text(name)?;
+        if text.len() > most { Err(self.error(name, Problem::TooLong)) } else { Ok(text) }
     }
 
     /// A whole number, written as a number or as a string; none where it is not there or empty.

@@ -154,6 +154,14 @@ pub fn unended(conn: &mut Connection, limit: i64) -> Result<Vec<MailingRow>> {
         .load(conn)?)
 }
 
+/// The letters of a portal that are not over.
+pub fn open_of_portal(conn: &mut Connection, portal: &str) -> Result<Vec<MailingRow>> {
+    Ok(mailings::table
+        .filter(mailings::portal.eq(portal).and(mailings::state.eq_any(["running", "paused"])))
+        .select(MailingRow::as_select())
+        .load(conn)?)
+}
+
 /// How many rows of a mailing have each status.
 pub fn counts(conn: &mut Connection, mailing: &str) -> Result<Vec<(String, i64)>> {
     Ok(recipients::table

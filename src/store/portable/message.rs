@@ -82,6 +82,20 @@ pub fn advance(conn: &mut Connection, id: &str, from: i16, to: &Progress) -> Res
     Ok(diesel::update(row).set(to).execute(conn)? == 1)
 }
 
+/// Forgets messages that were accepted before a moment; at most `limit`, so that nobody waits long.
+pub fn forget(conn: &mut Connection, before: i64, limit: i64) -> Result<usize> {
+    // ids rise with time, so the oldest are found without a search
+    let ids: Vec<String> = messages::table
+        .order(messages::id)
+        .limit(limit)
+        .select((messages::id, messages::accepted_at))
+        .load::<(String, i64)>(conn)?
+        .into_iter()
+        .filter_map(|(id, accepted_at)| (accepted_at < before).then_some(id))
+        .collect();
+    Ok(diesel::delete(messages::table.filter(messages::id.eq_any(ids))).execute(conn)?)
+}
+
 /// Keeps a receipt whose message has not been entered yet.
 pub fn keep_receipt(conn: &mut Connection, channel: ChannelId, vendor_id: &str, receipt: &str, now: i64) -> Result<()> {
     diesel::insert_into(early_receipts::table)
@@ -100,6 +114,19 @@ pub fn take_receipts(conn: &mut Connection, channel: ChannelId, vendor_ids: &[St
     let early = early_receipts::table
         .filter(early_receipts::channel.eq(channel.to_string()).and(early_receipts::vendor_id.eq_any(vendor_ids)));
     Ok(diesel::delete(early).returning(early_receipts::receipt).get_results(conn)?)
+}
+
+/// Kept receipts whose message has been entered after all: the two transactions did not see each other. The channel and the
+/// vendor's id of each message.
+pub fn overlooked_receipts(conn: &mut Connection, limit: i64) -> Result<Vec<(String, String)>> {
+    let entered =
+        messages::channel.eq(early_receipts::channel).and(messages::vendor_id.eq(early_receipts::vendor_id.nullable()));
+    Ok(early_receipts::table
+        .inner_join(messages::table.on(entered))
+        .order(early_receipts::id)
+        .limit(limit)
+        .select((early_receipts::channel, early_receipts::vendor_id))
+        .load(conn)?)
 }
 
 /// Forgets receipts that nobody asked for.

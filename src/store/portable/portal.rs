@@ -6,7 +6,7 @@ use super::Connection;
 use crate::model::id::{CompanyId, LaneId, PortalId};
 use crate::store::Result;
 use crate::store::row::{PortalPatch, PortalRow, TokenPairRow};
-use crate::store::schema::{portal_tokens, portals};
+use crate::store::schema::{answer_entries, answers, hooks, portal_tokens, portals};
 
 /// Installs a portal.
 pub fn create(conn: &mut Connection, row: &PortalRow) -> Result<()> {
@@ -69,9 +69,20 @@ pub fn lane_of(conn: &mut Connection, company: CompanyId, id: PortalId) -> Resul
         .optional()?)
 }
 
-/// An event came: health watches when the last one did.
-pub fn heard(conn: &mut Connection, id: &str, now: i64) -> Result<()> {
-    diesel::update(portals::table.find(id)).set(portals::event_at.eq(now)).execute(conn)?;
+/// Whether an employee is known as an administrator, also where the pair is not good any more.
+pub fn is_admin(conn: &mut Connection, portal: &str, user_id: &str) -> Result<bool> {
+    let known = portal_tokens::table.find((portal, user_id)).select(portal_tokens::is_admin);
+    Ok(known.first(conn).optional()?.unwrap_or(false))
+}
+
+/// Removes what a portal left with us besides its messages: deliveries, and what its robots were promised.
+pub fn clean(conn: &mut Connection, row: &PortalRow) -> Result<()> {
+    let owners = [row.id.clone(), format!("member:{}", row.member_id)];
+    diesel::delete(hooks::table.filter(hooks::owner.eq_any(owners))).execute(conn)?;
+    let promised = answers::table.filter(answers::portal.eq(&row.id));
+    let of_promised = answer_entries::table.filter(answer_entries::answer.eq_any(promised.select(answers::id)));
+    diesel::delete(of_promised).execute(conn)?;
+    diesel::delete(promised).execute(conn)?;
     Ok(())
 }
 

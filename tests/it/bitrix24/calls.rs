@@ -272,3 +272,58 @@ async fn a_batch_of_fifty_goes_as_one_call_and_each_part_is_answered() {
     let sent = server.received_requests().await.unwrap()[0].body_json::<Value>().unwrap();
     assert_eq!(sent["cmd"]["c49"], "messageservice.message.status.update?MESSAGE_ID=49");
 }
+
+/// The rows of the contract's tables: HTTP statuses, codes, the text that belongs to a code, and what is to be done.
+fn stated_rows(columns: usize) -> Vec<(Vec<u16>, Vec<String>, String, String)> {
+    let page = String::from_utf8(super::bytes("error_table.md")).unwrap();
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let codes_at = columns - 3;
+        let codes = cells.get(codes_at).filter(|cell| cells.len() == columns && cell.starts_with('`'))?;
+        if *codes == "`error`" {
+            return None;
+        }
+        let statuses = cells[0].split('/').filter_map(|status| status.parse().ok()).collect();
+        let quoted = codes.split('"').nth(1).unwrap_or("text").to_owned();
+        let codes = codes.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        Some((statuses, codes, quoted, cells[columns - 1].to_owned()))
+    });
+    rows.collect()
+}
+
+#[tokio::test]
+async fn every_code_of_the_contract_does_what_the_contract_asks_for() {
+    let rows = stated_rows(4);
+    assert_eq!(rows.iter().map(|(_, codes, ..)| codes.len()).sum::<usize>(), 27, "{rows:?}");
+    for (statuses, codes, text, action) in rows {
+        for (status, code) in statuses.iter().flat_map(|status| codes.iter().map(move |code| (*status, code))) {
+            let fault = fault(status, json!({"error": code, "error_description": text})).await;
+            let fits = match action.as_str() {
+                action if action.starts_with("refresh") => matches!(fault, Fault::Token { .. }),
+                action if action.starts_with("pause portal") => matches!(fault, Fault::Unpaid { .. }),
+                action if action.starts_with("wait for") && code.ends_with("DENIED") => {
+                    matches!(fault, Fault::Refused { .. })
+                }
+                action if action.starts_with("wait for") => fault == Fault::NeedsConsent,
+                "try admin token" | "other user's token" => matches!(fault, Fault::NoRights { .. }),
+                action if action.starts_with("mark") => fault == Fault::Gone,
+                action if action.starts_with("after") => matches!(fault, Fault::MethodResting { .. }),
+                action if action.starts_with("backoff;") => matches!(fault, Fault::Unsure(_)),
+                action if action.starts_with("backoff from") => fault == Fault::TooFast,
+                action if action.starts_with("stop portal") => fault == Fault::Blocked,
+                action if action.starts_with("no") => matches!(fault, Fault::Refused { .. }),
+                other => panic!("nobody has said how «{other}» is tested"),
+            };
+            assert!(fits, "{status} {code} «{action}» became {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn the_contract_names_every_code_of_the_token_endpoint_that_the_tests_walk() {
+    let named: Vec<String> = stated_rows(3).into_iter().flat_map(|(_, codes, ..)| codes).collect();
+    assert_eq!(named.len(), 11, "{named:?}");
+    for code in named {
+        assert!(super::tokens::WALKED.contains(&code.as_str()), "{code} is not walked");
+    }
+}

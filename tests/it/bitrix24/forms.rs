@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
-use switchboard::model::php_form::decode;
+use switchboard::crm::bitrix24::event::{Page, RobotCall, SmsCall, read_event};
+use switchboard::crm::bitrix24::robot::SendRequest;
+use switchboard::model::php_form::{decode, without_zeros};
 
 use super::{bytes, json, names};
 
@@ -71,4 +73,90 @@ fn ask_php(forms: &[String]) -> Option<Vec<Value>> {
     writer.join().unwrap();
     assert!(output.status.success());
     Some(String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// Everything that reads what a portal posts.
+fn read_all(form: &Value) {
+    let _ = read_event(form);
+    let _ = SmsCall::read(form);
+    let _ = Page::read(form, form);
+    let _ = SendRequest::read(form, "RU");
+    if let Ok(call) = RobotCall::read(form) {
+        let _ = call.waits_until(switchboard::model::moment::Moment(i64::MAX));
+        let _ = SendRequest::read(&call.properties, "RU");
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    const NAMES: [&str; 24] = [
+        "event",
+        "data",
+        "ts",
+        "auth",
+        "member_id",
+        "application_token",
+        "expires_in",
+        "user_id",
+        "scope",
+        "code",
+        "workflow_id",
+        "event_token",
+        "document_id",
+        "properties",
+        "timeout_duration",
+        "message_id",
+        "message_to",
+        "message_body",
+        "bindings",
+        "OWNER_ID",
+        "phones",
+        "message",
+        "line_id",
+        "0",
+    ];
+    let leaf = prop_oneof![
+        any::<String>().prop_map(Value::String),
+        "[0-9;,@+ \u{0}-]{0,30}".prop_map(Value::String),
+        any::<i64>().prop_map(|number| Value::String(number.to_string())),
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 64, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec((proptest::sample::select(&NAMES[..]), inner.clone()), 0..8).prop_map(|pairs| {
+                Value::Object(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+            }),
+            proptest::collection::vec(inner, 0..4).prop_map(Value::Array),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_form_makes_a_reader_panic(form in any_value()) {
+        read_all(&form);
+    }
+
+    #[test]
+    fn a_spoiled_delivery_is_read_or_refused(
+        which in any::<proptest::sample::Index>(),
+        spoils in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>(), 0u8..3), 1..12),
+    ) {
+        let names = names("", ".form");
+        let mut body = bytes(&names[which.index(names.len())]);
+        for (at, byte, how) in spoils {
+            let at = at.index(body.len());
+            match how {
+                0 => body[at] = byte,
+                1 => body.insert(at, byte),
+                _ => body.truncate(at.max(1)),
+            }
+        }
+        if let Ok(form) = decode(&body).map(without_zeros) {
+            read_all(&form);
+            prop_assert!(!form.to_string().contains("\\u0000"));
+        }
+    }
 }

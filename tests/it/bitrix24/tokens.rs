@@ -8,6 +8,21 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{http, json as fixture};
 
+/// The codes that the tests below walk.
+pub(super) const WALKED: [&str; 11] = [
+    "invalid_grant",
+    "invalid_client",
+    "PAYMENT_REQUIRED",
+    "invalid_request",
+    "wrong_client",
+    "insufficient_scope",
+    "invalid_scope",
+    "NOT_INSTALLED",
+    "APPLICATION_NOT_FOUND",
+    "PORTAL_DELETED",
+    "authorization_error",
+];
+
 fn keys() -> AppKeys {
     AppKeys { client_id: "local.0".into(), client_secret: "the-secret".into() }
 }
@@ -78,6 +93,22 @@ async fn every_refusal_says_what_to_do_whatever_its_http_status() {
         ("authorization_error", OauthError::Gone("authorization_error".into())),
     ] {
         assert_eq!(refresh_with(400, json!({"error": code})).await.unwrap_err(), expected);
+    }
+}
+
+#[tokio::test]
+async fn every_code_of_the_contract_is_told_apart() {
+    for code in WALKED {
+        let error = refresh_with(400, json!({"error": code})).await.unwrap_err();
+        let fits = match code {
+            "invalid_grant" => error == OauthError::GrantGone,
+            "invalid_client" | "wrong_client" => error == OauthError::WrongKeys,
+            "PAYMENT_REQUIRED" => error == OauthError::Unpaid,
+            "invalid_request" => matches!(error, OauthError::Malformed(_)),
+            "insufficient_scope" | "invalid_scope" => error == OauthError::Scopes,
+            _ => error == OauthError::Gone(code.into()),
+        };
+        assert!(fits, "{code} became {error:?}");
     }
 }
 

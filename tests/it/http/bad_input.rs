@@ -39,7 +39,7 @@ async fn whatever_is_posted_is_refused_with_a_sentence(database: &str) {
             refused(&format!("{what} at {path}"), &rig.send(request).await);
         }
     }
-    let too_large = rig.request("POST", "/api/v1/messages", &tenant.admin).body("x".repeat(3 << 20));
+    let too_large = rig.request("POST", "/api/v1/messages", &tenant.admin).body("x".repeat(5 << 20));
     assert_eq!(rig.send(too_large).await.status, 413);
     rig.server.stop().await;
 }

@@ -9,13 +9,15 @@ use serde_json::{Value, json};
 use switchboard::config::{Config, Sources};
 use switchboard::flow::{channel, sign_in};
 use switchboard::model::clock::SystemClock;
+use switchboard::model::errand::Errand;
 use switchboard::model::id::{CompanyId, LineId, UserId};
 use switchboard::model::message::Kind;
 use switchboard::model::moment::Moment;
 use switchboard::model::pace::Pace;
 use switchboard::sandbox;
 use switchboard::serve::{self, Role, Running};
-use switchboard::store::row::{NewLine, NewUser};
+use switchboard::store::outbox;
+use switchboard::store::row::{NewLine, NewUser, PortalRow};
 
 /// The gap between messages on this stage, in milliseconds: short, so that tests are.
 pub const GAP_MS: i64 = 300;
@@ -27,8 +29,9 @@ pub struct Stage {
     pub base: String,
     pub server: Running,
     pub line: LineId,
+    pub company: CompanyId,
+    pub address: String,
     sandbox: sandbox::Running,
-    address: String,
     token: String,
     client: reqwest::Client,
 }
@@ -36,6 +39,13 @@ pub struct Stage {
 impl Stage {
     /// Sets everything up on this database.
     pub async fn set(database: &str) -> Self {
+        let stage = Self::without_portal(database).await;
+        stage.install().await;
+        stage
+    }
+
+    /// The same before anybody has installed the application.
+    pub async fn without_portal(database: &str) -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
         let sandbox = sandbox::start(config).await.unwrap();
         let base = sandbox.base();
@@ -56,9 +66,9 @@ impl Stage {
         let line = line.await.unwrap();
         let client = reqwest::Client::new();
         let token = token(&server, company, &client, &address).await;
-        let stage = Self { base, server, line, sandbox, address, token, client };
+        let stage = Self { base, server, line, company, address, sandbox, token, client };
         stage.attach(company).await;
-        stage.install().await;
+        stage.make_portal().await;
         stage
     }
 
@@ -80,10 +90,7 @@ impl Stage {
         let waba = channels.await.unwrap().remove(0);
         let hook = channel::webhook_url(&self.server.app, &waba.hook_key);
         self.control("POST", "/_/waba/accounts/102290129340398", json!({ "webhook": hook, "subscribed": true })).await;
-        let pace = Pace::Gap { from_ms: GAP_MS, to_ms: GAP_MS, live_ms: 50 };
-        let (lane, store) = (waba.lane, &self.server.app.store);
-        store.write(move |conn| switchboard::on!(conn, lane::set_pace(company, lane, &pace, None))).await.unwrap();
-        self.server.app.bell.changed(lane);
+        self.set_pace(waba.lane).await;
         // every customer wrote first: the window of 24 hours is open
         for n in 0..CUSTOMERS {
             let say = json!({ "messenger": "waba", "text": "Добрый день" });
@@ -102,27 +109,42 @@ impl Stage {
         .await;
     }
 
-    async fn install(&self) {
+    async fn make_portal(&self) {
         let portal = json!({ "client_id": "local.switchboard", "client_secret": "portal-secret",
             "installer_url": format!("{}/bitrix24/install", self.address), "event_url": format!("{}/bitrix24/event", self.address) });
         self.control("POST", "/_/b24/demo", portal).await;
         self.control("POST", "/_/b24/demo/limits", json!({ "rate": 0 })).await;
-        let done = self.control("POST", "/_/b24/demo/install", json!({ "mode": "page", "finish": true })).await;
-        assert_eq!(done["page"]["status"], 200, "{done}");
-        let card = self.control("GET", "/_/b24/demo", Value::Null).await;
-        assert!(card.to_string().contains("switchboard_send"), "{card}");
         let deal = json!({ "id": 8061, "title": "Сделка", "name": "Иван", "phone": "+79990000001" });
         self.control("POST", "/_/b24/demo/deals", deal).await;
     }
 
+    /// An administrator installs the application by its page.
+    pub async fn install(&self) {
+        let done = self.control("POST", "/_/b24/demo/install", json!({ "mode": "page", "finish": true })).await;
+        assert_eq!(done["page"]["status"], 200, "{done}");
+        let card = self.control("GET", "/_/b24/demo", Value::Null).await;
+        assert!(card.to_string().contains("switchboard_send"), "{card}");
+    }
+
+    /// A second server on the same database, as another process would be; it serves no pages.
+    pub async fn another_server(&self, database: &str) -> Running {
+        let roles = [Role::Pump, Role::Feeder, Role::Keeper].into();
+        serve::start(settings(database, &self.base, 1), roles, Arc::new(SystemClock::new())).await.unwrap()
+    }
+
     /// Fires the robot on the deal; fields that are not given have their defaults.
     pub async fn fire(&self, properties: Value) -> Value {
+        self.fire_within(properties, 660).await
+    }
+
+    /// The same with the time-out of the step, in seconds; 0 waits without end.
+    pub async fn fire_within(&self, properties: Value, timeout_s: i64) -> Value {
         let mut all = json!({ "line_id": "", "channel": "auto", "recipients": "all", "queue": "messages", "async_result": "Y",
             "card_comment": "Y", "open_lines": "Y" });
         for (name, value) in properties.as_object().unwrap() {
             all[name] = value.clone();
         }
-        let call = json!({ "deal": 8061, "properties": all, "use_subscription": "Y", "timeout_s": 660 });
+        let call = json!({ "deal": 8061, "properties": all, "use_subscription": "Y", "timeout_s": timeout_s });
         self.control("POST", "/_/b24/demo/robots/switchboard_send/fire", call).await
     }
 
@@ -134,6 +156,104 @@ impl Stage {
             (!step["returned"].is_null() && step["returned"] != json!({})).then_some(step)
         })
         .await
+    }
+
+    /// The newest step of the deal, answered or not.
+    pub async fn step(&self) -> Value {
+        self.control("GET", "/_/b24/demo/steps?deal=8061", Value::Null).await["steps"][0].clone()
+    }
+
+    /// Fires the robot and waits for its answer: the step's results.
+    pub async fn answer_to(&self, properties: Value) -> Value {
+        let fired = self.fire(properties).await["steps"][0].clone();
+        let step = self.wait_for("the robot is answered", |stage| {
+            let fired = fired.clone();
+            async move {
+                let steps = stage.control("GET", "/_/b24/demo/steps?deal=8061", Value::Null).await;
+                let mut steps = steps["steps"].as_array().unwrap().clone();
+                steps.retain(|step| step["n"] == fired && step["state"] == "answered");
+                steps.pop()
+            }
+        });
+        step.await["returned"].clone()
+    }
+
+    /// What was written under the deal.
+    pub async fn comments(&self) -> Vec<String> {
+        let card = self.portal().await;
+        let deals = card["crm"]["deals"].as_array().unwrap();
+        let deal = deals.iter().find(|deal| deal["id"] == 8061).unwrap();
+        let comments = deal["comments"].as_array().unwrap();
+        comments.iter().map(|comment| comment["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The portal as the sandbox has it.
+    pub async fn portal(&self) -> Value {
+        self.control("GET", "/_/b24/demo", Value::Null).await
+    }
+
+    /// The portal as the server knows it.
+    pub async fn row(&self) -> Option<PortalRow> {
+        let company = self.company;
+        let rows = self.server.app.store.read(move |conn| switchboard::on!(conn, portal::of_company(company)));
+        let mut rows = rows.await.unwrap();
+        assert!(rows.len() < 2, "the same portal twice: {rows:?}");
+        rows.pop()
+    }
+
+    /// Waits until the server knows the portal in this state.
+    pub async fn wait_for_state(&self, state: &str) -> PortalRow {
+        self.wait_for(&format!("the portal is {state}"), |stage| async move {
+            stage.row().await.filter(|row| row.state == state)
+        })
+        .await
+    }
+
+    /// Changes a row directly, where the product has no way to.
+    pub async fn sql(&self, sql: &'static str) {
+        self.server.app.store.write(move |conn| conn.batch(sql)).await.unwrap();
+        self.server.app.known.forget();
+    }
+
+    /// The lane of the only channel, or of the portal.
+    pub async fn lane(&self, kind: &str) -> i64 {
+        let company = self.company;
+        let lanes = self.server.app.store.read(move |conn| switchboard::on!(conn, lane::of_company(company)));
+        lanes.await.unwrap().into_iter().find(|lane| lane.kind == kind).unwrap().id
+    }
+
+    /// The lane that was made last.
+    pub async fn newest_lane(&self) -> i64 {
+        let company = self.company;
+        let lanes = self.server.app.store.read(move |conn| switchboard::on!(conn, lane::of_company(company)));
+        lanes.await.unwrap().pop().unwrap().id
+    }
+
+    /// Gives a lane the pace of this stage.
+    pub async fn set_pace(&self, lane: i64) {
+        let pace = Pace::Gap { from_ms: GAP_MS, to_ms: GAP_MS, live_ms: 50 };
+        let (company, store) = (self.company, &self.server.app.store);
+        store.write(move |conn| switchboard::on!(conn, lane::set_pace(company, lane, &pace, None))).await.unwrap();
+        self.server.app.bell.changed(lane);
+    }
+
+    /// What waits in a lane.
+    pub async fn waiting(&self, lane: i64) -> Vec<Errand> {
+        let look = self.server.app.store.read(move |conn| outbox::look(conn, lane, 1000));
+        look.await.unwrap().into_iter().map(|(errand, ..)| errand).collect()
+    }
+
+    /// Posts a form to the server, as the portal's queue does.
+    pub async fn post(&self, path: &str, form: impl Into<reqwest::Body>) -> (u16, String) {
+        let request = self.client.post(format!("{}{path}", self.address)).body(form);
+        let reply = request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    }
+
+    /// The calls of a vendor's method, as the sandbox wrote them down.
+    pub async fn calls(&self, vendor: &str, method: &str) -> Vec<Value> {
+        let path = format!("/_/ledger?vendor={vendor}&method={method}&limit=10000");
+        self.control("GET", &path, Value::Null).await["entries"].as_array().unwrap().clone()
     }
 
     /// Sends a CRM-marketing letter to so many customers.
@@ -180,6 +300,15 @@ impl Stage {
             request = request.json(&body);
         }
         let reply = request.send().await.unwrap();
+        let (status, text) = (reply.status(), reply.text().await.unwrap());
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Asks the API of the server with a body.
+    pub async fn api_with(&self, method: &str, path: &str, body: Value) -> Value {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        let reply = request.bearer_auth(&self.token).json(&body).send().await.unwrap();
         let (status, text) = (reply.status(), reply.text().await.unwrap());
         assert!(status.is_success(), "{method} {path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_default()

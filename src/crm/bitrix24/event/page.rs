@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::split_scopes;
+use super::{MEMBER_LIMIT, split_scopes};
 use crate::model::php_form::{FieldError, Fields};
 
 /// The post that opens a page. Nothing in it is proved yet.
@@ -46,7 +46,7 @@ impl Page {
         // PHP writes an empty map as a list
         let options = body.text("PLACEMENT_OPTIONS")?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
         Ok(Self {
-            member_id: body.need_text("member_id")?.into_owned(),
+            member_id: body.need_id("member_id", MEMBER_LIMIT)?.into_owned(),
             domain: query.need_text("DOMAIN")?.to_ascii_lowercase(),
             language: query.text("LANG")?.unwrap_or_default().to_ascii_lowercase(),
             access_token: secret("AUTH_ID")?,

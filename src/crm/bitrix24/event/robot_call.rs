@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Auth, read_ts};
+use super::{Auth, CODE_LIMIT, read_ts};
 use crate::crm::bitrix24::card::Card;
 use crate::model::moment::Moment;
 use crate::model::php_form::{FieldError, Fields, Problem};
@@ -47,7 +47,7 @@ impl RobotCall {
             _ => Value::Object(serde_json::Map::new()),
         };
         Ok(Self {
-            code: fields.need_text("code")?.into_owned(),
+            code: fields.need_id("code", CODE_LIMIT)?.into_owned(),
             workflow_id: fields.need_text("workflow_id")?.into_owned(),
             event_token: fields.need_text("event_token")?.into_owned(),
             card: Card::read(document),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Auth, read_ts};
+use super::{Auth, CODE_LIMIT, read_ts};
 use crate::crm::bitrix24::card::Card;
 use crate::model::errand::Rank;
 use crate::model::moment::Moment;
@@ -19,7 +19,7 @@ pub struct SmsCall {
     pub message_id: String,
     /// The number as the portal wrote it.
     pub phone: String,
-    /// The text; never empty.
+    /// The text. An empty one is read too: the portal must hear that such a message cannot be sent.
     pub text: String,
     /// The cards it belongs to.
     pub cards: Vec<Card>,
@@ -37,15 +37,16 @@ impl SmsCall {
     pub fn read(form: &Value) -> Result<Self, FieldError> {
         let fields = Fields::of(form);
         let properties = fields.map("properties")?;
-        let either = |name, twin| {
+        let need = |name, twin| {
             let text = fields.text(name)?;
-            if text.is_some() { Ok(text) } else { properties.text(twin) }
+            let text = if text.is_some() { text } else { properties.text(twin)? };
+            let named = fields.raw(name).is_some() || properties.raw(twin).is_some();
+            text.or(named.then(Default::default)).ok_or_else(|| fields.error(name, Problem::Missing))
         };
-        let need = |name, twin| either(name, twin)?.ok_or_else(|| fields.error(name, Problem::Missing));
         Ok(Self {
             module: fields.text("module_id")?.unwrap_or_default().into_owned(),
-            code: fields.need_text("code")?.into_owned(),
-            message_id: fields.need_text("message_id")?.into_owned(),
+            code: fields.need_id("code", CODE_LIMIT)?.into_owned(),
+            message_id: fields.need_id("message_id", CODE_LIMIT)?.into_owned(),
             phone: need("message_to", "phone_number")?.into_owned(),
             text: need("message_body", "message_text")?.into_owned(),
             cards: read_cards(&fields)?,

@@ -35,8 +35,6 @@ pub struct SendRequest {
     pub queue: Queue,
     /// Whether the answer waits until the fate of the message is known.
     pub async_result: bool,
-    /// Whether the result goes to the card's comments too.
-    pub card_comment: bool,
 }
 
 /// Who of several addresses gets the message.
@@ -72,6 +70,12 @@ pub struct NotRead {
 }
 
 impl NotRead {
+    /// A robot of an older or a newer program: it waits for an answer all the same.
+    #[must_use]
+    pub fn unknown_robot(code: &str) -> Self {
+        Self { code: Code::RequestBad, text: format!("нет робота «{}»", shown(code)), chat_ids: Vec::new() }
+    }
+
     /// The result: one N for each address, or one without an address.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
@@ -98,6 +102,12 @@ impl SendRequest {
         Ok(Self { recipients, ..rest })
     }
 
+    /// Whether the result goes to the card's comments too; told also by a call that cannot be read otherwise.
+    #[must_use]
+    pub fn wants_comment(properties: &Value) -> bool {
+        Fields::of(properties).flag("card_comment")
+    }
+
     /// Everything but the recipients.
     fn read_rest(fields: &Fields<'_>) -> Result<Self, (Code, String)> {
         let text = text(fields, "message")?;
@@ -116,7 +126,6 @@ impl SendRequest {
             responsible: read_user(&trimmed(fields, "responsible")?),
             queue: read_queue(&trimmed(fields, "queue")?)?,
             async_result: fields.raw("async_result").is_none() || fields.flag("async_result"),
-            card_comment: fields.flag("card_comment"),
         })
     }
 }
@@ -224,7 +233,6 @@ mod tests {
             responsible: Some(27),
             queue: Queue::Mailing,
             async_result: false,
-            card_comment: true,
         };
         assert_eq!(request, expected);
     }
@@ -243,7 +251,6 @@ mod tests {
             responsible: None,
             queue: Queue::Messages,
             async_result: true,
-            card_comment: false,
         };
         assert_eq!(request, expected);
     }
