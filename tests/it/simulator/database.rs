@@ -54,6 +54,7 @@ pub struct Database {
 #[derive(Clone)]
 pub struct Batch {
     pub owner: String,
+    pub boot: String,
     pub settled: Vec<Settled>,
     pub sent: Vec<Sent>,
     pub closed: Vec<u64>,
@@ -137,7 +138,7 @@ impl Database {
     }
 
     /// Writes down what became of errands. Gives back those that were this process's to end.
-    pub fn settle(&mut self, batch: &Batch, boot: &str) -> Vec<(Errand, Fate)> {
+    pub fn settle(&mut self, batch: &Batch) -> Vec<(Errand, Fate)> {
         let mut over = Vec::new();
         if self.owners.contains(&batch.owner) {
             for entry in &batch.settled {
@@ -152,7 +153,7 @@ impl Database {
             }
         }
         for sent in &batch.sent {
-            self.set_sent(boot, sent);
+            self.set_sent(&batch.boot, sent);
         }
         for claim in &batch.closed {
             self.claims.remove(claim);
@@ -175,7 +176,7 @@ impl Database {
         let row = self.lanes.get_mut(&sent.lane).unwrap();
         let same = row.sent_boot.as_deref() == Some(boot);
         if let Some((tick, gap_ms)) = sent.paced {
-            if same && row.sent_tick <= tick.0 {
+            if same && row.sent_tick + row.sent_gap_ms * 1000 <= tick.0 + gap_ms * 1000 {
                 (row.sent_tick, row.sent_gap_ms) = (tick.0, gap_ms);
             } else if !same {
                 row.sent_boot = Some(boot.to_owned());

@@ -19,8 +19,8 @@ pub enum Wish {
     Claim(Vec<Want>),
     Call(u64, Flight),
     Settle(Batch),
-    /// A lane is empty and goes to another process.
-    Give(LaneId),
+    /// A lane of this name is empty and goes to another process.
+    Give(LaneId, String),
 }
 
 /// The name of before, whose calls are still open.
@@ -33,6 +33,7 @@ struct Former {
 
 pub struct Process {
     pub owner: String,
+    pub boot: String,
     pub lanes: Lanes,
     pub held: BTreeSet<LaneId>,
     pub tenure: u64,
@@ -53,10 +54,11 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn new(owner: String, seed: u64) -> Self {
+    pub fn new(owner: String, boot: String, seed: u64) -> Self {
         let rules = Rules { lane_flights: 8, claim_size: 20, ..Rules::default() };
         Self {
             owner,
+            boot,
             lanes: Lanes::new(rules, seed),
             held: BTreeSet::new(),
             tenure: 0,
@@ -84,6 +86,8 @@ impl Process {
     }
 
     pub fn turn(&mut self, now: Moment, tick: Tick) {
+        // the lease names what is to be left at every beat
+        self.leave(&[]);
         let (due, kept) = std::mem::take(&mut self.kept).into_iter().partition(|flight| flight.start <= tick);
         self.kept = kept;
         let mut due: Vec<Flight> = due;
@@ -193,7 +197,7 @@ impl Process {
             }
         }
         let (sent, closed) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.closed));
-        self.wishes.push(Wish::Settle(Batch { owner, settled, sent, closed }));
+        self.wishes.push(Wish::Settle(Batch { owner, boot: self.boot.clone(), settled, sent, closed }));
     }
 
     pub fn written(&mut self, batch: &Batch, now: Moment, tick: Tick) {
@@ -226,7 +230,7 @@ impl Process {
         let shards: Vec<i16> = lanes.iter().map(|lane| i16::try_from(*lane).unwrap()).collect();
         for shard in self.lanes.leave(&shards) {
             self.held.remove(&i64::from(shard));
-            self.wishes.push(Wish::Give(i64::from(shard)));
+            self.wishes.push(Wish::Give(i64::from(shard), self.owner.clone()));
         }
     }
 

@@ -244,7 +244,6 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         let (now, tick) = (self.now(), self.tick());
-        self.debug(&event);
         // what a process would do while it is held up, it does afterwards
         if let Some(life) = event.of_life() {
             let until_us = self.slots[life.slot].stalled_until_us;
@@ -284,7 +283,7 @@ impl World {
             }
             Event::Ended { life, number, lane, answers } => self.ended(life, number, lane, answers),
             Event::SettleRuns { life, batch, lost } => {
-                let over = self.database.settle(&batch, &self.boot);
+                let over = self.database.settle(&batch);
                 self.tell(&over);
                 let us = self.us + self.wait();
                 if lost {
@@ -319,27 +318,6 @@ impl World {
             Event::Feed => self.feed(),
             Event::Keep => self.keep(),
             Event::Calm => self.calm(),
-        }
-    }
-
-    fn debug(&self, event: &Event) {
-        let Ok(id) = std::env::var("SIM_ERRAND") else { return };
-        let ids: Vec<i64> = id.split(',').map(|id| id.parse().unwrap()).collect();
-        let lane: i64 = std::env::var("SIM_LANE").unwrap().parse().unwrap();
-        let has = |errand: &Errand| ids.contains(&errand.id);
-        let t = self.us as f64 / 1e6;
-        match event {
-            Event::ClaimRuns { life, wants, .. } => for w in wants.iter().filter(|w| w.lane == lane) { eprintln!("{t} claim runs {} {w:?}", life.slot) },
-            Event::ClaimHeard { life, wants, rows, .. } => if wants.iter().any(|w| w.lane == lane) { eprintln!("{t} claim heard {} {:?}", life.slot, rows.as_ref().map(|r| r.iter().map(|e| e.id).collect::<Vec<_>>())) },
-            Event::SettleRuns { life, batch, lost } => for s in &batch.settled { if has(&s.errand) { eprintln!("{t} settle runs {} lost {lost} {} {:?} alive {}", life.slot, s.errand.id, s.fate, self.database.owners.contains(&batch.owner)) } },
-            Event::SettleHeard { life, batch } => for s in &batch.settled { if has(&s.errand) { eprintln!("{t} settle heard {} {} {:?}", life.slot, s.errand.id, s.fate) } },
-            Event::Announce { life, accepted } => if ids.contains(&accepted.id) { eprintln!("{t} announce {} {accepted:?}", life.slot) },
-            Event::Inherit(owner) => eprintln!("{t} inherit {owner}"),
-            Event::Take => eprintln!("{t} take {:?}", self.database.owner_of.get(&lane)),
-            Event::Wake(life) => eprintln!("{t} wake {}", life.slot),
-            Event::Revive(slot) => eprintln!("{t} revive {slot}"),
-            Event::Row { life, row, .. } => if row.id == lane { eprintln!("{t} row {} {row:?}", life.slot) },
-            _ => {}
         }
     }
 
@@ -386,8 +364,10 @@ impl World {
                 let us = self.us + self.wait();
                 self.at(us, Event::SettleRuns { life, batch, lost });
             }
-            Wish::Give(lane) => {
-                self.database.owner_of.remove(&lane);
+            Wish::Give(lane, owner) => {
+                if self.database.owner_of.get(&lane) == Some(&owner) {
+                    self.database.owner_of.remove(&lane);
+                }
                 self.after(MS, 500 * MS, Event::Take);
             }
         }

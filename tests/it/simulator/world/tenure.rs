@@ -17,9 +17,10 @@ impl World {
         self.counter += 1;
         let (owner, seed) = (format!("owner {}", self.counter), self.random.random());
         self.database.owners.insert(owner.clone());
+        let boot = self.boot.clone();
         let at = &mut self.slots[slot];
         at.number += 1;
-        at.process = Some(Process::new(owner, seed));
+        at.process = Some(Process::new(owner, boot, seed));
         (at.stalled_until_us, at.next_turn_us) = (0, i64::MAX);
         let life = Life { slot, number: at.number };
         self.after(MS, 500 * MS, Event::Take);
@@ -150,6 +151,7 @@ impl World {
             return;
         }
         let (now, tick, us, boot) = (self.now(), self.tick(), self.us, self.boot.clone());
+        let mut again = false;
         for lane in self.database.lanes.keys().copied().collect::<Vec<_>>() {
             let life = lives[self.random.random_range(0..lives.len())];
             // one that is held up takes nothing, and one that was struck out may not
@@ -159,7 +161,7 @@ impl World {
                 continue;
             }
             if slot.stalled_until_us > us || !self.database.owners.contains(&owner) {
-                self.after(100 * MS, SECOND, Event::Take);
+                again = true;
                 continue;
             }
             self.database.owner_of.insert(lane, owner);
@@ -180,11 +182,17 @@ impl World {
                 process.lanes.wake(lane, rank, id, now, tick);
             }
         }
+        if again {
+            self.after(500 * MS, 2 * SECOND, Event::Take);
+        }
     }
 
     pub(super) fn hand_over(&mut self) {
         let lane = self.any_lane();
         for life in self.lives() {
+            if self.slots[life.slot].stalled_until_us > self.us {
+                continue;
+            }
             if let Some(process) = self.process(life).filter(|process| process.held.contains(&lane)) {
                 process.leave(&[lane]);
             }
