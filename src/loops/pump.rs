@@ -363,12 +363,15 @@ impl<T: Trade> Pump<T> {
             self.claim_of.extend(rows.iter().map(|errand| (errand.id, claim.clone())));
             self.open_claims.insert(claim, rows.len());
         }
-        let (flights, late) = self.lanes.claimed(wants, rows, now, tick);
-        for errand in late {
+        let boarded = self.lanes.claimed(wants, rows, now, tick);
+        for errand in boarded.late {
             let answer = Answer::Refused { code: crate::model::result::Code::TooLate, text: String::new() };
             self.landed.push(Settled { errand, fate: Fate::Final(answer), ours: true });
         }
-        for flight in flights {
+        for errand in boarded.back {
+            self.go_back(errand, Moment(0));
+        }
+        for flight in boarded.flights {
             self.fly(flight, now, tick);
         }
     }

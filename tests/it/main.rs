@@ -14,4 +14,5 @@ mod messengers;
 mod outbox;
 mod rig;
 mod sandbox;
+mod simulator;
 mod trips;

@@ -48,7 +48,7 @@ pub struct Track {
     pub unstarted: u32,
     /// Whether a call begins just now: until its tick is known nothing else of a paced track may begin.
     pub launching: bool,
-    /// Errands whose pause is over by the tick: they are claimed even where the calendar, which was moved, says otherwise.
+    /// Errands whose wait is over: they are claimed even where the calendar was moved since and says otherwise.
     pub ready: Vec<ErrandId>,
 }
 
@@ -79,8 +79,10 @@ impl Track {
 pub struct Blocked {
     /// Until when.
     pub until: Tick,
-    /// The errand, where its pause goes by the tick; none where it waits for a moment of the calendar.
-    pub retried: Option<ErrandId>,
+    /// The errand.
+    pub id: ErrandId,
+    /// Whether it waits for a moment of the calendar, which may be moved; a pause between attempts goes by the tick.
+    pub of_calendar: bool,
     /// The recipient; empty where the errand has none.
     pub peer: String,
     /// The rank of the errand.
@@ -123,6 +125,8 @@ pub struct Lane {
     pub flying: u32,
     /// Recipients that wait for another attempt.
     pub blocked: Vec<Blocked>,
+    /// Until when errands shall pause that are about to go back.
+    pub pauses: HashMap<ErrandId, Tick>,
     /// Recipients that something was claimed for, by rank.
     pub in_air: HashMap<(i16, String), Air>,
     /// For which tick the lane stands in the timetable.
@@ -146,6 +150,7 @@ impl Lane {
             downs: 0,
             flying: 0,
             blocked: Vec::new(),
+            pauses: HashMap::new(),
             in_air: HashMap::new(),
             listed_at: None,
         }
@@ -209,7 +214,7 @@ impl Lane {
         if self.state != LaneState::Running {
             return None;
         }
-        let due = if self.is_unpaced(which) { self.rest_until } else { self.see(which).due.max(self.rest_until) };
+        let due = self.see(which).due.max(self.rest_until);
         // live answers and the calls of a portal do not ask the hours
         let asks = which == Which::Second && matches!(self.pace, Pace::Gap { .. });
         let Some(hours) = self.hours.as_ref().filter(|_| asks) else { return Some(due) };

@@ -14,7 +14,7 @@ use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
 use super::lane::{Blocked, Lane, Which};
-use super::plan::{eligible, flight, give_place, hold, keep_place, looked, recall, release, want};
+use super::plan::{board, eligible, flight, give_place, looked, recall, release, want};
 use crate::model::errand::Errand;
 use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::{Moment, Tick};
@@ -58,6 +58,17 @@ pub struct Flight {
     pub start: Tick,
     /// One errand, or several statuses of one portal.
     pub errands: Vec<Errand>,
+}
+
+/// What comes of a claim.
+#[derive(Debug, Default)]
+pub struct Boarded {
+    /// Calls, and when they start.
+    pub flights: Vec<Flight>,
+    /// Errands whose time is over.
+    pub late: Vec<Errand>,
+    /// Errands that go back: an earlier one to their recipient was put back while they were claimed.
+    pub back: Vec<Errand>,
 }
 
 /// What becomes of an errand after a call.
@@ -184,7 +195,8 @@ impl Lanes {
             return self.wake(errand.lane, errand.rank.to_db(), errand.id, now, tick);
         }
         let until = tick.plus_ms(errand.not_before.since_ms(now));
-        let blocked = Blocked { until, retried: None, peer: String::new(), rank: errand.rank.to_db() };
+        let rank = errand.rank.to_db();
+        let blocked = Blocked { until, id: errand.id, of_calendar: true, peer: String::new(), rank };
         self.block(errand.lane, blocked, now, tick)
     }
 
@@ -232,33 +244,24 @@ impl Lanes {
         wants
     }
 
-    /// What was claimed for the wants of a plan. Gives back the flights, and the errands whose time is over.
-    pub fn claimed(
-        &mut self,
-        wants: &[Want],
-        rows: Vec<Errand>,
-        now: Moment,
-        tick: Tick,
-    ) -> (Vec<Flight>, Vec<Errand>) {
+    /// What was claimed for the wants of a plan.
+    pub fn claimed(&mut self, wants: &[Want], rows: Vec<Errand>, now: Moment, tick: Tick) -> Boarded {
         let mut by_track: HashMap<(LaneId, Which), Vec<Errand>> = HashMap::new();
         for errand in rows {
             let which = self.by_id.get(&errand.lane).map_or(Which::Second, |lane| lane.which(errand.rank.to_db()));
             by_track.entry((errand.lane, which)).or_default().push(errand);
         }
-        let (mut flights, mut late) = (Vec::new(), Vec::new());
+        let mut boarded = Boarded::default();
         for want in wants {
             let which = if want.live { Which::First } else { Which::Second };
             let got = by_track.remove(&(want.lane, which)).unwrap_or_default();
             if let Some(lane) = self.by_id.get_mut(&want.lane) {
                 looked(lane.track(which), want, &got);
+                board(lane, which, got, (now, tick), &mut boarded);
             }
-            let (good, over): (Vec<_>, Vec<_>) =
-                got.into_iter().partition(|errand| errand.expires_at.is_none_or(|at| at > now));
-            self.board(want.lane, which, (good, &over), (now, tick), &mut flights);
-            late.extend(over);
             self.list(want.lane, now, tick);
         }
-        (flights, late)
+        boarded
     }
 
     /// A claim failed: its lanes are free for the next one.
@@ -268,33 +271,6 @@ impl Lanes {
                 lane.track(if want.live { Which::First } else { Which::Second }).claiming = false;
             }
             self.list(want.lane, now, tick);
-        }
-    }
-
-    fn board(
-        &mut self,
-        id: LaneId,
-        which: Which,
-        (good, over): (Vec<Errand>, &[Errand]),
-        (now, tick): (Moment, Tick),
-        flights: &mut Vec<Flight>,
-    ) {
-        let Some(lane) = self.by_id.get_mut(&id) else { return };
-        lane.flying += u32::try_from(good.len() + over.len()).unwrap_or(u32::MAX);
-        for errand in over {
-            keep_place(lane, errand);
-        }
-        let batch = matches!(lane.pace, Pace::Bucket { .. }) && which == Which::Second;
-        let mut groups: Vec<Vec<Errand>> = Vec::new();
-        for errand in good {
-            let Some(errand) = hold(lane, errand) else { continue };
-            match groups.last_mut().filter(|_| batch) {
-                Some(group) => group.push(errand),
-                None => groups.push(vec![errand]),
-            }
-        }
-        for errands in groups {
-            flights.push(flight(lane, which, errands, now, tick));
         }
     }
 
@@ -350,10 +326,12 @@ impl Lanes {
             lane.flying = lane.flying.saturating_sub(1);
             let rank = errand.rank.to_db();
             let which = lane.which(rank);
-            if let Fate::Again { not_before, .. } = fate {
-                let until = tick.plus_ms(not_before.since_ms(now).max(0));
-                lane.blocked.push(Blocked { until, retried: Some(errand.id), peer: errand.peer.clone(), rank });
+            if let Fate::Again { .. } = fate {
+                let until = lane.pauses.remove(&errand.id).unwrap_or(tick);
+                let peer = errand.peer.clone();
+                lane.blocked.push(Blocked { until, id: errand.id, of_calendar: false, peer, rank });
                 freed.1 = recall(lane, errand);
+                lane.pauses.extend(freed.1.iter().map(|held| (held.id, until)));
             }
             if let Some(next) = give_place(lane, errand) {
                 freed.0 = Some(flight(lane, which, vec![next], now, tick));

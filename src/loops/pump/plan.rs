@@ -1,7 +1,7 @@
 //! What is claimed for a lane, and what becomes of it until it starts.
 
 use super::lane::{Blocked, Lane, START, Track, Which};
-use super::lanes::{Flight, Rules};
+use super::lanes::{Boarded, Flight, Rules};
 use crate::model::errand::Errand;
 use crate::model::moment::{Moment, Tick};
 use crate::model::pace::Pace;
@@ -22,8 +22,48 @@ pub(super) fn limit(lane: &Lane, which: Which, rules: &Rules) -> i32 {
     }
 }
 
+/// Takes in what was claimed for a track.
+pub(super) fn board(
+    lane: &mut Lane,
+    which: Which,
+    errands: Vec<Errand>,
+    (now, tick): (Moment, Tick),
+    boarded: &mut Boarded,
+) {
+    lane.flying += u32::try_from(errands.len()).unwrap_or(u32::MAX);
+    let batch = matches!(lane.pace, Pace::Bucket { .. }) && which == Which::Second;
+    let mut groups: Vec<Vec<Errand>> = Vec::new();
+    for errand in errands {
+        if errand.expires_at.is_some_and(|at| at <= now) {
+            keep_place(lane, &errand);
+            boarded.late.push(errand);
+            continue;
+        }
+        if is_behind(lane, &errand) {
+            keep_place(lane, &errand);
+            boarded.back.push(errand);
+            continue;
+        }
+        let Some(errand) = hold(lane, errand) else { continue };
+        match groups.last_mut().filter(|_| batch) {
+            Some(group) => group.push(errand),
+            None => groups.push(vec![errand]),
+        }
+    }
+    for errands in groups {
+        boarded.flights.push(flight(lane, which, errands, now, tick));
+    }
+}
+
+/// Whether an earlier errand to the same recipient was put back since this one was asked for.
+fn is_behind(lane: &Lane, errand: &Errand) -> bool {
+    let rank = errand.rank.to_db();
+    let same = |blocked: &Blocked| blocked.rank == rank && blocked.id < errand.id && blocked.peer == errand.peer;
+    !errand.peer.is_empty() && lane.blocked.iter().any(same)
+}
+
 /// Keeps an errand back while an earlier one of its rank to the same recipient is on its way.
-pub(super) fn hold(lane: &mut Lane, errand: Errand) -> Option<Errand> {
+fn hold(lane: &mut Lane, errand: Errand) -> Option<Errand> {
     if errand.peer.is_empty() {
         return Some(errand);
     }
@@ -37,7 +77,7 @@ pub(super) fn hold(lane: &mut Lane, errand: Errand) -> Option<Errand> {
 }
 
 /// An errand goes back or is over without a call: it keeps its recipient's place until that is written down.
-pub(super) fn keep_place(lane: &mut Lane, errand: &Errand) {
+fn keep_place(lane: &mut Lane, errand: &Errand) {
     if !errand.peer.is_empty() {
         lane.in_air.entry(place(errand)).or_default().open += 1;
     }
@@ -89,7 +129,7 @@ pub(super) fn release(lane: &mut Lane, tick: Tick) {
     for blocked in over {
         let track = lane.track(lane.which(blocked.rank));
         track.rewind();
-        track.ready.extend(blocked.retried);
+        track.ready.push(blocked.id);
     }
 }
 
@@ -135,7 +175,10 @@ pub(super) fn looked(track: &mut Track, want: &Want, got: &[Errand]) {
     } else if want.after == START {
         track.work = false;
         track.after = START;
-        track.ready.clear();
+        if want.blocked.is_empty() {
+            // what was not found was withdrawn
+            track.ready.retain(|id| !want.ready.contains(id));
+        }
     } else {
         // numbers are not committed in their order when several processes accept: look once from the beginning
         track.after = START;

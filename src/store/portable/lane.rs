@@ -83,7 +83,9 @@ pub fn planned(conn: &mut Connection) -> Result<Vec<Planned>> {
 pub fn set_sent(conn: &mut Connection, boot: &str, sent: &Sent) -> Result<()> {
     let lane = lanes::table.find(sent.lane);
     if let Some((tick, gap_ms)) = sent.paced {
-        let earlier = lane.filter(lanes::sent_boot.eq(boot).and(lanes::sent_tick.le(tick.0)));
+        // what counts is when the gap is over; the start alone may be that of a live call, see below
+        let over = lanes::sent_tick + lanes::sent_gap_ms * 1000i64;
+        let earlier = lane.filter(lanes::sent_boot.eq(boot).and(over.le(tick.plus_ms(gap_ms).0)));
         let written =
             diesel::update(earlier).set((lanes::sent_tick.eq(tick.0), lanes::sent_gap_ms.eq(gap_ms))).execute(conn)?;
         if written == 0 {

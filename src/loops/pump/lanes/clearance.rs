@@ -60,7 +60,7 @@ impl Lanes {
         self.calendar_ahead_ms = Some(ahead_ms);
         let mut ids: Vec<LaneId> = Vec::new();
         for lane in self.by_id.values_mut() {
-            for blocked in lane.blocked.iter_mut().filter(|blocked| blocked.retried.is_none()) {
+            for blocked in lane.blocked.iter_mut().filter(|blocked| blocked.of_calendar) {
                 blocked.until = blocked.until.plus_ms(moved_ms.saturating_neg());
             }
             if lane.hours.is_some() || !lane.blocked.is_empty() {

@@ -48,6 +48,8 @@ impl Lanes {
                 None => Answer::Refused { code: Code::TooLate, text: String::new() },
             });
         }
+        // the calendar may be moved until the errand is back: its pause goes by the tick
+        lane.pauses.insert(errand.id, tick.plus_ms(pause_ms));
         Fate::Again { not_before, attempts }
     }
 }
