@@ -20,7 +20,7 @@ fn the_defaults_are_good() {
 fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     let file = "[server]\nlisten = \"127.0.0.1:1\"\nworkers = 3\n";
     let config = read(file, &[("SWITCHBOARD_SERVER__LISTEN", "127.0.0.1:2"), ("HOME", "/")]).unwrap();
-    assert_eq!((config.server.listen.port(), config.server.workers, config.server.request_limit_mb), (2, 3, 2));
+    assert_eq!((config.server.listen.port(), config.server.workers, config.server.request_limit_mb), (2, 3, 4));
 }
 
 #[test]
