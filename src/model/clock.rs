@@ -80,7 +80,13 @@ impl HandClock {
     /// A clock that stands at this moment; its ticks begin at zero.
     #[must_use]
     pub fn at(now: Moment) -> Self {
-        Self { boot: "hand".to_owned(), now: now.0.into(), tick: tokio::sync::watch::Sender::new(0) }
+        Self::booted(now, "hand")
+    }
+
+    /// The same for a machine that was started anew at this moment.
+    #[must_use]
+    pub fn booted(now: Moment, boot: &str) -> Self {
+        Self { boot: boot.to_owned(), now: now.0.into(), tick: tokio::sync::watch::Sender::new(0) }
     }
 
     /// Moves both clocks on together, as real time does.

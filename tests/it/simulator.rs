@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 /// Seeds of a usual run.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 1_000;
 
 #[derive(Default)]
 struct Total {

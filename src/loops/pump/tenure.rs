@@ -141,8 +141,7 @@ impl<T: Trade> Pump<T> {
         }
         for planned in adoption.planned.into_iter().filter(|planned| new.contains(&planned.lane)) {
             let until = tick.plus_ms(Moment(planned.not_before).since_ms(now).max(0));
-            let blocked =
-                Blocked { until, id: planned.id, of_calendar: true, peer: planned.peer, rank: planned.rank };
+            let blocked = Blocked { until, id: planned.id, of_calendar: true, peer: planned.peer, rank: planned.rank };
             self.lanes.block(planned.lane, blocked, now, tick);
         }
         self.lanes.rewind(&adoption.heads, now, tick);

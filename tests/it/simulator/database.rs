@@ -236,8 +236,12 @@ impl Database {
 
     /// The rules of `mailing::pause` and `mailing::stop`: what waits goes back into the ledger, and ends there on a stop.
     pub fn turn_mailing(&mut self, n: usize, to: &'static str) {
-        let waiting: Vec<ErrandId> =
-            self.errands.values().filter(|row| row.mailing == Some(n) && !row.flying).map(|row| row.errand.id).collect();
+        let waiting: Vec<ErrandId> = self
+            .errands
+            .values()
+            .filter(|row| row.mailing == Some(n) && !row.flying)
+            .map(|row| row.errand.id)
+            .collect();
         let mailing = &mut self.mailings[n];
         mailing.state = to;
         for id in waiting {
@@ -270,5 +274,5 @@ pub fn wanted(row: &Row, want: &Want, by: Moment) -> bool {
         && (want.ranks.0..=want.ranks.1).contains(&rank)
         && (rank, id) > want.after
         && (row.not_before <= by || want.ready.contains(&id))
-        && !want.blocked.contains(&(rank, row.errand.peer.clone()))
+        && !want.blocked.iter().any(|(of, peer)| *of == rank && *peer == row.errand.peer)
 }

@@ -61,7 +61,13 @@ impl Witness {
                     last.gap_ms
                 );
                 // until the gap is told, it is at least the shortest one
-                let least_ms = if !paced { live_ms } else if to_ms > 0 { from_ms } else { 0 };
+                let least_ms = if !paced {
+                    live_ms
+                } else if to_ms > 0 {
+                    from_ms
+                } else {
+                    0
+                };
                 *last = Last { at_us: us, gap_ms: least_ms };
             }
             Pace::Bucket { per_second_milli, burst } => {

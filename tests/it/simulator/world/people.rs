@@ -33,7 +33,7 @@ impl World {
                 self.say(accepted);
             }
         }
-        self.after(400 * MS, 600 * MS, Event::Feed);
+        self.after(400 * MS, if self.calm { 3 * SECOND } else { 600 * MS }, Event::Feed);
     }
 
     /// The keeper ends what waited too long.
@@ -41,7 +41,7 @@ impl World {
         let now = self.now();
         let answer = Answer::Refused { code: switchboard::model::result::Code::TooLate, text: String::new() };
         self.withdraw(&answer, |row| row.errand.expires_at.is_some_and(|at| at <= now));
-        self.after(400 * MS, 600 * MS, Event::Keep);
+        self.after(400 * MS, if self.calm { 3 * SECOND } else { 600 * MS }, Event::Keep);
     }
 
     fn withdraw(&mut self, answer: &Answer, which: impl Fn(&super::super::database::Row) -> bool) {
