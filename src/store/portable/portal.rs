@@ -54,11 +54,11 @@ pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<Porta
         .load(conn)?)
 }
 
-/// The lane of a portal.
+/// The lane of a portal; none where the application is not there any more, so that nobody can be told anything.
 pub fn lane_of(conn: &mut Connection, company: CompanyId, id: PortalId) -> Result<Option<LaneId>> {
     Ok(portals::table
         .find(id.to_string())
-        .filter(portals::company.eq(company.to_string()))
+        .filter(portals::company.eq(company.to_string()).and(portals::state.ne("uninstalled")))
         .select(portals::lane)
         .first(conn)
         .optional()?)
