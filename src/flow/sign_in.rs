@@ -50,7 +50,8 @@ const LONGEST_PASSWORD: usize = 256;
 /// [`SignInError`].
 pub async fn sign_in(app: &App, login: &str, password: &SecretString) -> Result<Token, SignInError> {
     let login = login.trim().to_lowercase();
-    if login.is_empty() || login.len() > LONGEST_PASSWORD || password.expose_secret().len() > LONGEST_PASSWORD {
+    let is_login = !login.is_empty() && login.len() <= LONGEST_PASSWORD && !login.chars().any(char::is_control);
+    if !is_login || password.expose_secret().len() > LONGEST_PASSWORD {
         return Err(SignInError::Wrong);
     }
     let user = app.store.read(move |conn| crate::on!(conn, user::by_login(&login))).await?;

@@ -80,8 +80,12 @@ pub(super) async fn change_line(
 
 fn name(name: &str) -> Told<String> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > 100 {
-        return Err(ApiError::bad("name", "В названии от 1 до 100 знаков", "A name has 1 to 100 letters"));
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(ApiError::bad(
+            "name",
+            "В названии от 1 до 100 печатных знаков",
+            "A name has 1 to 100 printable letters",
+        ));
     }
     Ok(name.to_owned())
 }

@@ -40,10 +40,11 @@ pub(super) async fn uninstall(
         tracing::info!(portal = row.id, "an old uninstallation was left aside: the portal still answers");
         return Ok(());
     }
-    let (inner, now, row) = (app.clone(), app.clock.now(), row.clone());
+    let (inner, now, lane, row) = (app.clone(), app.clock.now(), row.lane, row.clone());
     tracing::info!(portal = row.id, clean, "a portal was uninstalled");
     app.store.write(move |conn| forget(&inner, conn, company, id, &row, clean, now)).await?;
     app.known.forget();
+    app.bell.changed(lane);
     Ok(())
 }
 
@@ -68,6 +69,8 @@ fn forget(
             mailing::stop(app, conn, company, letter, now)?;
         }
     }
+    // what is accepted at this very moment must not wait for ever in a lane that was lost: it is refused without a call
+    portal::run_again(conn, company, row.lane)?;
     // nobody is left to be told
     while !outbox::withdraw_lane(conn, row.lane, now.plus_ms(1), AT_ONCE)?.is_empty() {}
     if clean { crate::on!(conn, portal::clean(row)) } else { Ok(()) }

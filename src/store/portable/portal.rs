@@ -59,11 +59,11 @@ pub fn lanes(conn: &mut Connection) -> Result<Vec<(String, LaneId)>> {
     Ok(portals::table.filter(portals::state.eq("installed")).select((portals::id, portals::lane)).load(conn)?)
 }
 
-/// The lane of a portal.
+/// The lane of a portal; none where the application is not there any more, so that nobody can be told anything.
 pub fn lane_of(conn: &mut Connection, company: CompanyId, id: PortalId) -> Result<Option<LaneId>> {
     Ok(portals::table
         .find(id.to_string())
-        .filter(portals::company.eq(company.to_string()))
+        .filter(portals::company.eq(company.to_string()).and(portals::state.ne("uninstalled")))
         .select(portals::lane)
         .first(conn)
         .optional()?)

@@ -39,6 +39,14 @@ async fn whatever_is_posted_is_refused_with_a_sentence(database: &str) {
             refused(&format!("{what} at {path}"), &rig.send(request).await);
         }
     }
+    for (path, body) in [
+        ("/api/v1/messages", json!({ "channel": "ch_\0", "to": "+7999\u{0}0000001", "text": "\u{0}" })),
+        ("/api/v1/messages", json!({ "line": tenant.line, "to": "@a\u{0}b", "text": "x" })),
+        ("/api/v1/tokens", json!({ "login": "admin\u{0}@one.example", "password": "a long enough password" })),
+        ("/api/v1/lines", json!({ "name": "Лин\u{0}ия" })),
+    ] {
+        refused(&format!("a zero byte in {body} at {path}"), &rig.post(path, &tenant.admin, body).await);
+    }
     let too_large = rig.request("POST", "/api/v1/messages", &tenant.admin).body("x".repeat(5 << 20));
     assert_eq!(rig.send(too_large).await.status, 413);
     rig.server.stop().await;

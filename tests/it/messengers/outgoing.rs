@@ -142,6 +142,12 @@ async fn a_file_that_came_in_is_fetched_up_to_its_limit() {
         let wire = case.patient_wire(&server.uri());
         let fetched = case.messenger.fetch_media(&wire, &media, FILE.len() as u64).await.ok().unwrap();
         assert_eq!((&fetched.bytes[..], fetched.mime.as_deref()), (FILE, Some("application/pdf")));
+        let asked = server.received_requests().await.unwrap();
+        // the file itself is no method of the Bot API
+        let methods =
+            asked.iter().filter(|request| case.folder == "telegram-bot" && request.url.path().ends_with("/getFile"));
+        let checked = methods.inspect(|request| super::schemas::check_telegram(request)).count();
+        assert_eq!(checked, usize::from(case.folder == "telegram-bot"));
         let too_big = |answer: &Answer| matches!(answer, Answer::Refused { code: Code::FileTooBig, .. });
         let answer = case.messenger.fetch_media(&wire, &media, FILE.len() as u64 - 1).await.err().unwrap();
         assert!(too_big(&answer), "{}: {answer:?}", case.name());

@@ -177,6 +177,10 @@ fn a_pressed_button_is_settled_by_our_answer() {
     assert_eq!(received.reply.mime, "application/json");
     let call: Value = serde_json::from_str(&received.reply.body).unwrap();
     assert_eq!(call, json!({"method": "answerCallbackQuery", "callback_query_id": "21474836484000000"}));
+    super::schemas::check_telegram_call(
+        "answerCallbackQuery",
+        &json!({"callback_query_id": call["callback_query_id"]}),
+    );
     assert!(case.receive(&case.fixture("update_message_text.json")).unwrap().reply.body.is_empty());
 }
 
