@@ -145,6 +145,19 @@ pub fn claim(conn: &mut Conn, owner: &str, claim: &str, now: Moment, wants: &[Wa
     rows.into_iter().map(read).collect()
 }
 
+/// Takes a claim back whose fate was unknown: its errands were never started. Where it was not kept, or another process has
+/// taken over, nothing is changed.
+///
+/// # Errors
+/// Those of the database.
+pub fn unclaim(conn: &mut Conn, owner: &str, claim: &str) -> Result<()> {
+    // a transaction that is still being committed holds the row of its process: it is waited for
+    super::owner::await_claims(conn, owner)?;
+    let Some(list) = crate::on!(conn, errand::take_claim(claim))? else { return Ok(()) };
+    let ids: Vec<ErrandId> = list.split(',').filter_map(|id| id.parse().ok()).collect();
+    crate::on!(conn, errand::unclaim(&ids))
+}
+
 /// Removes errands whose answer is final. Gives back those that were still flying: where one is missing, another process
 /// has settled it.
 ///

@@ -25,3 +25,16 @@ pub fn is_alive(conn: &mut Conn, owner: &str) -> Result<bool> {
     };
     Ok(found.is_some())
 }
+
+/// Waits for the claims of a process that are being written: after it they are in the database, or never will be.
+///
+/// # Errors
+/// Those of the database.
+pub fn await_claims(conn: &mut Conn, owner: &str) -> Result<()> {
+    use super::schema::owners;
+    if let Conn::Postgres(conn) = conn {
+        let row = owners::table.find(owner).select(owners::id);
+        row.for_update().first::<String>(&mut **conn).optional()?;
+    }
+    Ok(())
+}

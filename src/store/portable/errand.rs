@@ -22,6 +22,18 @@ pub fn close_claims(conn: &mut Connection, ids: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Closes a claim, if it is open, and gives back its list.
+pub fn take_claim(conn: &mut Connection, id: &str) -> Result<Option<String>> {
+    Ok(diesel::delete(claims::table.find(id)).returning(claims::errands).get_result(conn).optional()?)
+}
+
+/// Errands wait again as if they had not been claimed.
+pub(in crate::store) fn unclaim(conn: &mut Connection, ids: &[i64]) -> Result<()> {
+    let flying = errands::table.filter(errands::id.eq_any(ids).and(errands::state.eq(FLYING)));
+    diesel::update(flying).set(errands::state.eq(WAITING)).execute(conn)?;
+    Ok(())
+}
+
 /// Closes the claims of a process and gives back their lists.
 pub fn claims_of(conn: &mut Connection, owner: &str) -> Result<Vec<String>> {
     Ok(diesel::delete(claims::table.filter(claims::owner.eq(owner))).returning(claims::errands).get_results(conn)?)
