@@ -17,7 +17,23 @@ use crate::store::{Result, StoreError};
 /// WhatsApp lets free text through for so long after the customer's last message.
 const WINDOW_MS: i64 = 24 * 3_600_000;
 
-/// Carries out the errands of one call; one answer for each.
+/// Looks up what a message needs: its channel, and the address as the messenger can use it. The call itself then begins
+/// without a look into the database, so that its start is where it is counted from.
+///
+/// # Errors
+/// An answer for each errand where no call can be made.
+pub async fn ready(app: &App, mut errands: Vec<Errand>) -> std::result::Result<Vec<Errand>, Vec<Answer>> {
+    if let [Errand { company, work: Work::Send { channel, outgoing, .. }, .. }] = errands.as_mut_slice() {
+        let found = find(app, *company, *channel, outgoing).await;
+        match found.unwrap_or_else(|error| Err(unreachable_store(&error))) {
+            Ok(addressed) => **outgoing = addressed,
+            Err(answer) => return Err(vec![answer]),
+        }
+    }
+    Ok(errands)
+}
+
+/// Carries out the errands of one call, as [`ready`] gave them back; one answer for each.
 pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
     match errands.as_slice() {
         [Errand { company, work: Work::Send { channel, outgoing, .. }, .. }] => {
@@ -41,15 +57,31 @@ pub fn is_repeatable(errand: &Errand) -> bool {
     }
 }
 
-async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing) -> Result<Answer> {
-    let refused = |code| Ok(Answer::Refused { code, text: String::new() });
-    let Some(channel) = channel(app, company, id).await? else { return refused(Code::ChannelNotFound) };
+async fn find(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+    outgoing: &Outgoing,
+) -> Result<std::result::Result<Outgoing, Answer>> {
+    let Some(channel) = channel(app, company, id).await? else { return Ok(Err(refused(Code::ChannelNotFound))) };
     let Some(messenger) = Kind::from_slug(&channel.messenger).and_then(messenger::of) else {
-        return refused(Code::NotSupported);
+        return Ok(Err(refused(Code::NotSupported)));
+    };
+    address(app, id, messenger.about(), outgoing.clone()).await.map(Ok)
+}
+
+const fn refused(code: Code) -> Answer {
+    Answer::Refused { code, text: String::new() }
+}
+
+async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing) -> Result<Answer> {
+    // a moment ago it was there, so this is remembered as a rule
+    let Some(channel) = channel(app, company, id).await? else { return Ok(refused(Code::ChannelNotFound)) };
+    let Some(messenger) = Kind::from_slug(&channel.messenger).and_then(messenger::of) else {
+        return Ok(refused(Code::NotSupported));
     };
     let wire = wire(app, &channel)?;
-    let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
-    let answer = messenger.send(&wire, &outgoing, app.clock.now()).await;
+    let answer = messenger.send(&wire, outgoing, app.clock.now()).await;
     if let Answer::Expired { seen } = &answer {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }

@@ -14,9 +14,11 @@ mod plan;
 mod settling;
 mod tenure;
 pub mod trade;
+mod witness;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -33,7 +35,7 @@ use crate::model::moment::{Moment, Tick};
 use crate::model::vendor::Answer;
 use crate::store::outbox::{self, Accepted, Want};
 use crate::store::row::{LaneRow, Sent};
-use crate::store::{Conn, Result, Store};
+use crate::store::{Conn, Result, Store, StoreError};
 
 pub use self::bell::{Bell, Due, Hearing, Overview};
 
@@ -42,11 +44,36 @@ pub use self::bell::{Bell, Due, Hearing, Overview};
 enum Event {
     Accepted(Vec<Accepted>),
     Changed(LaneId),
-    Started { lane: LaneId, which: lane::Which, at: Tick, flight: u64 },
-    Landed { flight: u64, answers: Vec<Answer>, started: Tick, took_ms: i64 },
-    Claimed { claim: String, wants: Vec<Want>, rows: Result<Vec<Errand>> },
-    Settled { batch: Arc<Batch>, outcome: Result<Vec<Accepted>> },
-    Leased(Box<(Lease, Conn, Turn)>),
+    Started {
+        lane: LaneId,
+        which: lane::Which,
+        at: Tick,
+        flight: u64,
+    },
+    /// A call was not made: this process may not make it any more.
+    Late {
+        flight: u64,
+    },
+    Landed {
+        flight: u64,
+        answers: Vec<Answer>,
+        started: Tick,
+        took_ms: i64,
+    },
+    Claimed {
+        owner: String,
+        claim: String,
+        wants: Vec<Want>,
+        rows: Result<Vec<Errand>>,
+    },
+    Settled {
+        batch: Arc<Batch>,
+        outcome: Result<Vec<Accepted>>,
+    },
+    Leased(Box<(Lease, Option<Conn>, Turn)>),
+    Inherited,
+    /// Something may have been overlooked: every lane is looked at again.
+    Missed,
     Adopted(Result<Adoption>),
     Rows(Result<Vec<LaneRow>>),
     Heads(Result<Vec<(LaneId, i16, ErrandId)>>),
@@ -74,11 +101,12 @@ pub struct Pump<T> {
     flights: Flights,
     held: HashSet<i16>,
     owner: String,
-    good_until: Tick,
+    good_until: Arc<AtomicI64>,
     leaving: Vec<i16>,
-    lease: Option<Box<(Lease, Conn)>>,
+    lease: Option<Box<(Lease, Option<Conn>)>>,
     lease_at: Tick,
     rescan_at: Tick,
+    claim_at: Tick,
     claiming: bool,
     settling: bool,
     landed: Vec<Settled>,
@@ -99,6 +127,9 @@ impl<T> std::fmt::Debug for Pump<T> {
 /// How often lanes are searched for errands whose announcement was lost, in milliseconds.
 const RESCAN_MS: i64 = 30_000;
 
+/// Between two claims when the database fails, in milliseconds.
+const CLAIM_PAUSE_MS: i64 = 200;
+
 impl<T: Trade> Pump<T> {
     /// A pump that has not begun.
     ///
@@ -111,7 +142,8 @@ impl<T: Trade> Pump<T> {
         bell: Bell,
         settings: Settings,
     ) -> Result<Self> {
-        let lease = Box::new((Lease::new(settings.times, !store.is_shared()), crate::store::connect(store.options())?));
+        let conn = crate::store::connect(store.options())?;
+        let lease = Box::new((Lease::new(settings.times, !store.is_shared()), Some(conn)));
         let tick = clock.tick();
         Ok(Self {
             store,
@@ -123,11 +155,12 @@ impl<T: Trade> Pump<T> {
             flights: Flights::default(),
             held: HashSet::new(),
             owner: String::new(),
-            good_until: tick,
+            good_until: Arc::new(AtomicI64::new(i64::MIN)),
             leaving: Vec::new(),
             lease: Some(lease),
             lease_at: tick,
             rescan_at: tick.plus_ms(RESCAN_MS),
+            claim_at: tick,
             claiming: false,
             settling: false,
             landed: Vec::new(),
@@ -172,9 +205,11 @@ impl<T: Trade> Pump<T> {
 
     async fn end(mut self) {
         if let Some(mut lease) = self.lease.take() {
+            let options = self.store.options().clone();
             let ended = tokio::task::spawn_blocking(move || {
                 let (lease, conn) = &mut *lease;
-                lease.end(conn)
+                let mut conn = conn.take().map_or_else(|| crate::store::connect(&options), Ok)?;
+                lease.end(&mut conn)
             });
             if let Ok(Err(error)) = ended.await {
                 tracing::warn!(%error, "the lanes could not be given up in order; others take them when the lease ends");
@@ -191,7 +226,7 @@ impl<T: Trade> Pump<T> {
             next = next.min(start);
         }
         if !self.claiming && self.stopping.is_none() {
-            next = next.min(self.lanes.next_tick().unwrap_or(next));
+            next = next.min(self.lanes.next_tick().unwrap_or(next).max(self.claim_at));
         }
         next
     }
@@ -202,15 +237,14 @@ impl<T: Trade> Pump<T> {
         self.start_due(now, tick);
         self.settle();
         self.claim(now, tick);
-        if tick >= self.lease_at && self.lease.is_some() && self.stopping.is_none() {
+        // also while it stops: what is still in the air is taken for lost where the beats end
+        if tick >= self.lease_at && self.lease.is_some() {
             self.lease_at = tick.plus_ms(self.settings.times.beat_ms);
             self.turn_lease(tick);
         }
         if tick >= self.rescan_at {
             self.rescan_at = tick.plus_ms(RESCAN_MS);
-            if self.store.is_shared() {
-                self.ask(|conn| crate::on!(conn, lane::heads()), Event::Heads);
-            }
+            self.rescan();
         }
         if !self.unknown.is_empty() {
             let ids: Vec<LaneId> = self.unknown.drain().collect();
@@ -229,10 +263,18 @@ impl<T: Trade> Pump<T> {
                 let sent = self.lanes.started(lane, which, at, now);
                 self.flights.note(flight, sent);
             }
+            Event::Late { flight } => {
+                if let Some((flight, _)) = self.flights.close(flight) {
+                    self.ground(&flight, now, tick);
+                }
+            }
             Event::Landed { flight, answers, started, took_ms } => self.land(flight, answers, started, took_ms, now),
-            Event::Claimed { claim, wants, rows } => self.claimed(claim, &wants, rows, now, tick),
+            Event::Claimed { owner, claim, wants, rows } => self.claimed(&owner, claim, &wants, rows, now, tick),
             Event::Settled { batch, outcome } => self.written(&batch, outcome, now, tick),
-            Event::Leased(leased) => self.leased(*leased, tick),
+            Event::Leased(leased) => self.leased(*leased, now, tick),
+            // its shards are free: they are taken without waiting for the next beat
+            Event::Inherited => self.lease_at = tick,
+            Event::Missed => self.rescan(),
             Event::Adopted(outcome) => self.adopt(outcome, now, tick),
             Event::Rows(outcome) => self.rows(outcome, now, tick),
             Event::Heads(Ok(heads)) => self.lanes.rewind(&heads, now, tick),
@@ -242,6 +284,7 @@ impl<T: Trade> Pump<T> {
             }
             Event::Stop(tell) => {
                 self.stopping = Some(tell);
+                self.lease_at = tick;
                 for flight in self.flights.ground_all() {
                     self.ground(&flight, now, tick);
                 }
@@ -269,8 +312,19 @@ impl<T: Trade> Pump<T> {
         });
     }
 
+    fn rescan(&self) {
+        if self.store.is_shared() {
+            self.ask(|conn| crate::on!(conn, lane::heads()), Event::Heads);
+        }
+    }
+
+    /// Whether others may believe that this process is dead: nothing is started on their account.
+    fn is_fenced(&self, tick: Tick) -> bool {
+        tick.0 >= self.good_until.load(Ordering::Relaxed)
+    }
+
     fn claim(&mut self, now: Moment, tick: Tick) {
-        if self.claiming || self.stopping.is_some() || tick >= self.good_until {
+        if self.claiming || self.stopping.is_some() || tick < self.claim_at || self.is_fenced(tick) {
             return;
         }
         let wants = self.lanes.plan(now, tick);
@@ -283,24 +337,47 @@ impl<T: Trade> Pump<T> {
         let by = now.plus_ms(self.settings.rules.ahead_ms);
         tokio::spawn(async move {
             let claim = uuid::Uuid::now_v7().simple().to_string();
-            let (asked, name) = (wants.clone(), claim.clone());
-            let rows = store.write(move |conn| outbox::claim(conn, &owner, &name, by, &asked)).await;
-            let _ = bell.events.send(Event::Claimed { claim, wants, rows });
+            let (asked, name, own) = (wants.clone(), claim.clone(), owner.clone());
+            let rows = store.write(move |conn| outbox::claim(conn, &own, &name, by, &asked)).await;
+            if matches!(rows, Err(StoreError::Unsure)) {
+                // it may stand in the database all the same, and nobody would fly it
+                let (name, own) = (claim.clone(), owner.clone());
+                if let Err(error) = store.write(move |conn| outbox::unclaim(conn, &own, &name)).await {
+                    tracing::error!(%error, "a claim of unknown fate could not be taken back; the next start settles it");
+                }
+            }
+            let _ = bell.events.send(Event::Claimed { owner, claim, wants, rows });
         });
     }
 
-    fn claimed(&mut self, claim: String, wants: &[Want], rows: Result<Vec<Errand>>, now: Moment, tick: Tick) {
+    fn claimed(
+        &mut self,
+        owner: &str,
+        claim: String,
+        wants: &[Want],
+        rows: Result<Vec<Errand>>,
+        now: Moment,
+        tick: Tick,
+    ) {
         self.claiming = false;
         let rows = match rows {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(%error, "errands could not be claimed");
+                self.claim_at = tick.plus_ms(CLAIM_PAUSE_MS);
                 return self.lanes.unclaimed(wants, now, tick);
             }
         };
         if !rows.is_empty() {
             self.claim_of.extend(rows.iter().map(|errand| (errand.id, claim.clone())));
             self.open_claims.insert(claim, rows.len());
+        }
+        if owner != self.owner {
+            // claimed under a name that was struck out meanwhile: they go back, where nobody has taken them over yet
+            for errand in rows {
+                self.go_back(errand, Moment(0));
+            }
+            return self.lanes.unclaimed(wants, now, tick);
         }
         let (flights, late) = self.lanes.claimed(wants, rows, now, tick);
         for errand in late {
@@ -314,7 +391,7 @@ impl<T: Trade> Pump<T> {
 
     /// Starts a call, or keeps it until its tick.
     fn fly(&mut self, flight: Flight, now: Moment, tick: Tick) {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.is_fenced(tick) {
             self.ground(&flight, now, tick);
         } else if flight.start > tick {
             self.flights.keep(flight);
@@ -325,8 +402,7 @@ impl<T: Trade> Pump<T> {
 
     fn start_due(&mut self, now: Moment, tick: Tick) {
         while let Some(flight) = self.flights.due(tick) {
-            if tick >= self.good_until {
-                // others may believe that this process is dead: nothing is started on their account
+            if self.is_fenced(tick) {
                 self.ground(&flight, now, tick);
             } else {
                 self.start(flight, tick);
@@ -339,12 +415,27 @@ impl<T: Trade> Pump<T> {
         let (lane, which, errands) = (flight.lane, flight.which, flight.errands.clone());
         let number = self.flights.open(flight);
         let (trade, clock, bell) = (Arc::clone(&self.trade), Arc::clone(&self.clock), self.bell.clone());
+        let good_until = Arc::clone(&self.good_until);
         tokio::spawn(async move {
             let count = errands.len();
+            let errands = match trade.ready(errands).await {
+                Ok(errands) => errands,
+                Err(answers) => {
+                    let started = clock.tick();
+                    let _ = bell.events.send(Event::Landed { flight: number, answers, started, took_ms: 0 });
+                    return;
+                }
+            };
+            // looking it up may have taken longer than this process may start calls
+            if clock.tick().0 >= good_until.load(Ordering::Relaxed) {
+                let _ = bell.events.send(Event::Late { flight: number });
+                return;
+            }
             let mut call = trade.perform(errands);
             // the tick is read after the call has begun: the next one is counted from the latest possible start
             let first = futures_util::poll!(&mut call);
             let at = clock.tick();
+            tracing::debug!(lane, track = ?which, tick = at.0, "a call begins");
             let answers = match first {
                 std::task::Poll::Ready(answers) => answers,
                 std::task::Poll::Pending => {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::pump::lanes::Fate;
-use super::pump::trade::{Settled, Trade};
+use super::pump::trade::{Ready, Settled, Trade};
 use crate::app::App;
 use crate::flow::settle::{self, Over};
 use crate::flow::{mailing, perform};
@@ -19,6 +19,11 @@ use crate::store::{Conn, Result};
 pub struct Works(pub App);
 
 impl Trade for Works {
+    fn ready(&self, errands: Vec<Errand>) -> Pin<Box<dyn Future<Output = Ready> + Send>> {
+        let app = self.0.clone();
+        Box::pin(async move { perform::ready(&app, errands).await })
+    }
+
     fn perform(&self, errands: Vec<Errand>) -> Pin<Box<dyn Future<Output = Vec<Answer>> + Send>> {
         let app = self.0.clone();
         Box::pin(async move { perform::perform(&app, errands).await })

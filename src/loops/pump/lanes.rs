@@ -380,11 +380,11 @@ impl Lanes {
         self.list(lane, now, tick);
     }
 
-    /// Forgets everything: the lanes are another's now.
-    pub fn clear(&mut self) {
-        self.by_id.clear();
+    /// Forgets everything: the lanes are another's now. Gives back what was claimed and waited behind an open call.
+    pub fn clear(&mut self) -> Vec<Errand> {
         self.timetable.clear();
         self.leaving.clear();
+        self.by_id.drain().flat_map(|(_, lane)| lane.in_air.into_values().flatten()).collect()
     }
 
     /// Every lane is looked at from its beginning: what was overlooked is found.

@@ -11,11 +11,11 @@ use crate::store::{Options, notice};
 /// Between two looks at the connection; it only asks the socket what has come.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// After a lost connection.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Before connecting again.
+const PAUSE: Duration = Duration::from_millis(200);
 
-/// Starts a thread that hears until the pump is gone. What is said while the connection is lost is found by the pump's
-/// own search.
+/// Starts a thread that hears until the pump is gone. What is said while the connection is lost is searched for when it is
+/// there again.
 pub(super) fn start(options: Options, bell: Bell) {
     std::thread::spawn(move || {
         while !bell.events.is_closed() {
@@ -30,6 +30,8 @@ pub(super) fn start(options: Options, bell: Bell) {
 fn hear(options: &Options, bell: &Bell) -> crate::store::Result<()> {
     let mut conn = crate::store::connect(options)?;
     notice::listen(&mut conn)?;
+    // what was said while nobody listened was said to nobody
+    let _ = bell.events.send(Event::Missed);
     while !bell.events.is_closed() {
         let mut accepted = Vec::new();
         for notice in notice::heard(&mut conn)? {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::lane::Blocked;
 use super::lanes::Fate;
@@ -15,7 +16,10 @@ use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 use crate::store::outbox::{self, Accepted};
 use crate::store::row::{LaneRow, Planned, Sent};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, StoreError};
+
+/// Before lanes are read again that could not be read, in milliseconds.
+const LOAD_PAUSE_MS: i64 = 200;
 
 /// What is read of lanes that were taken over.
 #[derive(Debug)]
@@ -39,28 +43,48 @@ impl<T: Trade> Pump<T> {
     pub(super) fn turn_lease(&mut self, tick: Tick) {
         let Some(held) = self.lease.take() else { return };
         let (bell, left) = (self.bell.clone(), std::mem::take(&mut self.leaving));
+        let (options, retiring) = (self.store.options().clone(), self.stopping.is_some());
         tokio::task::spawn_blocking(move || {
-            let (mut lease, mut conn) = *held;
-            let outcome = lease.left(&mut conn, &left).and_then(|()| lease.turn(&mut conn, tick));
-            let turn = outcome.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the lease could not be renewed");
-                Turn::default()
-            });
+            let (mut lease, conn) = *held;
+            if retiring {
+                lease.retire();
+            }
+            let mut conn = conn.map_or_else(|| crate::store::connect(&options), Ok);
+            let before = lease.clone();
+            let outcome = match &mut conn {
+                Ok(conn) => conn.transact(|conn| lease.left(conn, &left).and_then(|()| lease.turn(conn, tick))),
+                Err(error) => Err(StoreError::Unreachable(error.to_string())),
+            };
+            let (turn, conn) = match outcome {
+                Ok(turn) => (turn, conn.ok()),
+                // whatever was wrong, a fresh connection is not worse
+                Err(error) => {
+                    tracing::warn!(%error, "the lease could not be renewed");
+                    lease = before;
+                    (Turn { left_again: left, ..Turn::default() }, None)
+                }
+            };
             let _ = bell.events.send(Event::Leased(Box::new((lease, conn, turn))));
         });
     }
 
-    pub(super) fn leased(&mut self, leased: (Lease, Conn, Turn), tick: Tick) {
+    pub(super) fn leased(&mut self, leased: (Lease, Option<Conn>, Turn), now: Moment, tick: Tick) {
         let (lease, conn, turn) = leased;
+        self.leaving.extend(turn.left_again);
         if turn.fenced {
             tracing::warn!("this process was too slow: others have taken its lanes");
             self.held.clear();
-            self.lanes.clear();
-            // whoever takes over settles them as unknown; they were never started
-            self.flights.ground_all();
+            self.leaving.clear();
+            // they were never started: they go back, where nobody has taken them over yet
+            for flight in self.flights.ground_all() {
+                self.ground(&flight, now, tick);
+            }
+            for errand in self.lanes.clear() {
+                self.go_back(errand, Moment(0));
+            }
         }
         lease.owner().clone_into(&mut self.owner);
-        self.good_until = lease.good_until();
+        self.good_until.store(lease.good_until().0, Ordering::Relaxed);
         self.lease = Some(Box::new((lease, conn)));
         if !turn.taken.is_empty() {
             self.held.extend(&turn.taken);
@@ -92,6 +116,7 @@ impl<T: Trade> Pump<T> {
                 Ok((count, accepted)) => {
                     tracing::info!(process = dead, errands = count, "took over from a process that has died");
                     bell.accepted(accepted);
+                    let _ = bell.events.send(Event::Inherited);
                 }
                 Err(error) => tracing::warn!(%error, process = dead, "could not take over from a dead process"),
             }
@@ -104,8 +129,7 @@ impl<T: Trade> Pump<T> {
             // the shards are held and empty: without their lanes nothing of theirs would ever be sent
             Err(error) => {
                 tracing::error!(%error, "the lanes could not be loaded; trying again");
-                let shards: Vec<i16> = self.held.iter().copied().collect();
-                return self.ask(move |conn| Adoption::read(conn, &shards), Event::Adopted);
+                return self.load_again();
             }
         };
         let boot = self.clock.boot().to_owned();
@@ -122,6 +146,16 @@ impl<T: Trade> Pump<T> {
             self.lanes.block(planned.lane, blocked, now, tick);
         }
         self.lanes.rewind(&adoption.heads, now, tick);
+    }
+
+    fn load_again(&self) {
+        let shards: Vec<i16> = self.held.iter().copied().collect();
+        let (store, bell, clock) = (Arc::clone(&self.store), self.bell.clone(), Arc::clone(&self.clock));
+        tokio::spawn(async move {
+            clock.sleep_until(clock.tick().plus_ms(LOAD_PAUSE_MS)).await;
+            let outcome = store.read(move |conn| Adoption::read(conn, &shards)).await;
+            let _ = bell.events.send(Event::Adopted(outcome));
+        });
     }
 
     pub(super) fn rows(&mut self, outcome: Result<Vec<LaneRow>>, now: Moment, tick: Tick) {

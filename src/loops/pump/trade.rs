@@ -22,8 +22,17 @@ pub struct Settled {
     pub ours: bool,
 }
 
+/// Errands that can be carried out now, or the answer for each of them.
+pub type Ready = std::result::Result<Vec<Errand>, Vec<Answer>>;
+
 /// The trade.
 pub trait Trade: Send + Sync + 'static {
+    /// Looks up in the house what a call needs, before its start is counted: the errands as [`Trade::perform`] is to carry
+    /// them out, or an answer for each where no call can be made. May take as long as the database.
+    fn ready(&self, errands: Vec<Errand>) -> Pin<Box<dyn Future<Output = Ready> + Send>> {
+        Box::pin(std::future::ready(Ok(errands)))
+    }
+
     /// Carries out the errands of one call: one of them, or several statuses of one portal. One answer for each, in their
     /// order. Must not write to the outbox; may take as long as a vendor's deadline.
     fn perform(&self, errands: Vec<Errand>) -> Pin<Box<dyn Future<Output = Vec<Answer>> + Send>>;
