@@ -4,12 +4,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{answer, mailing};
+use crate::flow::{answer, mailing, receipt};
+use crate::model::message::Receipt;
 use crate::model::moment::Tick;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
 use crate::store::Result;
 use crate::store::outbox::{self, Accepted};
+use crate::store::row::value;
 
 /// Between two rounds, in milliseconds.
 const ROUND_MS: i64 = 500;
@@ -37,6 +39,7 @@ pub async fn run(app: App, stop: CancellationToken) {
 async fn round(app: &App, forget_at: &mut Tick) -> Result<()> {
     app.bell.accepted(give_answers(app).await?);
     app.bell.accepted(end_expired(app).await?);
+    app.bell.accepted(apply_overtaken(app).await?);
     app.bell.accepted(end_stopped(app).await?);
     if app.clock.tick() >= *forget_at {
         *forget_at = app.clock.tick().plus_ms(FORGET_MS);
@@ -79,6 +82,30 @@ pub async fn end_expired(app: &App) -> Result<Vec<Accepted>> {
             let answer = Answer::Refused { code: Code::TooLate, text: String::new() };
             let over: Vec<Over<'_>> = late.iter().map(|errand| Over { errand, answer: &answer, ours: true }).collect();
             settle::settle(&inner, conn, &over, now)
+        })
+        .await
+}
+
+/// Applies receipts that were kept for a message in the very moment in which it was entered.
+///
+/// # Errors
+/// Those of the store.
+pub async fn apply_overtaken(app: &App) -> Result<Vec<Accepted>> {
+    let ids = app.store.read(|conn| crate::on!(conn, message::overtaken(AT_ONCE))).await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (now, inner) = (app.clock.now(), app.clone());
+    app.store
+        .write(move |conn| {
+            let mut new = Vec::new();
+            for (channel, kept) in crate::on!(conn, message::take_overtaken(&ids))? {
+                let (Ok(channel), kept) = (channel.parse(), value::<Receipt>("early_receipts", &kept)?) else {
+                    continue;
+                };
+                new.extend(receipt::apply(&inner, conn, channel, &kept, now)?);
+            }
+            Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
         })
         .await
 }

@@ -102,6 +102,26 @@ pub fn take_receipts(conn: &mut Connection, channel: ChannelId, vendor_ids: &[St
     Ok(diesel::delete(early).returning(early_receipts::receipt).get_results(conn)?)
 }
 
+/// Receipts that are kept although their message has been entered: where two transactions do both at once, neither sees the
+/// other.
+pub fn overtaken(conn: &mut Connection, limit: i64) -> Result<Vec<i64>> {
+    let entered = messages::table
+        .filter(messages::channel.eq(early_receipts::channel))
+        .filter(messages::vendor_id.eq(early_receipts::vendor_id.nullable()));
+    Ok(early_receipts::table
+        .filter(diesel::dsl::exists(entered))
+        .order(early_receipts::id)
+        .limit(limit)
+        .select(early_receipts::id)
+        .load(conn)?)
+}
+
+/// Takes kept receipts by their numbers, each with its channel.
+pub fn take_overtaken(conn: &mut Connection, ids: &[i64]) -> Result<Vec<(String, String)>> {
+    let kept = early_receipts::table.filter(early_receipts::id.eq_any(ids));
+    Ok(diesel::delete(kept).returning((early_receipts::channel, early_receipts::receipt)).get_results(conn)?)
+}
+
 /// Forgets receipts that nobody asked for.
 pub fn forget_receipts(conn: &mut Connection, before: i64) -> Result<usize> {
     Ok(diesel::delete(early_receipts::table.filter(early_receipts::received_at.lt(before))).execute(conn)?)
