@@ -21,6 +21,7 @@ use crate::loops::pump::lease::Times;
 use crate::loops::pump::{self, Pump};
 use crate::loops::works::Works;
 use crate::loops::{feeder, keeper};
+use crate::model::address;
 use crate::model::clock::Clock;
 use crate::net::guard::{Guard, Policy};
 use crate::net::http::{Http, Limits};
@@ -118,6 +119,8 @@ pub async fn start_on(
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Running> {
     http::measure::recorder();
+    let region = config.region.clone();
+    std::thread::spawn(move || address::warm_up(&region));
     let (bell, hearing) = pump::Bell::new();
     let feed = Arc::new(Notify::new());
     let has_pump = roles.contains(&Role::Pump);

@@ -64,6 +64,9 @@ pub enum StoreError {
     /// The process is shutting down, or the writer has died.
     #[error("the store is closed")]
     Closed,
+    /// The connection broke at the very end, and nobody can tell whether the change was kept.
+    #[error("it is not known whether the database kept the change")]
+    Unsure,
     /// The process no longer holds what it wanted to write for: another one has taken over.
     #[error("this process has lost its lanes to another one")]
     Fenced,
@@ -110,6 +113,19 @@ impl Conn {
         Ok(())
     }
 
+    /// Does several things in one transaction, outside the writer's queue.
+    ///
+    /// # Errors
+    /// What the work or the database said; then nothing of it was kept, unless the connection broke at the commit.
+    pub fn transact<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.begin()?;
+        let outcome = work(self).and_then(|done| self.commit().map(|()| done));
+        if outcome.is_err() {
+            self.rollback();
+        }
+        outcome
+    }
+
     fn begin(&mut self) -> Result<()> {
         match self {
             // a transaction that begins by reading could not become a writer when another one has written meanwhile
@@ -133,6 +149,14 @@ impl Conn {
             Self::Sqlite(conn) => AnsiTransactionManager::rollback_transaction(&mut **conn),
             Self::Postgres(conn) => AnsiTransactionManager::rollback_transaction(&mut **conn),
         };
+    }
+
+    /// What names the transaction to those who ask for its fate; none where its fate is always known.
+    fn mark(&mut self) -> Result<Option<i64>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(conn) => postgres::mark(conn).map(Some),
+        }
     }
 
     fn is_broken(&mut self) -> bool {
@@ -248,9 +272,11 @@ impl Store {
 
     /// Writes: runs the job in a transaction that may hold other jobs too, and answers when it is committed and durable.
     /// Where the transaction fails, every job of it is run again in one of its own: a job must not keep what it learnt.
+    /// Where the connection breaks at the commit, the database is asked what became of it before anybody is answered.
     ///
     /// # Errors
-    /// What the job gave back, after its changes were rolled back; or that of the database.
+    /// What the job gave back, after its changes were rolled back; or that of the database. [`StoreError::Unsure`] where
+    /// the store closes before the database could say.
     pub async fn write<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,

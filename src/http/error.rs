@@ -166,7 +166,16 @@ impl ResponseError for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Inner(error.to_string())
+        match error {
+            StoreError::Unreachable(_) | StoreError::Unsure | StoreError::Closed => {
+                tracing::error!(%error, "a request could not be written down");
+                Self::Unavailable {
+                    ru: "База данных недоступна: повторите через минуту",
+                    en: "The database is not available: try again in a minute",
+                }
+            }
+            other => Self::Inner(other.to_string()),
+        }
     }
 }
 

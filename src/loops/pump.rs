@@ -14,6 +14,7 @@ mod plan;
 mod settling;
 mod tenure;
 pub mod trade;
+mod witness;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -51,7 +52,8 @@ enum Event {
     Landed { flight: u64, answers: Vec<Answer>, started: Tick },
     Claimed { claim: String, wants: Vec<Want>, rows: Result<Vec<Errand>> },
     Settled { batch: Arc<Batch>, outcome: Result<Vec<Accepted>> },
-    Leased(Box<(Lease, Conn, Turn)>),
+    Leased(Box<(Lease, Option<Conn>, Turn)>),
+    Inherited,
     Adopted { tenure: u64, outcome: Result<Adoption> },
     Rows { tenure: u64, outcome: Result<Vec<LaneRow>>, asked: Vec<LaneId> },
     Missed,
@@ -86,7 +88,7 @@ pub struct Pump<T> {
     good_until: Tick,
     fence: Arc<AtomicI64>,
     leaving: Vec<i16>,
-    lease: Option<Box<(Lease, Conn)>>,
+    lease: Option<Box<(Lease, Option<Conn>)>>,
     lease_at: Tick,
     rescan_at: Tick,
     claiming: bool,
@@ -133,7 +135,8 @@ impl<T: Trade> Pump<T> {
         bell: Bell,
         settings: Settings,
     ) -> Result<Self> {
-        let lease = Box::new((Lease::new(settings.times, !store.is_shared()), crate::store::connect(store.options())?));
+        let conn = crate::store::connect(store.options())?;
+        let lease = Box::new((Lease::new(settings.times, !store.is_shared()), Some(conn)));
         let tick = clock.tick();
         Ok(Self {
             store,
@@ -199,9 +202,11 @@ impl<T: Trade> Pump<T> {
 
     async fn end(mut self) {
         if let Some(mut lease) = self.lease.take() {
+            let options = self.store.options().clone();
             let ended = tokio::task::spawn_blocking(move || {
                 let (lease, conn) = &mut *lease;
-                lease.end(conn)
+                let mut conn = conn.take().map_or_else(|| crate::store::connect(&options), Ok)?;
+                lease.end(&mut conn)
             });
             if let Ok(Err(error)) = ended.await {
                 tracing::warn!(%error, "the lanes could not be given up in order; others take them when the lease ends");
@@ -229,15 +234,14 @@ impl<T: Trade> Pump<T> {
         self.start_due(now, tick);
         self.settle();
         self.claim(now, tick);
-        if tick >= self.lease_at && self.lease.is_some() && self.stopping.is_none() {
+        // also while it stops: what is still in the air is taken for lost where the beats end
+        if tick >= self.lease_at && self.lease.is_some() {
             self.lease_at = tick.plus_ms(self.settings.times.beat_ms);
             self.turn_lease(tick);
         }
         if tick >= self.rescan_at {
             self.rescan_at = tick.plus_ms(RESCAN_MS);
-            if self.store.is_shared() {
-                self.ask(|conn| crate::on!(conn, lane::heads()), Event::Heads);
-            }
+            self.rescan();
         }
         if !self.unknown.is_empty() {
             let (asked, tenure): (Vec<LaneId>, u64) = (self.unknown.drain().collect(), self.tenure);
@@ -269,6 +273,8 @@ impl<T: Trade> Pump<T> {
             Event::Claimed { claim, wants, rows } => self.claimed(claim, &wants, rows, now, tick),
             Event::Settled { batch, outcome } => self.written(&batch, outcome, now, tick),
             Event::Leased(leased) => self.leased(*leased, tick),
+            // its shards are free: they are taken without waiting for the next beat
+            Event::Inherited => self.lease_at = tick,
             Event::Adopted { tenure, outcome } => self.adopt(tenure, outcome, now, tick),
             Event::Rows { tenure, outcome, asked } => self.rows(tenure, outcome, asked, now, tick),
             Event::Missed => {
@@ -283,6 +289,7 @@ impl<T: Trade> Pump<T> {
             }
             Event::Stop(tell) => {
                 self.stopping = Some(tell);
+                self.lease_at = tick;
                 for flight in self.flights.ground_all() {
                     self.ground(&flight, now, tick);
                 }
@@ -311,8 +318,19 @@ impl<T: Trade> Pump<T> {
         });
     }
 
+    fn rescan(&self) {
+        if self.store.is_shared() {
+            self.ask(|conn| crate::on!(conn, lane::heads()), Event::Heads);
+        }
+    }
+
+    /// Whether others may believe that this process is dead: nothing is started on their account.
+    fn is_fenced(&self, tick: Tick) -> bool {
+        tick >= self.good_until
+    }
+
     fn claim(&mut self, now: Moment, tick: Tick) {
-        if self.claiming || self.stopping.is_some() || tick >= self.good_until {
+        if self.claiming || self.stopping.is_some() || self.is_fenced(tick) {
             return;
         }
         let wants = self.lanes.plan(now, tick);
@@ -378,7 +396,7 @@ impl<T: Trade> Pump<T> {
 
     /// Starts a call, or keeps it until its tick.
     fn fly(&mut self, flight: Flight, now: Moment, tick: Tick) {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.is_fenced(tick) {
             self.ground(&flight, now, tick);
         } else if flight.start > tick {
             self.flights.keep(flight);
@@ -448,6 +466,7 @@ impl<T: Trade> Pump<T> {
             if at.0 >= fence.load(Ordering::Relaxed) {
                 return false;
             }
+            tracing::debug!(lane, track = ?which, tick = at.0, "a call begins");
             let _ = bell.events.send(Event::Started { lane, which, at, flight });
             true
         })

@@ -26,6 +26,11 @@ pub fn phone_digits(text: &str, region: &str) -> Option<String> {
         .map(|number| number.format().mode(phonenumber::Mode::E164).to_string().trim_start_matches('+').to_owned())
 }
 
+/// Reads the numbering plans of the world, which the first phone of a process would otherwise wait for.
+pub fn warm_up(region: &str) {
+    let _ = phone_digits("+79990000000", region);
+}
+
 /// Reads one address of a robot's «Id чата»: `@name`, an e-mail address, or the vendor's own id of a chat.
 #[must_use]
 pub fn chat_peer(text: &str) -> Option<Peer> {

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -11,6 +12,12 @@ use super::{Conn, Options, Result, StoreError};
 
 /// At most this many jobs share a transaction: more would make the first one wait for the last.
 const MOST_JOBS: usize = 512;
+
+/// So long a database that has just gone is waited for before callers hear of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two attempts to reach it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A job with its answer: `run` does the work, `settle` tells the caller once the transaction's fate is known.
 trait Job: Send {
@@ -152,16 +159,10 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(shared: &Shared, mut conn: Conn, options: &Options) {
+fn write_all(shared: &Shared, conn: Conn, options: &Options) {
+    let mut pen = Pen { conn: Some(conn), options, patient: true };
     while let Some(jobs) = next_jobs(shared) {
-        write_together(&mut conn, jobs);
-        if conn.is_broken() {
-            match super::connect(options) {
-                Ok(fresh) => conn = fresh,
-                // the next transaction fails too and says so; it is tried again with every job
-                Err(error) => tracing::error!(%error, "the writer cannot reach the database"),
-            }
-        }
+        pen.write_together(jobs, shared);
     }
 }
 
@@ -178,30 +179,157 @@ fn next_jobs(shared: &Shared) -> Option<Vec<Box<dyn Job>>> {
     Some(std::mem::replace(&mut queue.jobs, rest))
 }
 
-fn write_together(conn: &mut Conn, mut jobs: Vec<Box<dyn Job>>) {
-    if conn.begin().is_ok() && jobs.iter_mut().all(|job| job.run(conn)) && conn.commit().is_ok() {
-        for job in jobs {
-            job.settle(Ok(()));
+/// A connection that writes, and is made anew when it breaks.
+struct Pen<'a> {
+    conn: Option<Conn>,
+    options: &'a Options,
+    /// Whether a database that has just gone is waited for: a restart of it then costs moments and no request.
+    patient: bool,
+}
+
+/// What came of a transaction.
+enum Tried {
+    /// It is in the database.
+    Kept,
+    /// A job said no; everything was rolled back.
+    Refused,
+    /// The connection broke at the commit, and the database has not kept it.
+    Lost,
+    /// It could not be done, or nobody can tell.
+    Failed(StoreError),
+}
+
+impl Pen<'_> {
+    fn write_together(&mut self, mut jobs: Vec<Box<dyn Job>>, shared: &Shared) {
+        match self.attempt(shared, |conn| jobs.iter_mut().all(|job| job.run(conn))) {
+            Tried::Kept => jobs.into_iter().for_each(|job| job.settle(Ok(()))),
+            Tried::Failed(error @ (StoreError::Unreachable(_) | StoreError::Unsure)) => {
+                for job in jobs {
+                    job.settle(Err(again(&error)));
+                }
+            }
+            _ => jobs.into_iter().for_each(|job| self.write_alone(job, shared)),
         }
-        return;
     }
-    conn.rollback();
-    for job in jobs {
-        write_alone(conn, job);
+
+    fn write_alone(&mut self, mut job: Box<dyn Job>, shared: &Shared) {
+        let mut tried = self.attempt(shared, |conn| job.run(conn));
+        if matches!(tried, Tried::Lost) {
+            tried = self.attempt(shared, |conn| job.run(conn));
+        }
+        job.settle(match tried {
+            // what a job refused it tells itself
+            Tried::Kept | Tried::Refused => Ok(()),
+            Tried::Failed(error) => Err(error),
+            Tried::Lost => Err(StoreError::Unreachable("the connection breaks at every commit".to_owned())),
+        });
+    }
+
+    fn attempt(&mut self, shared: &Shared, work: impl FnOnce(&mut Conn) -> bool) -> Tried {
+        let conn = match self.begun() {
+            Ok(conn) => conn,
+            Err(error) => return Tried::Failed(error),
+        };
+        if !work(conn) {
+            self.roll_back();
+            return Tried::Refused;
+        }
+        let mark = match conn.mark() {
+            Ok(mark) => mark,
+            Err(error) => {
+                self.roll_back();
+                return Tried::Failed(error);
+            }
+        };
+        match (conn.commit(), mark) {
+            (Ok(()), _) => Tried::Kept,
+            (Err(error), Some(mark)) => {
+                tracing::warn!(%error, "a commit broke off: asking the database what became of it");
+                self.conn = None;
+                self.learn(mark, shared)
+            }
+            (Err(error), None) => {
+                self.roll_back();
+                Tried::Failed(error)
+            }
+        }
+    }
+
+    fn roll_back(&mut self) {
+        if let Some(conn) = &mut self.conn {
+            conn.rollback();
+            if conn.is_broken() {
+                self.conn = None;
+            }
+        }
+    }
+
+    /// A connection with an open transaction. One that broke while nothing was written is made anew without a word.
+    fn begun(&mut self) -> Result<&mut Conn> {
+        if let Some(mut conn) = self.conn.take()
+            && conn.begin().is_ok()
+        {
+            return Ok(self.conn.insert(conn));
+        }
+        let since = Instant::now();
+        loop {
+            let connected = super::connect(self.options).and_then(|mut conn| conn.begin().map(|()| conn));
+            match connected {
+                Ok(conn) => {
+                    self.patient = true;
+                    return Ok(self.conn.insert(conn));
+                }
+                Err(_) if self.patient && since.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(error) => {
+                    self.patient = false;
+                    tracing::error!(%error, "the writer cannot reach the database");
+                    return Err(StoreError::Unreachable(error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// What became of a transaction whose commit broke off. Its callers wait for as long as it takes, since every other
+    /// answer might be a lie; those who come meanwhile do not.
+    fn learn(&mut self, mark: i64, shared: &Shared) -> Tried {
+        let since = Instant::now();
+        loop {
+            let asked = super::connect(self.options).and_then(|mut conn| match &mut conn {
+                Conn::Sqlite(_) => Err(StoreError::Unsure),
+                Conn::Postgres(inner) => super::postgres::fate(inner, mark).map(|fate| (fate, conn)),
+            });
+            match asked {
+                Ok((Some(kept), conn)) => {
+                    self.conn = Some(conn);
+                    tracing::info!(kept, "the database told what became of a commit that broke off");
+                    return if kept { Tried::Kept } else { Tried::Lost };
+                }
+                Err(StoreError::Unsure) => return Tried::Failed(StoreError::Unsure),
+                Ok((None, _)) | Err(_) => {}
+            }
+            if since.elapsed() >= PATIENCE {
+                refuse_waiting(shared);
+            }
+            if shared.queue.lock().closed {
+                return Tried::Failed(StoreError::Unsure);
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 
-fn write_alone(conn: &mut Conn, mut job: Box<dyn Job>) {
-    let outcome = conn.begin().and_then(|()| {
-        if job.run(conn) {
-            conn.commit()
-        } else {
-            conn.rollback();
-            Ok(())
-        }
-    });
-    if outcome.is_err() {
-        conn.rollback();
+/// Answers the jobs that wait: the database is not there.
+fn refuse_waiting(shared: &Shared) {
+    let jobs = std::mem::take(&mut shared.queue.lock().jobs);
+    for job in jobs {
+        job.settle(Err(StoreError::Unreachable("the database does not answer".to_owned())));
     }
-    job.settle(outcome);
+}
+
+/// An error for every job of a transaction.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Unreachable(why) => StoreError::Unreachable(why.clone()),
+        _ => StoreError::Unsure,
+    }
 }

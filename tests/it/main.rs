@@ -7,6 +7,7 @@ mod postgres;
 
 mod bitrix24;
 mod commands;
+mod crash;
 mod departure;
 mod house;
 mod http;

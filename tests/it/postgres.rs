@@ -5,11 +5,11 @@
 //! free loopback port, from the binaries that Debian's package `postgresql-15` brings. That cluster ends with the process,
 //! however the process ends: its keeper is a shell that reads a pipe, and the pipe closes when we die.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::{fs::MetadataExt, process::CommandExt};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 use diesel::{Connection, PgConnection, RunQueryDsl};
@@ -48,13 +48,16 @@ pub fn fresh_sqlite() -> (Folder, String) {
 
 /// The address of a new, empty `PostgreSQL` database. Blocks for about 50 ms, the first time for about 2 s.
 pub fn fresh_database() -> String {
+    database_on(&server_url())
+}
+
+fn database_on(server: &str) -> String {
     let name = new_name();
-    let server = server_url();
-    let mut connection = PgConnection::establish(&server).expect("the PostgreSQL server of the tests answers");
+    let mut connection = PgConnection::establish(server).expect("the PostgreSQL server of the tests answers");
     diesel::sql_query(format!("CREATE DATABASE {name}"))
         .execute(&mut connection)
         .expect("a test may create a database");
-    let mut url = url::Url::parse(&server).expect("TEST_DATABASE_URL is an address");
+    let mut url = url::Url::parse(server).expect("TEST_DATABASE_URL is an address");
     url.set_path(&name);
     url.into()
 }
@@ -109,7 +112,7 @@ macro_rules! on_both_databases {
     )+};
 }
 
-/// Initialises, starts and announces a cluster, then waits for the end of its standard input, which is the end of the
+/// Initialises, starts and announces a cluster, does what its standard input says until it ends, which is the end of the
 /// test process, and removes everything. `$1` is the port.
 const KEEPER: &str = r#"
 PATH="$PATH:$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)"
@@ -118,17 +121,53 @@ folder=$(mktemp -d /tmp/switchboard_test_cluster.XXXXXX) && cd "$folder" || exit
 trap '' PIPE # we may be gone before the announcement
 trap 'exit 1' HUP INT TERM
 trap 'pg_ctl -D data -m immediate stop >/dev/null 2>&1; cd / && rm -rf "$folder"' EXIT
-initdb -D data -U switchboard -A trust -E UTF8 --locale=C.UTF-8 --no-sync >log 2>&1 &&
-pg_ctl -D data -w -l log -o "-h 127.0.0.1 -p $1 -k '' -c max_connections=200 -c fsync=on" start >/dev/null 2>&1 ||
+start() { pg_ctl -D data -w -l log -o "-h 127.0.0.1 -p $1 -k '' -c max_connections=200 -c fsync=on" start >/dev/null 2>&1; }
+initdb -D data -U switchboard -A trust -E UTF8 --locale=C.UTF-8 --no-sync >log 2>&1 && start "$1" ||
 { tr '\n' ' ' <log; echo; exit 1; }
 echo ready
-cat >/dev/null
+while read -r word; do
+  case $word in
+    crash) pg_ctl -D data -m immediate stop >/dev/null 2>&1; echo crashed ;;
+    start) start "$1"; echo ready ;;
+  esac
+done
 "#;
 
-struct Cluster {
+/// A cluster that ends with this process, or earlier with this value.
+pub struct Cluster {
     url: String,
     /// Held for its closing: the keeper ends when this pipe does.
-    _life_line: ChildStdin,
+    life_line: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Cluster {
+    /// A cluster for one test alone, which may do to it what it likes.
+    pub fn own() -> Self {
+        start_cluster()
+    }
+
+    /// The address of a new, empty database.
+    pub fn database(&self) -> String {
+        database_on(&self.url)
+    }
+
+    /// All its processes die at once and leave everything as it is, as when the machine is cut off.
+    pub fn crash(&mut self) {
+        assert_eq!(self.ask("crash"), "crashed");
+    }
+
+    /// It comes up again, and recovers.
+    pub fn start(&mut self) {
+        assert_eq!(self.ask("start"), "ready");
+    }
+
+    fn ask(&mut self, word: &str) -> String {
+        writeln!(self.life_line, "{word}").expect("the keeper listens");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("the keeper answers");
+        answer.trim().to_owned()
+    }
 }
 
 fn server_url() -> String {
@@ -159,12 +198,12 @@ fn try_to_start() -> Result<Cluster, String> {
         .map_err(|error| error.to_string())?;
     let life_line = keeper.stdin.take().ok_or("the keeper has no input")?;
     let output = keeper.stdout.take().ok_or("the keeper has no output")?;
-    let mut answer = String::new();
-    BufReader::new(output).read_line(&mut answer).map_err(|error| error.to_string())?;
+    let (mut answer, mut answers) = (String::new(), BufReader::new(output));
+    answers.read_line(&mut answer).map_err(|error| error.to_string())?;
     if answer.trim() != "ready" {
         return Err(answer);
     }
-    Ok(Cluster { url: format!("postgres://switchboard@127.0.0.1:{port}/postgres"), _life_line: life_line })
+    Ok(Cluster { url: format!("postgres://switchboard@127.0.0.1:{port}/postgres"), life_line, answers })
 }
 
 /// `PostgreSQL` refuses to run as root, so root hands it to the user `postgres`.

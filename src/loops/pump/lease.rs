@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::witness;
 use crate::model::moment::Tick;
 use crate::store::owner::SHARDS;
 use crate::store::{Conn, Result};
@@ -26,7 +27,7 @@ impl Default for Times {
 /// What one turn of the lease found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Turn {
-    /// This process was struck out, or could not beat in time: it holds nothing any more.
+    /// This process was struck out: it holds nothing any more.
     pub fenced: bool,
     /// Shards that were taken now.
     pub taken: Vec<i16>,
@@ -34,12 +35,12 @@ pub struct Turn {
     pub leave: Vec<i16>,
     /// Processes whose beat stands still, with that beat.
     pub dead: Vec<(String, i64)>,
-    /// Shards that were to be given up, and could not.
-    pub unleft: Vec<i16>,
+    /// Shards that were to be given up and could not.
+    pub left_again: Vec<i16>,
 }
 
 /// The lease of one process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lease {
     owner: String,
     times: Times,
@@ -47,6 +48,8 @@ pub struct Lease {
     held: Vec<i16>,
     leaving: Vec<i16>,
     good_until: Tick,
+    looked_at: Tick,
+    retiring: bool,
     seen: HashMap<String, (i64, Tick)>,
     alone: bool,
 }
@@ -63,6 +66,8 @@ impl Lease {
             held: Vec::new(),
             leaving: Vec::new(),
             good_until: Tick(i64::MIN),
+            looked_at: Tick(0),
+            retiring: false,
             seen: HashMap::new(),
             alone,
         }
@@ -84,6 +89,12 @@ impl Lease {
     #[must_use]
     pub fn held(&self) -> &[i16] {
         &self.held
+    }
+
+    /// From the next turn on nothing more is taken, and what is held is left as soon as it is empty. The beats go on: what
+    /// is still in the air is this process's own.
+    pub const fn retire(&mut self) {
+        self.retiring = true;
     }
 
     /// A shard that was to be left is empty now: it is given up.
@@ -115,22 +126,26 @@ impl Lease {
     /// One turn: beat, watch, share. Called every `beat_ms`; `tick` is read before the call.
     ///
     /// # Errors
-    /// Those of the database; the lease then runs out by itself.
+    /// Those of the database; what was changed here must then be forgotten, and the lease runs out by itself.
     pub fn turn(&mut self, conn: &mut Conn, tick: Tick) -> Result<Turn> {
         let mut turn = Turn::default();
-        let late = self.entered && !self.alone && tick > self.good_until;
-        if late || (self.entered && !crate::on!(conn, owner::beat(&self.owner))?) {
-            // whatever was held may be another's by now; under a new name nothing of the old one can be mixed up
+        if tick.since_ms(self.looked_at) > self.times.fence_ms {
+            // who could not look cannot tell that others were silent: the database may have been away for all of them
+            self.seen.clear();
+        }
+        // one that beats late has lost nothing as long as nobody has struck it out
+        if self.entered && !crate::on!(conn, owner::beat(&self.owner, self.retiring))? {
+            // whatever was held is another's by now; under a new name nothing of the old one can be mixed up
             turn.fenced = true;
             self.entered = false;
             (self.held, self.leaving) = (Vec::new(), Vec::new());
         }
         if !self.entered {
-            self.owner = uuid::Uuid::now_v7().simple().to_string();
+            self.owner = witness::name();
             crate::on!(conn, owner::enter(&self.owner))?;
             self.entered = true;
         }
-        self.good_until = tick.plus_ms(self.times.fence_ms);
+        (self.good_until, self.looked_at) = (tick.plus_ms(self.times.fence_ms), tick);
         let living = self.watch(conn, tick, &mut turn)?;
         self.share(conn, living, &mut turn)?;
         Ok(turn)
@@ -145,9 +160,9 @@ impl Lease {
                 *seen = (*beat, tick);
             }
             let still = tick.since_ms(seen.1) >= self.times.dead_ms;
-            if *id != self.owner && (self.alone || still) {
+            if *id != self.owner && (self.alone || still || witness::is_gone(id)) {
                 turn.dead.push((id.clone(), *beat));
-            } else {
+            } else if *beat >= 0 {
                 living += 1;
             }
         }
@@ -156,23 +171,35 @@ impl Lease {
     }
 
     fn share(&mut self, conn: &mut Conn, living: usize, turn: &mut Turn) -> Result<()> {
-        let fair = usize::try_from(SHARDS).unwrap_or(0).div_ceil(living);
-        for (shard, owner) in crate::on!(conn, owner::shards())? {
-            if self.held.len() >= fair {
-                break;
-            }
-            if owner.is_none() && crate::on!(conn, owner::take_shard(shard, &self.owner))? {
-                self.held.push(shard);
-                turn.taken.push(shard);
-            }
+        let fair = if self.retiring { 0 } else { usize::try_from(SHARDS).unwrap_or(0).div_ceil(living) };
+        let mut shards = crate::on!(conn, owner::shards())?;
+        shards.sort_unstable_by_key(|(shard, _)| spread(*shard));
+        // a turn whose commit broke off may have taken some without a word
+        let own = shards.iter().filter(|(_, owner)| owner.as_deref() == Some(self.owner.as_str()));
+        turn.taken.extend(own.map(|(shard, _)| *shard).filter(|shard| !self.held.contains(shard)));
+        let room = fair.saturating_sub(self.held.len() + turn.taken.len());
+        let free: Vec<i16> =
+            shards.iter().filter(|(_, owner)| owner.is_none()).map(|(shard, _)| *shard).take(room).collect();
+        if !free.is_empty() {
+            turn.taken.extend(crate::on!(conn, owner::take_shards(&free, &self.owner))?);
         }
+        self.held.extend(&turn.taken);
         let surplus = self.held.len().saturating_sub(fair);
         if surplus > self.leaving.len() {
             let more = surplus - self.leaving.len();
-            let staying = self.held.iter().filter(|shard| !self.leaving.contains(shard)).copied();
-            self.leaving.extend(staying.take(more).collect::<Vec<_>>());
+            let mut staying: Vec<i16> =
+                self.held.iter().filter(|shard| !self.leaving.contains(shard)).copied().collect();
+            staying.sort_unstable_by_key(|shard| spread(*shard));
+            self.leaving.extend(staying.into_iter().take(more));
         }
         turn.leave.clone_from(&self.leaving);
         Ok(())
     }
+}
+
+/// The order in which shards change hands. Lanes that were made one after the other lie in neighbouring shards: taken in
+/// their order, all lanes of a small house would stay with one process.
+fn spread(shard: i16) -> i16 {
+    // 23 has no divisor in common with the number of shards
+    shard.wrapping_mul(23).rem_euclid(SHARDS)
 }

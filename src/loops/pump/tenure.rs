@@ -9,14 +9,14 @@ use super::lanes::Fate;
 use super::lease::{Lease, Turn};
 use super::settling::{Batch, settle};
 use super::trade::{Settled, Trade};
-use super::{Event, Pump};
+use super::{AGAIN_MS, Event, Pump};
 use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::{Moment, Tick};
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 use crate::store::outbox::{self, Accepted};
 use crate::store::row::{LaneRow, Planned, Sent};
-use crate::store::{Conn, Result};
+use crate::store::{Conn, Result, StoreError};
 
 /// What is read of lanes that were taken over.
 #[derive(Debug)]
@@ -39,24 +39,33 @@ impl Adoption {
 impl<T: Trade> Pump<T> {
     pub(super) fn turn_lease(&mut self, tick: Tick) {
         let Some(held) = self.lease.take() else { return };
-        let (bell, left, options) =
-            (self.bell.clone(), std::mem::take(&mut self.leaving), self.store.options().clone());
+        let (bell, left) = (self.bell.clone(), std::mem::take(&mut self.leaving));
+        let (options, retiring) = (self.store.options().clone(), self.stopping.is_some());
         tokio::task::spawn_blocking(move || {
-            let (mut lease, mut conn) = *held;
-            let outcome = lease.left(&mut conn, &left).and_then(|()| lease.turn(&mut conn, tick));
-            let turn = outcome.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the lease could not be renewed");
-                match crate::store::connect(&options) {
-                    Ok(fresh) => conn = fresh,
-                    Err(error) => tracing::warn!(%error, "the lease cannot reach the database"),
+            let (mut lease, conn) = *held;
+            if retiring {
+                lease.retire();
+            }
+            let mut conn = conn.map_or_else(|| crate::store::connect(&options), Ok);
+            let before = lease.clone();
+            let outcome = match &mut conn {
+                Ok(conn) => conn.transact(|conn| lease.left(conn, &left).and_then(|()| lease.turn(conn, tick))),
+                Err(error) => Err(StoreError::Unreachable(error.to_string())),
+            };
+            let (turn, conn) = match outcome {
+                Ok(turn) => (turn, conn.ok()),
+                // whatever was wrong, a fresh connection is not worse
+                Err(error) => {
+                    tracing::warn!(%error, "the lease could not be renewed");
+                    lease = before;
+                    (Turn { left_again: left, ..Turn::default() }, None)
                 }
-                Turn { unleft: left, ..Turn::default() }
-            });
+            };
             let _ = bell.events.send(Event::Leased(Box::new((lease, conn, turn))));
         });
     }
 
-    pub(super) fn leased(&mut self, leased: (Lease, Conn, Turn), tick: Tick) {
+    pub(super) fn leased(&mut self, leased: (Lease, Option<Conn>, Turn), tick: Tick) {
         let (lease, conn, turn) = leased;
         if turn.fenced {
             tracing::warn!("this process was too slow: others have taken its lanes");
@@ -68,7 +77,7 @@ impl<T: Trade> Pump<T> {
             // whoever takes over settles them as unknown; they were never started
             self.flights.ground_all();
         }
-        self.leaving.extend(turn.unleft);
+        self.leaving.extend(turn.left_again);
         lease.owner().clone_into(&mut self.owner);
         self.good_until = lease.good_until();
         self.fence.store(self.good_until.0, Ordering::Relaxed);
@@ -90,6 +99,16 @@ impl<T: Trade> Pump<T> {
         self.ask(move |conn| Adoption::read(conn, &shards), move |outcome| Event::Adopted { tenure, outcome });
     }
 
+    fn read_lanes_later(&self) {
+        let (tenure, shards) = (self.tenure, self.held.iter().copied().collect::<Vec<i16>>());
+        let (store, bell, clock) = (Arc::clone(&self.store), self.bell.clone(), Arc::clone(&self.clock));
+        tokio::spawn(async move {
+            clock.sleep_until(clock.tick().plus_ms(AGAIN_MS)).await;
+            let outcome = store.read(move |conn| Adoption::read(conn, &shards)).await;
+            let _ = bell.events.send(Event::Adopted { tenure, outcome });
+        });
+    }
+
     pub(super) fn leave(&mut self, shards: &[i16]) {
         let empty = self.lanes.leave(shards);
         for shard in &empty {
@@ -109,6 +128,7 @@ impl<T: Trade> Pump<T> {
                 Ok((count, accepted)) => {
                     tracing::info!(process = dead, errands = count, "took over from a process that has died");
                     bell.accepted(accepted);
+                    let _ = bell.events.send(Event::Inherited);
                 }
                 Err(error) => tracing::warn!(%error, process = dead, "could not take over from a dead process"),
             }
@@ -125,7 +145,7 @@ impl<T: Trade> Pump<T> {
             // the shards are held and empty: without their lanes nothing of theirs would ever be sent
             Err(error) => {
                 tracing::error!(%error, "the lanes could not be loaded; trying again");
-                return self.read_lanes();
+                return self.read_lanes_later();
             }
         };
         let boot = self.clock.boot().to_owned();

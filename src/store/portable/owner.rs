@@ -12,9 +12,20 @@ pub fn enter(conn: &mut Connection, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Beats: tells whether the process is still entered.
-pub fn beat(conn: &mut Connection, id: &str) -> Result<bool> {
-    Ok(diesel::update(owners::table.find(id)).set(owners::beat.eq(owners::beat + 1)).execute(conn)? == 1)
+/// Beats: tells whether the process is still entered. The beats of a process that retires count down from below zero, so
+/// that the others leave it out when they share.
+pub fn beat(conn: &mut Connection, id: &str, retiring: bool) -> Result<bool> {
+    let owner = owners::table.find(id);
+    let beaten = if retiring {
+        let first = diesel::update(owner.filter(owners::beat.ge(0))).set(owners::beat.eq(owners::beat * -1 - 1));
+        match first.execute(conn)? {
+            0 => diesel::update(owner).set(owners::beat.eq(owners::beat - 1)).execute(conn)?,
+            turned => turned,
+        }
+    } else {
+        diesel::update(owner).set(owners::beat.eq(owners::beat + 1)).execute(conn)?
+    };
+    Ok(beaten == 1)
 }
 
 /// Every process and its beat.
@@ -32,10 +43,10 @@ pub fn shards(conn: &mut Connection) -> Result<Vec<(i16, Option<String>)>> {
     Ok(shards::table.order(shards::id).load(conn)?)
 }
 
-/// Takes a shard that nobody holds; tells whether it was free.
-pub fn take_shard(conn: &mut Connection, shard: i16, owner: &str) -> Result<bool> {
-    let free = shards::table.find(shard).filter(shards::owner.is_null());
-    Ok(diesel::update(free).set(shards::owner.eq(owner)).execute(conn)? == 1)
+/// Takes shards that nobody holds; gives back those that were free.
+pub fn take_shards(conn: &mut Connection, ids: &[i16], owner: &str) -> Result<Vec<i16>> {
+    let free = shards::table.filter(shards::id.eq_any(ids).and(shards::owner.is_null()));
+    Ok(diesel::update(free).set(shards::owner.eq(owner)).returning(shards::id).get_results(conn)?)
 }
 
 /// Gives a shard up.
