@@ -61,6 +61,8 @@ on_both_databases! {
         let server = town.server(port);
         server.ready().await;
         town.front.aim(&[port]);
+        // the messages of one lane wait for as long as the copy takes
+        turn(&town, "pause").await;
         let load = Load::begin(&town);
         let busy = async || (load.acknowledged().len() > 30).then_some(());
         town.wait_for("there is load", Duration::from_secs(30), busy).await;
@@ -69,6 +71,7 @@ on_both_databases! {
         let copied = tokio::task::spawn_blocking(move || command(&settings_file).arg("backup").arg(to).output().unwrap());
         let copied = copied.await.unwrap();
         assert!(copied.status.success(), "{}", text(&copied));
+        turn(&town, "resume").await;
         let acknowledged = load.end().await;
         drain(&town, &acknowledged).await;
         assert!(server.stop().await.success());
@@ -96,6 +99,13 @@ on_both_databases! {
         copy.wait().unwrap();
         Arc::into_inner(town).unwrap().clear().await;
     }
+}
+
+/// Pauses the first lane, or lets it run again.
+async fn turn(town: &Town, how: &str) {
+    let request = town.client.post(format!("{}/api/v1/lanes/{}/{how}", town.address, town.lanes[0].id));
+    let reply = request.bearer_auth(&town.token).send().await.unwrap();
+    assert!(reply.status().is_success(), "{}", reply.text().await.unwrap());
 }
 
 /// Every request that was acknowledged before the copy is in it, either waiting or in the history and never both.
