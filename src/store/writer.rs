@@ -154,13 +154,24 @@ impl Drop for Writer {
 
 fn write_all(shared: &Shared, mut conn: Conn, options: &Options) {
     while let Some(jobs) = next_jobs(shared) {
-        write_together(&mut conn, jobs);
-        if conn.is_broken() {
-            match super::connect(options) {
-                Ok(fresh) => conn = fresh,
-                // the next transaction fails too and says so; it is tried again with every job
-                Err(error) => tracing::error!(%error, "the writer cannot reach the database"),
-            }
+        write_together(&mut conn, jobs, options);
+    }
+}
+
+/// Replaces a connection that was cut. Tells whether this one can be used.
+fn mend(conn: &mut Conn, options: &Options) -> bool {
+    if !conn.is_broken() && conn.batch("SELECT 1").is_ok() {
+        return true;
+    }
+    match super::connect(options) {
+        Ok(fresh) => {
+            *conn = fresh;
+            true
+        }
+        // the next transaction fails too and says so; it is tried again with every job
+        Err(error) => {
+            tracing::error!(%error, "the writer cannot reach the database");
+            false
         }
     }
 }
@@ -178,14 +189,28 @@ fn next_jobs(shared: &Shared) -> Option<Vec<Box<dyn Job>>> {
     Some(std::mem::replace(&mut queue.jobs, rest))
 }
 
-fn write_together(conn: &mut Conn, mut jobs: Vec<Box<dyn Job>>) {
-    if conn.begin().is_ok() && jobs.iter_mut().all(|job| job.run(conn)) && conn.commit().is_ok() {
-        for job in jobs {
-            job.settle(Ok(()));
+fn write_together(conn: &mut Conn, mut jobs: Vec<Box<dyn Job>>, options: &Options) {
+    // a cut connection shows at the first word, before anything was written
+    if conn.begin().is_ok() || (mend(conn, options) && conn.begin().is_ok()) {
+        if jobs.iter_mut().all(|job| job.run(conn)) {
+            match conn.commit() {
+                Ok(()) => return jobs.into_iter().for_each(|job| job.settle(Ok(()))),
+                Err(error) => {
+                    conn.rollback();
+                    let alive = conn.batch("SELECT 1").is_ok();
+                    mend(conn, options);
+                    if !alive {
+                        // the commit may have been done: whoever asked must decide whether to ask again
+                        let seen = error.to_string();
+                        return jobs.into_iter().for_each(|job| job.settle(Err(StoreError::Unreachable(seen.clone()))));
+                    }
+                }
+            }
+        } else {
+            conn.rollback();
+            mend(conn, options);
         }
-        return;
     }
-    conn.rollback();
     for job in jobs {
         write_alone(conn, job);
     }

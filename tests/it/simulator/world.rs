@@ -366,7 +366,7 @@ impl World {
         match wish {
             Wish::Claim(wants) => {
                 self.counter += 1;
-                let (claim, by, planned_us) = (self.counter, self.now().plus_ms(20), self.us);
+                let (claim, by, planned_us) = (self.counter, self.now(), self.us);
                 let owner = self.slots[life.slot].process.as_ref().unwrap().owner.clone();
                 let us = self.us + self.wait();
                 self.at(us, Event::ClaimRuns { life, owner, claim, by, wants, planned_us, lost });
