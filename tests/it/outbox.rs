@@ -8,4 +8,3 @@ mod order;
 mod pace;
 mod people;
 mod stand;
-mod trouble;
