@@ -340,8 +340,7 @@ impl<T: Trade> Pump<T> {
         self.claiming = true;
         let (store, clock, bell) = (Arc::clone(&self.store), Arc::clone(&self.clock), self.bell.clone());
         let owner = self.owner.clone();
-        // what is due within the time ahead may be claimed now; what is planned for later may not
-        let by = now.plus_ms(self.settings.rules.ahead_ms);
+        let by = now;
         tokio::spawn(async move {
             let claim = uuid::Uuid::now_v7().simple().to_string();
             let mut again = false;

@@ -55,19 +55,16 @@ fn every_seed_keeps_every_promise_of_the_outbox() {
 }
 
 fn run(seed: u64, total: &Mutex<Total>) {
-    match catch_unwind(|| world::run(seed)) {
-        Ok(sum) => {
-            let mut total = total.lock();
-            total.starts += sum.starts;
-            total.ends += sum.ends;
-            for (name, count) in sum.answers {
-                *total.answers.entry(name).or_default() += count;
-            }
+    if let Ok(sum) = catch_unwind(|| world::run(seed)) {
+        let mut total = total.lock();
+        total.starts += sum.starts;
+        total.ends += sum.ends;
+        for (name, count) in sum.answers {
+            *total.answers.entry(name).or_default() += count;
         }
-        Err(_) => {
-            eprintln!("seed {seed} fails, see above");
-            total.lock().failed.push(seed);
-        }
+    } else {
+        eprintln!("seed {seed} fails, see above");
+        total.lock().failed.push(seed);
     }
 }
 

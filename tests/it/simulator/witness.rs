@@ -78,7 +78,7 @@ impl Witness {
             }
         }
         for errand in errands {
-            self.order(database, errand);
+            Self::order(database, errand);
             let seen = self.errands.entry(errand.id).or_default();
             assert!(!self.forbidden.contains(&errand.id), "errand {} starts though its mailing stands", errand.id);
             assert!(!seen.ended, "errand {} starts after its end", errand.id);
@@ -89,7 +89,7 @@ impl Witness {
     }
 
     /// Of one rank to one recipient nothing starts before what was accepted earlier is over.
-    fn order(&self, database: &Database, errand: &Errand) {
+    fn order(database: &Database, errand: &Errand) {
         if errand.peer.is_empty() || database.errands.get(&errand.id).is_some_and(|row| row.planned) {
             return;
         }

@@ -341,8 +341,7 @@ impl World {
                 continue;
             }
             let (now, tick) = (self.now(), self.tick());
-            loop {
-                let Some(process) = self.process(life) else { break };
+            while let Some(process) = self.process(life) {
                 process.turn(now, tick);
                 let wishes = std::mem::take(&mut process.wishes);
                 if wishes.is_empty() {
@@ -366,7 +365,7 @@ impl World {
         match wish {
             Wish::Claim(wants) => {
                 self.counter += 1;
-                let (claim, by, planned_us) = (self.counter, self.now().plus_ms(20), self.us);
+                let (claim, by, planned_us) = (self.counter, self.now(), self.us);
                 let owner = self.slots[life.slot].process.as_ref().unwrap().owner.clone();
                 let us = self.us + self.wait();
                 self.at(us, Event::ClaimRuns { life, owner, claim, by, wants, planned_us, lost });
@@ -506,8 +505,10 @@ impl Event {
     /// Whose doing it is, where a process does it; what happens in the database or at the vendor is nobody's.
     const fn of_life(&self) -> Option<Life> {
         match self {
-            Self::Turn(life) | Self::Wake(life) | Self::Rescan(life) => Some(*life),
-            Self::ClaimHeard { life, .. }
+            Self::Turn(life)
+            | Self::Wake(life)
+            | Self::Rescan(life)
+            | Self::ClaimHeard { life, .. }
             | Self::Began { life, .. }
             | Self::Ended { life, .. }
             | Self::SettleHeard { life, .. }

@@ -16,6 +16,8 @@ impl Lanes {
         let down = matches!(answer, Answer::Down { .. });
         let unsure = if let Answer::Unsure { seen, .. } = &answer { Some(seen.clone()) } else { None };
         lane.downs = if down { lane.downs.saturating_add(1) } else { 0 };
+        // where the whole lane rests, its errand keeps its place at the head
+        let rests = matches!(answer, Answer::Busy { scope: Scope::Lane, .. });
         let (pause_ms, attempts) = match answer {
             Answer::Busy { after_ms, scope: Scope::Lane } => {
                 lane.rest_until = lane.rest_until.max(tick.plus_ms(after_ms));
@@ -49,7 +51,7 @@ impl Lanes {
             });
         }
         // the calendar may be moved until the errand is back: its pause goes by the tick
-        lane.pauses.insert(errand.id, tick.plus_ms(pause_ms));
+        lane.pauses.insert(errand.id, if rests { tick } else { tick.plus_ms(pause_ms) });
         Fate::Again { not_before, attempts }
     }
 }
