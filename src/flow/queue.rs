@@ -182,7 +182,7 @@ fn beginning(content: &Content) -> String {
 
 /// The next moments of a lane that another process pumps, from what was written down with its last calls.
 fn due_of_row(app: &App, row: &LaneRow, pace: Pace) -> LaneDue {
-    let (now, tick) = (app.clock.now(), app.clock.tick());
+    let (now, tick) = app.clock.read();
     if row.sent_boot.as_deref() != Some(app.clock.boot()) {
         return LaneDue { live_at: now, paced_at: now, calls_left: None };
     }

@@ -100,6 +100,7 @@ pub struct Pump<T> {
     claim_of: HashMap<ErrandId, String>,
     closed: Vec<String>,
     unknown: HashSet<LaneId>,
+    early: Vec<Accepted>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -165,6 +166,7 @@ impl<T: Trade> Pump<T> {
             claim_of: HashMap::new(),
             closed: Vec::new(),
             unknown: HashSet::new(),
+            early: Vec::new(),
             stopping: None,
         })
     }
@@ -230,7 +232,7 @@ impl<T: Trade> Pump<T> {
 
     /// Everything that is due: start, settle, claim, lease.
     fn turn(&mut self) {
-        let (now, tick) = (self.clock.now(), self.clock.tick());
+        let (now, tick) = self.clock.read();
         self.start_due(now, tick);
         self.settle();
         self.claim(now, tick);
@@ -254,7 +256,7 @@ impl<T: Trade> Pump<T> {
     }
 
     fn hear(&mut self, event: Event) {
-        let (now, tick) = (self.clock.now(), self.clock.tick());
+        let (now, tick) = self.clock.read();
         match event {
             Event::Accepted(errands) => self.wake(&errands, now, tick),
             Event::Changed(lane) => {
@@ -302,8 +304,15 @@ impl<T: Trade> Pump<T> {
             // the lanes of other processes are none of our business
             if !self.lanes.accepted(errand, now, tick) && self.held.contains(&shard_of(errand.lane)) {
                 self.unknown.insert(errand.lane);
+                self.early.push(*errand);
             }
         }
+    }
+
+    /// Hears again of errands whose lanes were still being read when they were accepted: the reading may have missed them.
+    fn wake_early(&mut self, now: Moment, tick: Tick) {
+        let early = std::mem::take(&mut self.early);
+        self.wake(&early, now, tick);
     }
 
     /// Reads in the background and hears the answer as an event.
@@ -393,12 +402,11 @@ impl<T: Trade> Pump<T> {
         }
     }
 
-    /// Starts a call, or keeps it until its tick.
+    /// Starts a call, keeps it until its tick, or gives its errands back where that is far: since the claim the hours of its
+    /// lane may have ended.
     fn fly(&mut self, flight: Flight, now: Moment, tick: Tick) {
-        if self.stopping.is_some() || self.is_fenced(tick) {
+        if self.stopping.is_some() {
             self.ground(&flight, now, tick);
-        } else if flight.start > tick {
-            self.flights.keep(flight);
         } else {
             self.launch(flight, now, tick);
         }

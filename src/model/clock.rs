@@ -14,6 +14,11 @@ pub trait Clock: Send + Sync + 'static {
     /// The tick of the machine. Never blocks; called often.
     fn tick(&self) -> Tick;
 
+    /// Both, of one instant: whoever compares them must not read them one after the other.
+    fn read(&self) -> (Moment, Tick) {
+        (self.now(), self.tick())
+    }
+
     /// Which start of which machine the ticks belong to. Ticks of different boots cannot be compared.
     fn boot(&self) -> &str;
 
@@ -72,8 +77,8 @@ impl Clock for SystemClock {
 #[derive(Debug)]
 pub struct HandClock {
     boot: String,
-    now: std::sync::atomic::AtomicI64,
-    tick: tokio::sync::watch::Sender<i64>,
+    /// The moment in milliseconds and the tick in microseconds.
+    hands: tokio::sync::watch::Sender<(i64, i64)>,
 }
 
 impl HandClock {
@@ -86,28 +91,32 @@ impl HandClock {
     /// The same for a machine that was started anew at this moment.
     #[must_use]
     pub fn booted(now: Moment, boot: &str) -> Self {
-        Self { boot: boot.to_owned(), now: now.0.into(), tick: tokio::sync::watch::Sender::new(0) }
+        Self { boot: boot.to_owned(), hands: tokio::sync::watch::Sender::new((now.0, 0)) }
     }
 
     /// Moves both clocks on together, as real time does.
     pub fn advance_ms(&self, ms: i64) {
-        self.now.fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
-        self.tick.send_modify(|us| *us += ms * 1000);
+        self.hands.send_modify(|(now_ms, us)| (*now_ms, *us) = (*now_ms + ms, *us + ms * 1000));
     }
 
     /// Moves the calendar alone, as a person or a time server may do.
     pub fn jump_ms(&self, ms: i64) {
-        self.now.fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
+        self.hands.send_modify(|(now_ms, _)| *now_ms += ms);
     }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> Moment {
-        Moment(self.now.load(std::sync::atomic::Ordering::SeqCst))
+        self.read().0
     }
 
     fn tick(&self) -> Tick {
-        Tick(*self.tick.borrow())
+        self.read().1
+    }
+
+    fn read(&self) -> (Moment, Tick) {
+        let (now_ms, us) = *self.hands.borrow();
+        (Moment(now_ms), Tick(us))
     }
 
     fn boot(&self) -> &str {
@@ -115,10 +124,10 @@ impl Clock for HandClock {
     }
 
     fn sleep_until(&self, tick: Tick) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let mut moved = self.tick.subscribe();
+        let mut moved = self.hands.subscribe();
         Box::pin(async move {
             // the sender lives as long as the clock, so this ends only when the tick has come
-            let _ = moved.wait_for(|us| *us >= tick.0).await;
+            let _ = moved.wait_for(|(_, us)| *us >= tick.0).await;
         })
     }
 }

@@ -165,6 +165,7 @@ impl<T: Trade> Pump<T> {
             self.lanes.block(planned.lane, blocked, now, tick);
         }
         self.lanes.rewind(&adoption.heads, now, tick);
+        self.wake_early(now, tick);
     }
 
     pub(super) fn rows(
@@ -195,6 +196,9 @@ impl<T: Trade> Pump<T> {
                 tracing::error!(%error, lane = row.id, "the lane cannot be read and stands still");
             }
         }
+        // a lane that is gone altogether is not asked for for ever
+        self.early.retain(|errand| !asked.contains(&errand.lane) || self.lanes.has(errand.lane));
+        self.wake_early(now, tick);
     }
 }
 

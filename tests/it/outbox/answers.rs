@@ -90,6 +90,7 @@ async fn a_bad_recipient_costs_its_own_slot_only(url: &str) {
     }
     // the call that panics takes its slot and nothing else
     stand.advance(15_000).await;
+    stand.wait_for("the panic is told", || !stand.told("panics").is_empty()).await;
     assert_eq!(stand.comes_after(lane, 15_000).await, "e");
     stand.advance(3_600_000).await;
     assert_eq!(stand.called(lane), ["a", "b", "c", "d", "e"], "nothing of it is tried again");

@@ -130,7 +130,7 @@ impl Process {
     }
 
     fn fly(&mut self, flight: Flight, now: Moment, tick: Tick) {
-        if flight.start > tick { self.kept.push(flight) } else { self.launch(flight, now, tick) }
+        self.launch(flight, now, tick);
     }
 
     fn launch(&mut self, flight: Flight, now: Moment, tick: Tick) {
