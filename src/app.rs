@@ -13,10 +13,11 @@ use crate::config::Config;
 use crate::messenger::Files;
 use crate::model::clock::Clock;
 use crate::model::id::{ChannelId, LaneId, PortalId};
+use crate::model::message::{Kind, Peer};
 use crate::model::moment::{Moment, Tick};
 use crate::net::http::Http;
 use crate::store::outbox::Accepted;
-use crate::store::row::{ChannelRow, PortalRow};
+use crate::store::row::{ChannelRow, DialogRow, PortalRow};
 use crate::store::{Keyring, Store};
 
 /// When the next calls of a lane are due.
@@ -88,11 +89,15 @@ impl Resting {
     }
 }
 
+/// Whom a message goes to, and through which channel.
+pub type Recipient = (ChannelId, Peer);
+
 /// Rows that are asked for at every call and change seldom; kept for [`Known::GOOD_MS`].
 #[derive(Debug, Default)]
 pub struct Known {
     portals: Mutex<HashMap<String, (Tick, PortalRow)>>,
     channels: Mutex<HashMap<ChannelId, (Tick, ChannelRow)>>,
+    dialogs: Mutex<HashMap<Recipient, (Tick, Option<DialogRow>)>>,
 }
 
 impl Known {
@@ -120,19 +125,56 @@ impl Known {
         channels.get(&id).filter(|(read, _)| tick.since_ms(*read) < Self::GOOD_MS).map(|(_, row)| row.clone())
     }
 
+    /// Whether a channel was read just now and will still be known in a moment.
+    #[must_use]
+    pub fn has_channel(&self, id: ChannelId, tick: Tick) -> bool {
+        self.channels.lock().get(&id).is_some_and(|(read, _)| tick.since_ms(*read) < Self::GOOD_MS / 2)
+    }
+
+    /// Keeps channels that were read just now.
+    pub fn keep_channels(&self, rows: Vec<ChannelRow>, tick: Tick) {
+        for row in rows {
+            if let Ok(id) = row.id.parse() {
+                self.keep_channel(id, row, tick);
+            }
+        }
+    }
+
     /// Keeps a channel that was read just now.
     pub fn keep_channel(&self, id: ChannelId, row: ChannelRow, tick: Tick) {
         let mut channels = self.channels.lock();
-        if channels.len() > 10_000 {
+        // swept when it is about to grow, so that sweeping costs each entry a little and memory stays bounded
+        if channels.len() >= channels.capacity().max(1_024) {
             channels.retain(|_, (read, _)| tick.since_ms(*read) < Self::GOOD_MS);
         }
         channels.insert(id, (tick, row));
+    }
+
+    /// The messenger of a channel that was read lately: what a channel is never changes.
+    #[must_use]
+    pub fn messenger(&self, id: ChannelId) -> Option<Kind> {
+        self.channels.lock().get(&id).and_then(|(_, row)| Kind::from_slug(&row.messenger))
+    }
+
+    /// Keeps dialogs that were looked for just now for calls that are about to be made; none where there is none.
+    pub fn keep_dialogs(&self, found: Vec<(Recipient, Option<DialogRow>)>, tick: Tick) {
+        let mut dialogs = self.dialogs.lock();
+        dialogs.retain(|_, (read, _)| tick.since_ms(*read) < Self::GOOD_MS);
+        dialogs.extend(found.into_iter().map(|(to, dialog)| (to, (tick, dialog))));
+    }
+
+    /// Takes a dialog that was looked for just now.
+    #[must_use]
+    pub fn take_dialog(&self, channel: ChannelId, to: &Peer, tick: Tick) -> Option<Option<DialogRow>> {
+        let taken = self.dialogs.lock().remove(&(channel, to.clone()));
+        taken.filter(|(read, _)| tick.since_ms(*read) < Self::GOOD_MS).map(|(_, dialog)| dialog)
     }
 
     /// Forgets everything: something was changed here.
     pub fn forget(&self) {
         self.portals.lock().clear();
         self.channels.lock().clear();
+        self.dialogs.lock().clear();
     }
 }
 

@@ -6,6 +6,8 @@
 //! transaction, so that durability costs one flush for many of them.
 
 pub mod backup;
+mod fixed;
+pub mod history;
 pub mod notice;
 pub mod outbox;
 pub mod owner;
@@ -252,7 +254,7 @@ impl Store {
             .build(Manager(options.clone()))
             .map_err(|error| StoreError::Unreachable(error.to_string()))?;
         let connections = (0..if options.is_postgres() { options.writers.max(1) } else { 1 })
-            .map(|_| connect(&options))
+            .map(|_| connect_writer(&options))
             .collect::<Result<Vec<_>>>()?;
         let writer = Writer::start(connections, &options);
         Ok(Arc::new(Self { readers, writer, options, _lock: lock }))
@@ -326,6 +328,15 @@ impl Store {
 /// Where the database cannot be reached or a migration fails.
 pub fn migrate(options: &Options) -> Result<()> {
     if options.is_postgres() { postgres::migrate(&options.url) } else { sqlite::migrate(options.sqlite_path()) }
+}
+
+/// A connection for the writer. On SQLite its cache holds more: what it writes it has read just before.
+fn connect_writer(options: &Options) -> Result<Conn> {
+    let mut conn = connect(options)?;
+    if matches!(conn, Conn::Sqlite(_)) {
+        conn.batch("PRAGMA cache_size = -32000")?;
+    }
+    Ok(conn)
 }
 
 /// A connection of one's own, outside the pools: for a lease, a backup, a writer.

@@ -1,5 +1,6 @@
 //! Carrying an errand out: the one vendor call that it stands for.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::model::message::{Kind, Outgoing, Peer};
 use crate::model::moment::Moment;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
-use crate::store::row::ChannelRow;
-use crate::store::{Result, StoreError};
+use crate::store::row::{ChannelRow, DialogRow};
+use crate::store::{Conn, Result, StoreError};
 
 /// WhatsApp lets free text through for so long after the customer's last message.
 const WINDOW_MS: i64 = 24 * 3_600_000;
@@ -41,6 +42,59 @@ async fn measured<F: Future>(app: &App, vendor: &'static str, call: F) -> F::Out
     let took_us = app.clock.tick().0.saturating_sub(began.0).max(0).unsigned_abs();
     metrics::histogram!("switchboard_vendor_seconds", "vendor" => vendor).record(Duration::from_micros(took_us));
     output
+}
+
+/// Reads what the calls of errands need that will be made in a moment, for all of them at once: a call that had to read for
+/// itself would begin later than its tick, and the next one of its lane earlier than the gap after it.
+pub async fn prepare(app: &App, errands: &[Errand]) {
+    let prepared = async {
+        prepare_channels(app, errands).await?;
+        prepare_dialogs(app, errands).await
+    };
+    if let Err(error) = prepared.await {
+        tracing::warn!(%error, "what calls need could not be read ahead of them");
+    }
+}
+
+async fn prepare_channels(app: &App, errands: &[Errand]) -> Result<()> {
+    let tick = app.clock.tick();
+    let mut unknown = HashSet::new();
+    for errand in errands {
+        if let Work::Send { channel, .. } = &errand.work
+            && !app.known.has_channel(*channel, tick)
+        {
+            unknown.insert(*channel);
+        }
+    }
+    if !unknown.is_empty() {
+        let ids: Vec<ChannelId> = unknown.into_iter().collect();
+        let rows = app.store.read(move |conn| crate::on!(conn, channel::by_ids(&ids))).await?;
+        app.known.keep_channels(rows, tick);
+    }
+    Ok(())
+}
+
+async fn prepare_dialogs(app: &App, errands: &[Errand]) -> Result<()> {
+    let tick = app.clock.tick();
+    let mut sought = Vec::new();
+    for errand in errands {
+        if let Work::Send { channel, outgoing, .. } = &errand.work
+            && let Some(kind) = app.known.messenger(*channel)
+            && let Some(messenger) = messenger::of(kind)
+            && let Some(by) = sought_by(messenger.about(), &outgoing.to)
+        {
+            sought.push((*channel, outgoing.to.clone(), by));
+        }
+    }
+    if sought.is_empty() {
+        return Ok(());
+    }
+    let found = app.store.read(move |conn| {
+        let find = |(channel, to, by)| find_dialog(conn, channel, &to, by).map(|dialog| ((channel, to), dialog));
+        sought.into_iter().map(find).collect::<Result<Vec<_>>>()
+    });
+    app.known.keep_dialogs(found.await?, tick);
+    Ok(())
 }
 
 /// Whether an errand may be carried out again when nobody knows whether it was the first time.
@@ -120,27 +174,14 @@ async fn channel(app: &App, company: CompanyId, id: ChannelId) -> Result<Option<
 /// the request knew of them; and the vendor's window counts from what they wrote last.
 async fn address(app: &App, channel: ChannelId, about: &messenger::About, mut outgoing: Outgoing) -> Result<Outgoing> {
     let abilities = about.abilities;
-    let needs_chat = match &outgoing.to {
-        Peer::Phone(_) => !abilities.first_by_phone,
-        Peer::Username(_) => !abilities.by_username,
-        Peer::Chat(_) | Peer::Email(_) => false,
-    };
-    if !needs_chat && abilities.free_text_always {
-        return Ok(outgoing);
-    }
+    let Some(by) = sought_by(about, &outgoing.to) else { return Ok(outgoing) };
     let to = outgoing.to.clone();
-    let dialog = app
-        .store
-        .read(move |conn| match &to {
-            Peer::Phone(phone) if needs_chat => crate::on!(conn, dialog::by_contact(channel, None, Some(phone))),
-            Peer::Username(name) if needs_chat => crate::on!(conn, dialog::by_contact(channel, Some(name), None)),
-            Peer::Phone(chat) | Peer::Username(chat) | Peer::Chat(chat) | Peer::Email(chat) => {
-                crate::on!(conn, dialog::by_chat(channel, chat.trim_end_matches("@c.us")))
-            }
-        })
-        .await?;
+    let dialog = match app.known.take_dialog(channel, &to, app.clock.tick()) {
+        Some(dialog) => dialog,
+        None => app.store.read(move |conn| find_dialog(conn, channel, &to, by)).await?,
+    };
     if let Some(dialog) = &dialog {
-        if needs_chat {
+        if by == SoughtBy::Contact {
             outgoing.to = Peer::Chat(dialog.chat.clone());
         }
         if !abilities.free_text_always {
@@ -151,6 +192,38 @@ async fn address(app: &App, channel: ChannelId, about: &messenger::About, mut ou
         outgoing.window_until = Some(Moment(0));
     }
     Ok(outgoing)
+}
+
+/// How the dialog of a recipient is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SoughtBy {
+    /// By the phone or the name of its contact.
+    Contact,
+    /// By the chat itself.
+    Chat,
+}
+
+/// Whether the dialog must be known before a message is sent, and how it is found.
+fn sought_by(about: &messenger::About, to: &Peer) -> Option<SoughtBy> {
+    let by_contact = match to {
+        Peer::Phone(_) => !about.abilities.first_by_phone,
+        Peer::Username(_) => !about.abilities.by_username,
+        Peer::Chat(_) | Peer::Email(_) => false,
+    };
+    if by_contact {
+        return Some(SoughtBy::Contact);
+    }
+    (!about.abilities.free_text_always).then_some(SoughtBy::Chat)
+}
+
+fn find_dialog(conn: &mut Conn, channel: ChannelId, to: &Peer, by: SoughtBy) -> Result<Option<DialogRow>> {
+    match (to, by) {
+        (Peer::Phone(phone), SoughtBy::Contact) => crate::on!(conn, dialog::by_contact(channel, None, Some(phone))),
+        (Peer::Username(name), SoughtBy::Contact) => crate::on!(conn, dialog::by_contact(channel, Some(name), None)),
+        (Peer::Phone(chat) | Peer::Username(chat) | Peer::Chat(chat) | Peer::Email(chat), _) => {
+            crate::on!(conn, dialog::by_chat(channel, chat.trim_end_matches("@c.us")))
+        }
+    }
 }
 
 /// The store failed before anything was sent.

@@ -1,19 +1,25 @@
 //! Writing down what became of errands: the history, and the word to whoever asked. All of it happens in the transaction
 //! that takes the errands out of the outbox.
 
+use std::collections::HashMap;
+
 use crate::app::App;
 use crate::flow::receipt;
 use crate::flow::tell::{self, Verdict};
 use crate::model::errand::{Errand, NewErrand, Work};
 use crate::model::id::ChannelId;
-use crate::model::message::Outgoing;
+use crate::model::message::{Outgoing, Receipt};
 use crate::model::moment::Moment;
 use crate::model::result::Code;
 use crate::model::status::Status;
 use crate::model::vendor::Answer;
+use crate::store::history;
 use crate::store::outbox::{self, Accepted};
-use crate::store::row::{MessageRow, text};
+use crate::store::row::{MessageRow, text, value};
 use crate::store::{Conn, Result};
+
+/// Receipts by channel and the vendor's id of their message.
+type EarlyReceipts = HashMap<(String, String), Vec<String>>;
 
 /// An errand that is over.
 #[derive(Debug, Clone)]
@@ -37,13 +43,17 @@ pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Res
             rows.push(history(entry, *channel, &message.to_string(), outgoing, now)?);
         }
     }
-    crate::on!(conn, message::enter(&rows))?;
+    history::enter(conn, &rows)?;
+    let mut early = history::take_receipts(conn, &taken_by_vendors(over))?;
     let mut new: Vec<NewErrand> = Vec::new();
     for entry in over.iter().filter(|entry| entry.ours) {
         let verdict = verdict(entry.answer);
         new.extend(tell::tell(app, conn, entry.errand, &verdict, now)?);
-        if let (Work::Send { channel, .. }, Answer::Done { vendor_ids, .. }) = (&entry.errand.work, entry.answer) {
-            new.extend(receipt::apply_early(app, conn, *channel, vendor_ids, now)?);
+        if let (false, Work::Send { channel, .. }) = (early.is_empty(), &entry.errand.work) {
+            for receipt in early_receipts(&mut early, *channel, entry.answer) {
+                let receipt: Receipt = value("early_receipts", &receipt)?;
+                new.extend(receipt::apply(app, conn, *channel, &receipt, now)?);
+            }
         }
         note(entry);
     }
@@ -92,6 +102,23 @@ fn history(entry: &Over<'_>, channel: ChannelId, id: &str, outgoing: &Outgoing, 
         delivered_at: None,
         viewed_at: None,
     })
+}
+
+/// Messages that vendors took and named: receipts may have been faster than the answers to our calls.
+fn taken_by_vendors(over: &[Over<'_>]) -> Vec<(String, String)> {
+    let mut taken = Vec::new();
+    for entry in over.iter().filter(|entry| entry.ours) {
+        if let (Work::Send { channel, .. }, Answer::Done { vendor_ids, .. }) = (&entry.errand.work, entry.answer) {
+            taken.extend(vendor_ids.iter().map(|id| (channel.to_string(), id.clone())));
+        }
+    }
+    taken
+}
+
+fn early_receipts(early: &mut EarlyReceipts, channel: ChannelId, answer: &Answer) -> Vec<String> {
+    let Answer::Done { vendor_ids, .. } = answer else { return Vec::new() };
+    let channel = channel.to_string();
+    vendor_ids.iter().filter_map(|id| early.remove(&(channel.clone(), id.clone()))).flatten().collect()
 }
 
 /// A call for a portal that will never work is worth a line: nobody else hears of it.

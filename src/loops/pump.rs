@@ -8,6 +8,7 @@ mod bell;
 mod flights;
 pub mod lane;
 pub mod lanes;
+mod launching;
 pub mod lease;
 mod listen;
 mod plan;
@@ -17,15 +18,13 @@ pub mod trade;
 mod witness;
 
 use std::collections::{HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 
-use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use self::flights::Flights;
-use self::lanes::{Clearance, Fate, Flight, Lanes, Rules};
+use self::lanes::{Fate, Lanes, Rules};
 use self::lease::{Lease, Times, Turn};
 use self::settling::Batch;
 use self::tenure::Adoption;
@@ -35,7 +34,6 @@ use crate::model::errand::Errand;
 use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::{Moment, Tick};
 use crate::model::vendor::Answer;
-use crate::net::departure::Departure;
 use crate::store::outbox::{self, Accepted, Want};
 use crate::store::owner::shard_of;
 use crate::store::row::{LaneRow, Sent};
@@ -96,8 +94,8 @@ pub struct Pump<T> {
     landed: Vec<Settled>,
     apart: Vec<Batch>,
     sent: Vec<Sent>,
-    open_claims: HashMap<String, usize>,
-    claim_of: HashMap<ErrandId, String>,
+    open_claims: HashMap<Arc<str>, usize>,
+    claim_of: HashMap<ErrandId, Arc<str>>,
     closed: Vec<String>,
     unknown: HashSet<LaneId>,
     early: Vec<Accepted>,
@@ -348,7 +346,7 @@ impl<T: Trade> Pump<T> {
         }
         self.claiming = true;
         let (store, clock, bell) = (Arc::clone(&self.store), Arc::clone(&self.clock), self.bell.clone());
-        let owner = self.owner.clone();
+        let (owner, trade) = (self.owner.clone(), Arc::clone(&self.trade));
         let by = now;
         tokio::spawn(async move {
             let claim = uuid::Uuid::now_v7().simple().to_string();
@@ -370,6 +368,9 @@ impl<T: Trade> Pump<T> {
                     rows => break rows,
                 }
             };
+            if let Ok(rows) = &rows {
+                trade.prepare(rows).await;
+            }
             let _ = bell.events.send(Event::Claimed { claim, wants, rows });
         });
     }
@@ -386,7 +387,8 @@ impl<T: Trade> Pump<T> {
             }
         };
         if !rows.is_empty() {
-            self.claim_of.extend(rows.iter().map(|errand| (errand.id, claim.clone())));
+            let claim: Arc<str> = claim.into();
+            self.claim_of.extend(rows.iter().map(|errand| (errand.id, Arc::clone(&claim))));
             self.open_claims.insert(claim, rows.len());
         }
         let boarded = self.lanes.claimed(wants, rows, now, tick);
@@ -400,83 +402,6 @@ impl<T: Trade> Pump<T> {
         for flight in boarded.flights {
             self.fly(flight, now, tick);
         }
-    }
-
-    /// Starts a call, keeps it until its tick, or gives its errands back where that is far: since the claim the hours of its
-    /// lane may have ended.
-    fn fly(&mut self, flight: Flight, now: Moment, tick: Tick) {
-        if self.stopping.is_some() {
-            self.ground(&flight, now, tick);
-        } else {
-            self.launch(flight, now, tick);
-        }
-    }
-
-    fn start_due(&mut self, now: Moment, tick: Tick) {
-        while let Some(flight) = self.flights.due(tick) {
-            self.launch(flight, now, tick);
-        }
-    }
-
-    /// The last look before a call: since the claim its lane may have been paused, or this process may have become too slow.
-    fn launch(&mut self, flight: Flight, now: Moment, tick: Tick) {
-        let clearance =
-            // others may believe that this process is dead: nothing is started on their account
-            if tick >= self.good_until { Clearance::Return } else { self.lanes.clearance(&flight, now, tick) };
-        match clearance {
-            Clearance::Start => self.start(flight, tick),
-            Clearance::Wait(start) => self.flights.keep(Flight { start, ..flight }),
-            Clearance::Return => self.ground(&flight, now, tick),
-            Clearance::Gone => {}
-        }
-    }
-
-    fn start(&mut self, flight: Flight, tick: Tick) {
-        metrics::histogram!("switchboard_lateness_seconds").record(seconds(tick.since_ms(flight.start)));
-        let (lane, which, errands) = (flight.lane, flight.which, flight.errands.clone());
-        self.lanes.launched(&flight);
-        let number = self.flights.open(flight);
-        let (trade, clock, bell) = (Arc::clone(&self.trade), Arc::clone(&self.clock), self.bell.clone());
-        let departure = trade.tells_departure().then(|| self.departure(lane, which, number));
-        tokio::spawn(async move {
-            let watched = departure.is_some();
-            // a call that panics has an unknown fate; its lane must not wait for it for ever
-            let call = AssertUnwindSafe(async move {
-                match departure {
-                    Some(departure) => departure.watch(trade.perform(errands)).await,
-                    None => trade.perform(errands).await,
-                }
-            });
-            let mut call = Box::pin(call.catch_unwind());
-            // the tick is read after the call has begun: the next one is counted from the latest possible start
-            let first = futures_util::poll!(&mut call);
-            let at = clock.tick();
-            let outcome = match first {
-                std::task::Poll::Ready(outcome) => outcome,
-                std::task::Poll::Pending => {
-                    if !watched {
-                        let _ = bell.events.send(Event::Started { lane, which, at, flight: number });
-                    }
-                    call.await
-                }
-            };
-            let answers = outcome.unwrap_or_default();
-            let _ = bell.events.send(Event::Landed { flight: number, answers, started: at });
-        });
-    }
-
-    /// Tells the pump when a vendor call of a flight really begins, and forbids it where the lease has run out since.
-    fn departure(&self, lane: LaneId, which: lane::Which, flight: u64) -> Departure {
-        let (clock, bell, fence) = (Arc::clone(&self.clock), self.bell.clone(), Arc::clone(&self.fence));
-        Departure::new(move || {
-            let at = clock.tick();
-            if at.0 >= fence.load(Ordering::Relaxed) {
-                return false;
-            }
-            tracing::debug!(lane, track = ?which, tick = at.0, "a call begins");
-            let _ = bell.events.send(Event::Started { lane, which, at, flight });
-            true
-        })
     }
 
     fn overview(&self, lanes: &[LaneId], now: Moment, tick: Tick) -> Overview {

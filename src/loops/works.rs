@@ -28,6 +28,10 @@ impl Trade for Works {
         true
     }
 
+    fn prepare<'a>(&'a self, errands: &'a [Errand]) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(perform::prepare(&self.0, errands))
+    }
+
     fn settle(&self, conn: &mut Conn, settled: &[Settled], now: Moment) -> Result<Vec<Accepted>> {
         let over: Vec<Over<'_>> = settled
             .iter()

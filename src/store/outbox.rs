@@ -5,10 +5,11 @@
 //! cannot overlook. It *flies* until its answer is settled: then it is removed, or put back. A process that dies leaves
 //! flying errands behind; whoever takes its lanes over finds them through its rows in `claims`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 
+use super::row::Sent;
 use super::schema::errands;
 use super::{Conn, Result, StoreError, postgres, sqlite};
 use crate::model::errand::{Errand, NewErrand, Rank};
@@ -98,10 +99,6 @@ pub(super) struct ErrandRow {
 pub(super) const WAITING: i16 = 0;
 pub(super) const FLYING: i16 = 1;
 
-/// What a claim leaves of a merge key: it ends there, since what comes later is news. A message of the API is found by its
-/// own until it is settled; nothing is ever merged by that.
-pub(super) const KEPT_KEY: &str = "CASE WHEN merge_key LIKE 'message:%' THEN merge_key END";
-
 /// Accepts errands, in their order. One whose key was accepted before is left out (`None`); one whose merge key waits in
 /// the same lane replaces what waits.
 ///
@@ -185,6 +182,26 @@ pub fn put_back(conn: &mut Conn, errands: &[PutBack]) -> Result<()> {
         crate::on!(conn, errand::put_back(errand))?;
     }
     Ok(())
+}
+
+/// Writes down when calls of lanes really began; of several calls of one lane the last one counts.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_sent(conn: &mut Conn, boot: &str, sent: &[Sent]) -> Result<()> {
+    let mut last: BTreeMap<LaneId, Sent> = BTreeMap::new();
+    for sent in sent {
+        let entry = last.entry(sent.lane).or_insert(*sent);
+        // what counts is when the gap is over
+        entry.paced = entry.paced.into_iter().chain(sent.paced).max_by_key(|(tick, gap_ms)| tick.plus_ms(*gap_ms));
+        entry.live = entry.live.max(sent.live);
+    }
+    let last: Vec<Sent> = last.into_values().collect();
+    match conn {
+        _ if last.is_empty() => Ok(()),
+        Conn::Sqlite(conn) => sqlite::outbox::set_sent(conn, boot, &last),
+        Conn::Postgres(conn) => postgres::outbox::set_sent(conn, boot, &last),
+    }
 }
 
 /// Takes the errands over that a dead process left flying, and closes its claims. What was in the air is in the answer:

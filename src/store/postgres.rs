@@ -7,6 +7,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 
 use super::{Options, Result, StoreError};
 
+pub(super) mod history;
 pub(super) mod outbox;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");

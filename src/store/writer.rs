@@ -273,7 +273,7 @@ impl Pen<'_> {
         }
         let since = Instant::now();
         loop {
-            let connected = super::connect(self.options).and_then(|mut conn| conn.begin().map(|()| conn));
+            let connected = super::connect_writer(self.options).and_then(|mut conn| conn.begin().map(|()| conn));
             match connected {
                 Ok(conn) => {
                     self.patient = true;

@@ -65,7 +65,7 @@ impl Trade for Slow {
     }
 }
 
-fn errand(company: CompanyId, lane: i64, peer: &str) -> NewErrand {
+pub fn errand(company: CompanyId, lane: i64, peer: &str) -> NewErrand {
     let params = serde_json::json!({});
     NewErrand {
         company,

@@ -2,6 +2,7 @@
 //! seconds is exactly that.
 
 mod answers;
+mod bulk;
 mod flood;
 mod lane;
 mod order;

@@ -70,7 +70,7 @@ CREATE TABLE channels (
     connected_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     UNIQUE (messenger, account)
-);
+) WITH (fillfactor = 50);
 CREATE INDEX channels_line ON channels (company, line);
 CREATE INDEX channels_lane ON channels (lane);
 
@@ -101,7 +101,7 @@ CREATE TABLE claims (
     id TEXT PRIMARY KEY,
     owner TEXT NOT NULL,
     errands TEXT NOT NULL
-);
+) WITH (fillfactor = 50);
 CREATE INDEX claims_owner ON claims (owner);
 
 -- Keys that were accepted once; the keeper forgets them after a while.
@@ -111,7 +111,7 @@ CREATE TABLE accepted_keys (
     accepted_at BIGINT NOT NULL,
     PRIMARY KEY (company, key)
 );
-CREATE INDEX accepted_keys_age ON accepted_keys (accepted_at);
+CREATE INDEX accepted_keys_age ON accepted_keys USING brin (accepted_at);
 
 -- Processes that pump. A process that does not beat is dead; its shards are free.
 CREATE TABLE owners (
@@ -169,7 +169,6 @@ CREATE TABLE messages (
     viewed_at BIGINT
 );
 CREATE INDEX messages_vendor ON messages (channel, vendor_id) WHERE vendor_id IS NOT NULL;
-CREATE INDEX messages_chat ON messages (channel, chat, id);
 
 -- Receipts that came before the message they speak of.
 CREATE TABLE early_receipts (
@@ -195,7 +194,7 @@ CREATE TABLE hooks (
     UNIQUE (owner, key)
 );
 CREATE INDEX hooks_waiting ON hooks (id) WHERE state = 0;
-CREATE INDEX hooks_age ON hooks (received_at);
+CREATE INDEX hooks_age ON hooks USING brin (received_at);
 
 CREATE TABLE portals (
     id TEXT PRIMARY KEY,

@@ -168,9 +168,8 @@ CREATE TABLE messages (
     sent_at BIGINT,
     delivered_at BIGINT,
     viewed_at BIGINT
-);
+) WITHOUT ROWID;
 CREATE INDEX messages_vendor ON messages (channel, vendor_id) WHERE vendor_id IS NOT NULL;
-CREATE INDEX messages_chat ON messages (channel, chat, id);
 
 -- Receipts that came before the message they speak of.
 CREATE TABLE early_receipts (

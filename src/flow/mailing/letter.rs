@@ -73,6 +73,8 @@ pub fn add_letter_row(
 fn letter_of(conn: &mut Conn, company: CompanyId, row: &LetterRow<'_>, now: Moment) -> Result<MailingRow> {
     let (portal, shape) = (row.portal.to_string(), shape(&row.call.text));
     let author = row.call.auth.user_id.map(|id| id.to_string());
+    // two rows of one letter that are worked at once would each begin a mailing of their own
+    crate::on!(conn, portal::hold(row.portal))?;
     let recent = crate::on!(conn, mailing::recent(&portal, &row.call.code, now.plus_ms(-LETTER_GAP_MS).0))?;
     for mailing in recent.into_iter().filter(|mailing| mailing.author == author && mailing.lane == row.channel.lane) {
         if mailing.shape.as_deref() == Some(shape.as_str()) {

@@ -116,7 +116,7 @@ impl<T: Trade> Pump<T> {
             *open -= 1;
             if *open == 0 {
                 self.open_claims.remove(&claim);
-                self.closed.push(claim);
+                self.closed.push(claim.to_string());
             }
         }
     }
@@ -237,9 +237,7 @@ pub(super) fn settle<T: Trade>(conn: &mut Conn, trade: &T, batch: &Batch, boot: 
             .collect();
         trade.settle(conn, &settled, batch.at)?
     };
-    for sent in &batch.sent {
-        crate::on!(conn, lane::set_sent(boot, sent))?;
-    }
+    outbox::set_sent(conn, boot, &batch.sent)?;
     if !batch.closed.is_empty() {
         crate::on!(conn, errand::close_claims(&batch.closed))?;
     }

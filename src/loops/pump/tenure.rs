@@ -218,12 +218,13 @@ fn inherit<T: Trade>(
     }
     let errands = outbox::inherit(conn, dead)?;
     let lanes: Vec<LaneId> = errands.iter().map(|errand| errand.lane).collect::<HashSet<_>>().into_iter().collect();
+    let mut sent = Vec::new();
     for row in crate::on!(conn, lane::by_ids(&lanes))? {
         if let Ok(Pace::Gap { to_ms, .. }) = row.pace() {
-            let sent = Sent { lane: row.id, paced: (to_ms > 0).then_some((tick, to_ms)), live: Some(tick) };
-            crate::on!(conn, lane::set_sent(boot, &sent))?;
+            sent.push(Sent { lane: row.id, paced: (to_ms > 0).then_some((tick, to_ms)), live: Some(tick) });
         }
     }
+    outbox::set_sent(conn, boot, &sent)?;
     let count = errands.len();
     let settled: Vec<Settled> = errands
         .into_iter()

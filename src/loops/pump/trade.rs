@@ -34,6 +34,13 @@ pub trait Trade: Send + Sync + 'static {
         false
     }
 
+    /// Gets ready what the calls of these errands will need, so that nothing but the call itself happens at its tick. Called
+    /// once for each claim, between its commit and the ticks of its calls; what fails here is tried again by `perform`.
+    fn prepare<'a>(&'a self, errands: &'a [Errand]) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        let _ = errands;
+        Box::pin(std::future::ready(()))
+    }
+
     /// Writes down what became of errands, and tells whoever asked, inside the transaction that removes them. May be run
     /// twice for the same errands when the transaction is repeated. Gives back errands that came of it.
     ///

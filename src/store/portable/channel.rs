@@ -24,6 +24,12 @@ pub fn by_id(conn: &mut Connection, company: CompanyId, id: ChannelId) -> Result
         .optional()?)
 }
 
+/// Channels by their ids, whosever they are: for the pump alone.
+pub fn by_ids(conn: &mut Connection, ids: &[ChannelId]) -> Result<Vec<ChannelRow>> {
+    let ids = ids.iter().map(ToString::to_string);
+    Ok(channels::table.filter(channels::id.eq_any(ids)).select(ChannelRow::as_select()).load(conn)?)
+}
+
 /// A channel, whosever it is: for a delivery that was proven when it came.
 pub fn whosever(conn: &mut Connection, id: ChannelId) -> Result<Option<ChannelRow>> {
     Ok(channels::table.find(id.to_string()).select(ChannelRow::as_select()).first(conn).optional()?)

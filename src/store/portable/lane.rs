@@ -7,7 +7,7 @@ use super::Connection;
 use crate::model::id::{CompanyId, ErrandId, LaneId};
 use crate::store::Result;
 use crate::store::outbox::WAITING;
-use crate::store::row::{LaneRow, NewLane, Planned, Sent, text};
+use crate::store::row::{LaneRow, NewLane, Planned, text};
 use crate::store::schema::{errands, lanes};
 
 /// Makes a lane.
@@ -76,39 +76,6 @@ pub fn planned(conn: &mut Connection) -> Result<Vec<Planned>> {
         .filter(errands::not_before.gt(0).and(errands::state.eq(WAITING)))
         .select(Planned::as_select())
         .load(conn)?)
-}
-
-/// Writes down when a lane's calls really began. Calls end in any order: an earlier start never replaces a later one. Ticks of
-/// two boots never stand side by side in one row, since nobody could tell later which is of which.
-pub fn set_sent(conn: &mut Connection, boot: &str, sent: &Sent) -> Result<()> {
-    let lane = lanes::table.find(sent.lane);
-    if let Some((tick, gap_ms)) = sent.paced {
-        // what counts is when the gap is over; the start alone may be that of a live call, see below
-        let over = lanes::sent_tick + lanes::sent_gap_ms * 1000i64;
-        let earlier = lane.filter(lanes::sent_boot.eq(boot).and(over.le(tick.plus_ms(gap_ms).0)));
-        let written =
-            diesel::update(earlier).set((lanes::sent_tick.eq(tick.0), lanes::sent_gap_ms.eq(gap_ms))).execute(conn)?;
-        if written == 0 {
-            diesel::update(lane.filter(lanes::sent_boot.is_null().or(lanes::sent_boot.ne(boot))))
-                .set((
-                    lanes::sent_boot.eq(boot),
-                    lanes::sent_tick.eq(tick.0),
-                    lanes::sent_gap_ms.eq(gap_ms),
-                    lanes::live_tick.eq(0),
-                ))
-                .execute(conn)?;
-        }
-    }
-    if let Some(tick) = sent.live {
-        let earlier = lane.filter(lanes::sent_boot.eq(boot).and(lanes::live_tick.le(tick.0)));
-        if diesel::update(earlier).set(lanes::live_tick.eq(tick.0)).execute(conn)? == 0 {
-            // the gap of the paced calls may still run: counted from now it is over later, never earlier
-            diesel::update(lane.filter(lanes::sent_boot.is_null().or(lanes::sent_boot.ne(boot))))
-                .set((lanes::sent_boot.eq(boot), lanes::sent_tick.eq(tick.0), lanes::live_tick.eq(tick.0)))
-                .execute(conn)?;
-        }
-    }
-    Ok(())
 }
 
 /// Moves a lane from one of the states to another; tells whether it was in one of them.

@@ -23,7 +23,8 @@ pub fn enter(conn: &mut Connection, rows: &[MessageRow]) -> Result<()> {
     Ok(())
 }
 
-fn better_word(conn: &mut Connection, row: &MessageRow) -> Result<()> {
+/// A message that was entered as unknown takes the better word.
+pub fn better_word(conn: &mut Connection, row: &MessageRow) -> Result<()> {
     let unknown = messages::table.find(&row.id).filter(messages::status.eq(Status::Unknown.to_db()));
     diesel::update(unknown)
         .set((

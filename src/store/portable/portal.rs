@@ -54,6 +54,12 @@ pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<Porta
         .load(conn)?)
 }
 
+/// Holds the row of a portal until the end of the transaction: others that hold it wait.
+pub fn hold(conn: &mut Connection, id: PortalId) -> Result<()> {
+    diesel::update(portals::table.find(id.to_string())).set(portals::state.eq(portals::state)).execute(conn)?;
+    Ok(())
+}
+
 /// Every installed portal with its lane.
 pub fn lanes(conn: &mut Connection) -> Result<Vec<(String, LaneId)>> {
     Ok(portals::table.filter(portals::state.eq("installed")).select((portals::id, portals::lane)).load(conn)?)

@@ -1,7 +1,9 @@
 //! The outbox on PostgreSQL: whole batches in one statement, since every round trip costs more than its rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::marker::PhantomData;
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
 
@@ -9,12 +11,102 @@ use super::Connection;
 use crate::model::id::ErrandId;
 use crate::model::moment::Moment;
 use crate::store::Result;
-use crate::store::outbox::{ErrandIn, ErrandRow, KEPT_KEY, Want};
+use crate::store::fixed::fixed;
+use crate::store::outbox::{ErrandIn, ErrandRow, Want};
+use crate::store::row::Sent;
 
-#[derive(QueryableByName)]
-struct Numbered {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
+/// Both ways to insert: with merge keys, a conflict means that a newer word takes the place of one that waits. Without any, the
+/// search for conflicts would cost each row twice.
+macro_rules! insert {
+    ($name:ident, $conflict:literal) => {
+        fixed! {
+            $name<'a> on Pg as PgConnection, gives BigInt {
+                "INSERT INTO errands (company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, \
+merge_key, mailing, work, origin) SELECT company, lane, rank, peer, 0, 0, not_before, accepted_at, \
+expires_at, merge_key, mailing, work, origin FROM unnest(" company: Array<Text> = Vec<&'a str>,
+                "::text[], " lane: Array<BigInt> = Vec<i64>,
+                "::bigint[], " rank: Array<SmallInt> = Vec<i16>,
+                "::smallint[], " peer: Array<Text> = Vec<&'a str>,
+                "::text[], " not_before: Array<BigInt> = Vec<i64>,
+                "::bigint[], " accepted_at: Array<BigInt> = Vec<i64>,
+                "::bigint[], " expires_at: Array<Nullable<BigInt>> = Vec<Option<i64>>,
+                "::bigint[], " merge_key: Array<Nullable<Text>> = Vec<Option<&'a str>>,
+                "::text[], " mailing: Array<Nullable<Text>> = Vec<Option<&'a str>>,
+                "::text[], " work: Array<Text> = Vec<&'a str>,
+                "::text[], " origin: Array<Text> = Vec<&'a str>,
+                // «ordinality» keeps the order of acceptance: numbers are drawn in it
+                ; concat!(
+                    "::text[]) WITH ORDINALITY AS new (company, lane, rank, peer, not_before, accepted_at, expires_at, \
+merge_key, mailing, work, origin, n) ORDER BY n ",
+                    $conflict,
+                    " RETURNING id"
+                )
+            }
+        }
+    };
+}
+
+insert!(Insert, "");
+insert!(Merge, "ON CONFLICT (lane, merge_key) WHERE merge_key IS NOT NULL DO UPDATE SET work = excluded.work");
+
+fixed! {
+    FreshKeys<'a> on Pg as PgConnection, gives (Text, Text) {
+        "INSERT INTO accepted_keys (company, key, accepted_at) SELECT DISTINCT company, key, " now: BigInt = i64,
+        " FROM unnest(" company: Array<Text> = Vec<&'a str>,
+        "::text[], " key: Array<Text> = Vec<&'a str>,
+        ; "::text[]) AS new (company, key) ORDER BY company, key ON CONFLICT DO NOTHING RETURNING company, key"
+    }
+}
+
+fixed! {
+    Claim<'a> on Pg as PgConnection, gives (BigInt, Text, BigInt, SmallInt, Text, Integer, BigInt, Nullable<BigInt>, Text, Text) {
+        "WITH wants AS (SELECT * FROM unnest(" lane: Array<BigInt> = Vec<i64>,
+        "::bigint[], " low: Array<SmallInt> = Vec<i16>,
+        "::smallint[], " high: Array<SmallInt> = Vec<i16>,
+        "::smallint[], " rank: Array<SmallInt> = Vec<i16>,
+        "::smallint[], " id: Array<BigInt> = Vec<i64>,
+        "::bigint[], " most: Array<Integer> = Vec<i32>,
+        "::integer[], " blocked: Array<Nullable<Text>> = Vec<Option<String>>,
+        "::text[], " ready: Array<Nullable<Text>> = Vec<Option<String>>,
+        "::text[]) AS w (lane, low, high, rank, id, most, blocked, ready)), \
+         picked AS (SELECT next.id FROM wants w CROSS JOIN LATERAL (SELECT e.id FROM errands e \
+           WHERE e.lane = w.lane AND (e.rank, e.id) > (w.rank, w.id) AND e.rank BETWEEN w.low AND w.high \
+           AND e.state = 0 AND (e.not_before <= " now: BigInt = i64,
+        ; " OR (w.ready IS NOT NULL AND e.id = ANY (string_to_array(w.ready, ',')::bigint[]))) \
+           AND (w.blocked IS NULL OR NOT (e.rank || ':' || e.peer) = ANY (string_to_array(w.blocked, E'\\n'))) \
+           ORDER BY e.rank, e.id LIMIT w.most) next) \
+         UPDATE errands SET state = 1, merge_key = CASE WHEN merge_key LIKE 'message:%' THEN merge_key END FROM picked \
+         WHERE errands.id = picked.id AND errands.state = 0 \
+         RETURNING errands.id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin"
+    }
+}
+
+fixed! {
+    Remove<'a> on Pg as PgConnection, gives BigInt {
+        "DELETE FROM errands WHERE id = ANY (" ids: Array<BigInt> = &'a [i64],
+        ; ") AND state = 1 RETURNING id"
+    }
+}
+
+fixed! {
+    // earlier starts never replace later ones, and ticks of two boots never stand side by side in one row
+    SetSent<'a> on Pg as PgConnection, gives () {
+        "UPDATE lanes SET sent_boot = this.boot, \
+         sent_tick = CASE WHEN lanes.sent_boot = this.boot THEN CASE WHEN sent.tick + sent.gap_ms * 1000 >= \
+           lanes.sent_tick + lanes.sent_gap_ms * 1000 THEN sent.tick ELSE lanes.sent_tick END \
+           ELSE coalesce(sent.tick, sent.live) END, \
+         sent_gap_ms = CASE WHEN lanes.sent_boot = this.boot THEN CASE WHEN sent.tick + sent.gap_ms * 1000 >= \
+           lanes.sent_tick + lanes.sent_gap_ms * 1000 THEN sent.gap_ms ELSE lanes.sent_gap_ms END \
+           ELSE coalesce(sent.gap_ms, lanes.sent_gap_ms) END, \
+         live_tick = CASE WHEN lanes.sent_boot = this.boot THEN greatest(lanes.live_tick, sent.live) \
+           ELSE coalesce(sent.live, 0) END \
+         FROM (SELECT " boot: Text = &'a str,
+        "::text AS boot) AS this, unnest(" lane: Array<BigInt> = Vec<i64>,
+        "::bigint[], " tick: Array<Nullable<BigInt>> = Vec<Option<i64>>,
+        "::bigint[], " gap_ms: Array<Nullable<BigInt>> = Vec<Option<i64>>,
+        "::bigint[], " live: Array<Nullable<BigInt>> = Vec<Option<i64>>,
+        ; "::bigint[]) AS sent (lane, tick, gap_ms, live) WHERE lanes.id = sent.lane"
+    }
 }
 
 pub(in crate::store) fn insert(conn: &mut Connection, rows: Vec<ErrandIn>) -> Result<Vec<ErrandId>> {
@@ -43,34 +135,30 @@ pub(in crate::store) fn insert(conn: &mut Connection, rows: Vec<ErrandIn>) -> Re
 
 fn insert_distinct(conn: &mut Connection, rows: &[ErrandIn]) -> Result<Vec<ErrandId>> {
     macro_rules! column {
-        ($field:ident) => {
-            rows.iter().map(|row| row.$field.clone()).collect::<Vec<_>>()
+        ($row:ident => $value:expr) => {
+            rows.iter().map(|$row| $value).collect()
         };
     }
-    // «ordinality» keeps the order of acceptance: numbers are drawn in it
-    let numbered: Vec<Numbered> = diesel::sql_query(
-        "INSERT INTO errands (company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, merge_key, \
-         mailing, work, origin) \
-         SELECT company, lane, rank, peer, 0, 0, not_before, accepted_at, expires_at, merge_key, mailing, work, origin \
-         FROM unnest($1::text[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
-         $8::text[], $9::text[], $10::text[], $11::text[]) WITH ORDINALITY AS new (company, lane, rank, peer, not_before, \
-         accepted_at, expires_at, merge_key, mailing, work, origin, n) ORDER BY n \
-         ON CONFLICT (lane, merge_key) WHERE merge_key IS NOT NULL DO UPDATE SET work = excluded.work \
-         RETURNING id",
-    )
-    .bind::<Array<Text>, _>(column!(company))
-    .bind::<Array<BigInt>, _>(column!(lane))
-    .bind::<Array<SmallInt>, _>(column!(rank))
-    .bind::<Array<Text>, _>(column!(peer))
-    .bind::<Array<BigInt>, _>(column!(not_before))
-    .bind::<Array<BigInt>, _>(column!(accepted_at))
-    .bind::<Array<Nullable<BigInt>>, _>(column!(expires_at))
-    .bind::<Array<Nullable<Text>>, _>(column!(merge_key))
-    .bind::<Array<Nullable<Text>>, _>(column!(mailing))
-    .bind::<Array<Text>, _>(column!(work))
-    .bind::<Array<Text>, _>(column!(origin))
-    .load(conn)?;
-    Ok(numbered.into_iter().map(|row| row.id).collect())
+    macro_rules! all {
+        ($statement:ident) => {
+            $statement {
+                company: column!(row => row.company.as_str()),
+                lane: column!(row => row.lane),
+                rank: column!(row => row.rank),
+                peer: column!(row => row.peer.as_str()),
+                not_before: column!(row => row.not_before),
+                accepted_at: column!(row => row.accepted_at),
+                expires_at: column!(row => row.expires_at),
+                merge_key: column!(row => row.merge_key.as_deref()),
+                mailing: column!(row => row.mailing.as_deref()),
+                work: column!(row => row.work.as_str()),
+                origin: column!(row => row.origin.as_str()),
+                nothing: PhantomData,
+            }
+            .load(conn)?
+        };
+    }
+    Ok(if rows.iter().any(|row| row.merge_key.is_some()) { all!(Merge) } else { all!(Insert) })
 }
 
 pub(in crate::store) fn fresh_keys(
@@ -78,26 +166,15 @@ pub(in crate::store) fn fresh_keys(
     now: Moment,
     keys: &[Option<(String, &str)>],
 ) -> Result<Vec<bool>> {
-    #[derive(QueryableByName)]
-    struct Fresh {
-        #[diesel(sql_type = Text)]
-        company: String,
-        #[diesel(sql_type = Text)]
-        key: String,
-    }
-    let known: Vec<&(String, &str)> = keys.iter().flatten().collect();
-    let fresh: Vec<Fresh> = diesel::sql_query(
-        "INSERT INTO accepted_keys (company, key, accepted_at) SELECT DISTINCT company, key, $3 \
-         FROM unnest($1::text[], $2::text[]) AS new (company, key) ORDER BY company, key ON CONFLICT DO NOTHING \
-         RETURNING company, key",
-    )
-    .bind::<Array<Text>, _>(known.iter().map(|(company, _)| company.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(known.iter().map(|(_, key)| *key).collect::<Vec<_>>())
-    .bind::<BigInt, _>(now.0)
-    .load(conn)?;
+    let known = || keys.iter().flatten();
+    let put = FreshKeys {
+        now: now.0,
+        company: known().map(|(company, _)| company.as_str()).collect(),
+        key: known().map(|(_, key)| *key).collect(),
+        nothing: PhantomData,
+    };
     // of several errands with one key in one batch the first is taken
-    let mut fresh: std::collections::HashSet<(String, String)> =
-        fresh.into_iter().map(|row| (row.company, row.key)).collect();
+    let mut fresh: HashSet<(String, String)> = put.load(conn)?.into_iter().collect();
     Ok(keys
         .iter()
         .map(|key| key.as_ref().is_none_or(|(company, key)| fresh.remove(&(company.clone(), (*key).to_owned()))))
@@ -105,53 +182,54 @@ pub(in crate::store) fn fresh_keys(
 }
 
 pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]) -> Result<Vec<ErrandRow>> {
-    let mut rows: Vec<ErrandRow> = diesel::sql_query(format!(
-        "WITH wants AS (SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[], \
-         $6::integer[], $7::text[], $9::text[]) AS w (lane, low, high, rank, id, most, blocked, ready)), \
-         picked AS (SELECT next.id FROM wants w CROSS JOIN LATERAL (SELECT e.id FROM errands e \
-           WHERE e.lane = w.lane AND (e.rank, e.id) > (w.rank, w.id) AND e.rank BETWEEN w.low AND w.high \
-           AND e.state = 0 \
-           AND (e.not_before <= $8 OR (w.ready IS NOT NULL AND e.id = ANY (string_to_array(w.ready, ',')::bigint[]))) \
-           AND (w.blocked IS NULL OR NOT (e.rank || ':' || e.peer) = ANY (string_to_array(w.blocked, E'\\n'))) \
-           ORDER BY e.rank, e.id LIMIT w.most) next) \
-         UPDATE errands SET state = 1, merge_key = {KEPT_KEY} FROM picked \
-         WHERE errands.id = picked.id AND errands.state = 0 \
-         RETURNING errands.id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin"
-    ))
-    .bind::<Array<BigInt>, _>(wants.iter().map(|want| want.lane).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(wants.iter().map(|want| want.ranks.0).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(wants.iter().map(|want| want.ranks.1).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(wants.iter().map(|want| want.after.0).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(wants.iter().map(|want| want.after.1).collect::<Vec<_>>())
-    .bind::<Array<Integer>, _>(wants.iter().map(|want| want.limit).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(
-        wants
-            .iter()
-            .map(|want| {
-                let lines: Vec<String> = want.blocked.iter().map(|(rank, peer)| format!("{rank}:{peer}")).collect();
-                (!lines.is_empty()).then(|| lines.join("\n"))
-            })
-            .collect::<Vec<_>>(),
-    )
-    .bind::<BigInt, _>(now.0)
-    .bind::<Array<Nullable<Text>>, _>(
-        wants
-            .iter()
-            .map(|want| {
-                let ids: Vec<String> = want.ready.iter().map(ToString::to_string).collect();
-                (!ids.is_empty()).then(|| ids.join(","))
-            })
-            .collect::<Vec<_>>(),
-    )
-    .load(conn)?;
+    macro_rules! column {
+        ($want:ident => $value:expr) => {
+            wants.iter().map(|$want| $value).collect()
+        };
+    }
+    let claim = Claim {
+        lane: column!(want => want.lane),
+        low: column!(want => want.ranks.0),
+        high: column!(want => want.ranks.1),
+        rank: column!(want => want.after.0),
+        id: column!(want => want.after.1),
+        most: column!(want => want.limit),
+        blocked: column!(want => blocked(want)),
+        ready: column!(want => ready(want)),
+        now: now.0,
+        nothing: PhantomData,
+    };
+    let mut rows: Vec<ErrandRow> = claim.load(conn)?;
     // RETURNING has no order
     rows.sort_unstable_by_key(|row| (row.lane, row.rank, row.id));
     Ok(rows)
 }
 
+/// The recipients that must wait, one a line.
+fn blocked(want: &Want) -> Option<String> {
+    let lines: Vec<String> = want.blocked.iter().map(|(rank, peer)| format!("{rank}:{peer}")).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn ready(want: &Want) -> Option<String> {
+    let ids: Vec<String> = want.ready.iter().map(ToString::to_string).collect();
+    (!ids.is_empty()).then(|| ids.join(","))
+}
+
 pub(in crate::store) fn remove(conn: &mut Connection, ids: &[ErrandId]) -> Result<Vec<ErrandId>> {
-    let gone: Vec<Numbered> = diesel::sql_query("DELETE FROM errands WHERE id = ANY ($1) AND state = 1 RETURNING id")
-        .bind::<Array<BigInt>, _>(ids)
-        .load(conn)?;
-    Ok(gone.into_iter().map(|row| row.id).collect())
+    Ok(Remove { ids, nothing: PhantomData }.load(conn)?)
+}
+
+/// Each lane once.
+pub(in crate::store) fn set_sent(conn: &mut Connection, boot: &str, sent: &[Sent]) -> Result<()> {
+    let update = SetSent {
+        boot,
+        lane: sent.iter().map(|sent| sent.lane).collect(),
+        tick: sent.iter().map(|sent| sent.paced.map(|(tick, _)| tick.0)).collect(),
+        gap_ms: sent.iter().map(|sent| sent.paced.map(|(_, gap_ms)| gap_ms)).collect(),
+        live: sent.iter().map(|sent| sent.live.map(|tick| tick.0)).collect(),
+        nothing: PhantomData,
+    };
+    update.execute(conn)?;
+    Ok(())
 }

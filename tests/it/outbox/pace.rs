@@ -159,7 +159,7 @@ async fn starts_of_one_boot_never_go_back_and_never_meet_those_of_another(url: &
         ("three", live(2_000_000), ("three", 2_000_000, 15_000, 2_000_000)),
     ];
     for (boot, sent, row) in story {
-        let written = stand.store.write(move |conn| switchboard::on!(conn, lane::set_sent(boot, &sent)));
+        let written = stand.store.write(move |conn| switchboard::store::outbox::set_sent(conn, boot, &[sent]));
         written.await.unwrap();
         let seen = stand.store.read(move |conn| switchboard::on!(conn, lane::by_ids(&[lane]))).await.unwrap().remove(0);
         let boot = seen.sent_boot.unwrap_or_default();

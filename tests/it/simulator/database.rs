@@ -171,7 +171,7 @@ impl Database {
         }
     }
 
-    /// The rule of `lane::set_sent`.
+    /// The rule of `outbox::set_sent`.
     pub fn set_sent(&mut self, boot: &str, sent: &Sent) {
         let row = self.lanes.get_mut(&sent.lane).unwrap();
         let same = row.sent_boot.as_deref() == Some(boot);
