@@ -96,6 +96,9 @@ pub struct Lanes {
     calendar_ahead_ms: Option<i64>,
 }
 
+/// The least share of a claim.
+const LEAST_SHARE: usize = 64;
+
 impl Lanes {
     /// No lanes yet. The seed decides the gaps that are drawn.
     #[must_use]
@@ -220,6 +223,10 @@ impl Lanes {
     pub fn plan(&mut self, now: Moment, tick: Tick) -> Vec<Want> {
         self.compare_calendar(now, tick);
         let horizon = tick.plus_ms(self.rules.ahead_ms);
+        // lanes without a pace share a claim: none of them waits for all of another, and what was accepted together, whose rows
+        // lie together, leaves together
+        let share = (self.rules.claim_size / self.timetable.len().max(1)).max(LEAST_SHARE);
+        let share = i32::try_from(share).unwrap_or(i32::MAX);
         let (mut wants, mut size) = (Vec::new(), 0usize);
         while size < self.rules.claim_size {
             match self.timetable.peek() {
@@ -235,7 +242,7 @@ impl Lanes {
             release(lane, tick);
             for which in [Which::First, Which::Second] {
                 if eligible(lane, which, &self.rules, now, tick).is_some_and(|due| due <= horizon) {
-                    let want = want(lane, which, &self.rules);
+                    let want = want(lane, which, &self.rules, share);
                     size += usize::try_from(want.limit).unwrap_or(1);
                     wants.push(want);
                 }

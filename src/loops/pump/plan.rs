@@ -133,8 +133,8 @@ pub(super) fn release(lane: &mut Lane, tick: Tick) {
     }
 }
 
-pub(super) fn want(lane: &mut Lane, which: Which, rules: &Rules) -> Want {
-    let (ranks, limit) = (lane.ranks(which), limit(lane, which, rules));
+pub(super) fn want(lane: &mut Lane, which: Which, rules: &Rules, share: i32) -> Want {
+    let (ranks, limit) = (lane.ranks(which), limit(lane, which, rules).min(share));
     let mut blocked: Vec<(i16, String)> = lane
         .blocked
         .iter()
