@@ -32,10 +32,10 @@ impl<T: Trade> Pump<T> {
     }
 
     /// The last look before a call: since the claim its lane may have been paused, or this process may have become too slow.
-    pub(super) fn launch(&mut self, flight: Flight, now: Moment, tick: Tick) {
+    fn launch(&mut self, flight: Flight, now: Moment, tick: Tick) {
         let clearance =
             // others may believe that this process is dead: nothing is started on their account
-            if tick >= self.good_until { Clearance::Return } else { self.lanes.clearance(&flight, now, tick) };
+            if self.is_fenced(tick) { Clearance::Return } else { self.lanes.clearance(&flight, now, tick) };
         match clearance {
             Clearance::Start => self.start(flight, tick),
             Clearance::Wait(start) => self.flights.keep(Flight { start, ..flight }),
@@ -44,7 +44,7 @@ impl<T: Trade> Pump<T> {
         }
     }
 
-    pub(super) fn start(&mut self, flight: Flight, tick: Tick) {
+    fn start(&mut self, flight: Flight, tick: Tick) {
         metrics::histogram!("switchboard_lateness_seconds").record(seconds(tick.since_ms(flight.start)));
         let (lane, which, errands) = (flight.lane, flight.which, flight.errands.clone());
         self.lanes.launched(&flight);
@@ -79,7 +79,7 @@ impl<T: Trade> Pump<T> {
     }
 
     /// Tells the pump when a vendor call of a flight really begins, and forbids it where the lease has run out since.
-    pub(super) fn departure(&self, lane: LaneId, which: Which, flight: u64) -> Departure {
+    fn departure(&self, lane: LaneId, which: Which, flight: u64) -> Departure {
         let (clock, bell, fence) = (Arc::clone(&self.clock), self.bell.clone(), Arc::clone(&self.fence));
         Departure::new(move || {
             let at = clock.tick();

@@ -8,15 +8,16 @@ use parking_lot::Mutex;
 use switchboard::loops::pump::trade::{Settled, Trade};
 use switchboard::loops::pump::{Bell, Pump, Settings};
 use switchboard::model::clock::{Clock, SystemClock};
-use switchboard::model::errand::{Errand, NewErrand, Rank, Work};
-use switchboard::model::id::{CompanyId, LaneId, PortalId};
+use switchboard::model::errand::{Errand, NewErrand};
+use switchboard::model::id::{CompanyId, LaneId};
 use switchboard::model::moment::{Moment, Tick};
-use switchboard::model::origin::Origin;
 use switchboard::model::pace::Pace;
 use switchboard::model::vendor::Answer;
 use switchboard::store::outbox::{self, Accepted};
 use switchboard::store::row::NewLane;
 use switchboard::store::{Conn, Options, Result, Store};
+
+use crate::departure::errand;
 
 struct Sink {
     clock: Arc<dyn Clock>,
@@ -41,26 +42,6 @@ impl Trade for Sink {
 
     fn is_repeatable(&self, _: &Errand) -> bool {
         false
-    }
-}
-
-fn errand(company: CompanyId, lane: LaneId, peer: &str) -> NewErrand {
-    NewErrand {
-        company,
-        lane,
-        rank: Rank::Service,
-        peer: peer.to_owned(),
-        work: Work::PortalCall {
-            portal: PortalId::new(),
-            method: "x".into(),
-            params: serde_json::json!({}),
-            repeatable: false,
-        },
-        origin: Origin::Nobody,
-        not_before: None,
-        expires_at: None,
-        dedup_key: None,
-        merge_key: None,
     }
 }
 
