@@ -11,6 +11,7 @@ pub mod history;
 pub mod notice;
 pub mod outbox;
 pub mod owner;
+mod place;
 mod postgres;
 pub mod row;
 mod schema;
