@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
@@ -45,10 +46,11 @@ pub enum ChannelError {
 }
 
 /// What a person fills in to take one step of attaching.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 pub struct Step {
     /// The answers, by field name.
     #[serde(default)]
+    #[schema(value_type = std::collections::HashMap<String, String>)]
     pub answers: Map<String, Value>,
     /// What the step before gave as `kept`, unread.
     #[serde(default)]
@@ -56,7 +58,7 @@ pub struct Step {
 }
 
 /// What came of a step.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "step")]
 pub enum Attached {
     /// It is attached.
@@ -90,7 +92,7 @@ pub enum Attached {
 }
 
 /// What becomes of errands that waited while the channel was away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// All of them are sent.

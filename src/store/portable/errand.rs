@@ -87,6 +87,22 @@ pub(in crate::store) fn withdraw_lane(
     withdraw(conn, &ids)
 }
 
+pub(in crate::store) fn withdraw_unmailed(
+    conn: &mut Connection,
+    lane: LaneId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<ErrandRow>> {
+    let ids: Vec<i64> = errands::table
+        .filter(errands::lane.eq(lane).and(errands::accepted_at.lt(before)).and(errands::state.eq(WAITING)))
+        .filter(errands::mailing.is_null())
+        .order(errands::id)
+        .limit(limit)
+        .select(errands::id)
+        .load(conn)?;
+    withdraw(conn, &ids)
+}
+
 fn withdraw(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ErrandRow>> {
     Ok(diesel::delete(errands::table.filter(errands::id.eq_any(ids).and(errands::state.eq(WAITING))))
         .returning(ErrandRow::as_returning())
