@@ -83,7 +83,7 @@ pub(super) async fn attach_channel(
     let attached = channel::attach(&app, admin.0.company, *line, input.messenger, input.step).await?;
     let mut response = match attached {
         Attached::Done { .. } => HttpResponse::Created(),
-        Attached::Form { .. } | Attached::Qr { .. } | Attached::Redirect { .. } => HttpResponse::Ok(),
+        _ => HttpResponse::Ok(),
     };
     Ok(response.json(attached))
 }
@@ -97,6 +97,12 @@ pub(super) async fn set_pace(
 ) -> Told {
     let pace = Pace::Gap { from_ms: input.from_ms, to_ms: input.to_ms, live_ms: input.live_ms };
     channel::set_pace(&app, admin.0.company, *id, pace).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Switches a channel off: its session at the vendor ends, what waits stays.
+pub(super) async fn detach_channel(app: web::Data<App>, admin: Admin, id: web::Path<ChannelId>) -> Told {
+    channel::switch_off(&app, admin.0.company, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
