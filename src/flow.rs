@@ -10,6 +10,7 @@ pub mod files;
 pub mod install;
 pub mod intake;
 pub mod line;
+pub mod link;
 pub mod mailing;
 pub mod message;
 pub mod perform;

@@ -48,10 +48,12 @@ pub(super) struct DecisionIn {
 pub(super) enum ChannelState {
     /// It works.
     Connected,
-    /// It waits for its QR code to be scanned.
-    Qr,
+    /// The phone removed it: it is to be linked again.
+    Relink,
     /// Its credentials were refused: it is to be attached again.
     Lost,
+    /// A person switched it off.
+    Off,
     /// The vendor suspects it of spam.
     Spam,
 }
@@ -137,7 +139,7 @@ pub(super) async fn attach_channel(
     let attached = channel::attach(&app, admin.0.company, *line, input.messenger, input.step).await?;
     let mut response = match attached {
         Attached::Done { .. } => HttpResponse::Created(),
-        Attached::Form { .. } | Attached::Qr { .. } | Attached::Redirect { .. } => HttpResponse::Ok(),
+        _ => HttpResponse::Ok(),
     };
     Ok(response.json(attached))
 }
@@ -153,6 +155,14 @@ pub(super) async fn set_pace(
 ) -> Told {
     let pace = Pace::Gap { from_ms: input.from_ms, to_ms: input.to_ms, live_ms: input.live_ms };
     channel::set_pace(&app, admin.0.company, *id, pace).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Switches a channel off: its session at the vendor ends, what waits stays.
+#[utoipa::path(post, path = "/channels/{id}/detach", tag = "channels", params(("id" = String, Path)),
+    responses((status = 204), (status = 404, body = ErrorOut), (status = 409, body = ErrorOut)))]
+pub(super) async fn detach_channel(app: web::Data<App>, admin: Admin, id: web::Path<ChannelId>) -> Told {
+    channel::switch_off(&app, admin.0.company, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -199,7 +209,8 @@ impl ChannelState {
     fn of(text: &str) -> Self {
         match text {
             "connected" => Self::Connected,
-            "qr" => Self::Qr,
+            "relink" => Self::Relink,
+            "off" => Self::Off,
             "spam" => Self::Spam,
             _ => Self::Lost,
         }

@@ -223,6 +223,17 @@ impl From<ChannelError> for ApiError {
                 ru: "Этот аккаунт уже подключён к другой линии".to_owned(),
                 en: "This account is attached to another line".to_owned(),
             },
+            ChannelError::OtherAccount => Self::Conflict {
+                code: "other_account",
+                ru: "Привязан другой номер: откройте на телефоне аккаунт этого канала и начните снова".to_owned(),
+                en: "Another number was linked: open the account of this channel on the phone and begin again"
+                    .to_owned(),
+            },
+            ChannelError::Vendor(seen) => Self::Conflict {
+                code: "vendor_failed",
+                ru: format!("Мессенджер не ответил или отказал ({seen}): повторите через минуту"),
+                en: format!("The messenger did not answer or refused ({seen}): try again in a minute"),
+            },
             ChannelError::State => Self::Conflict {
                 code: "wrong_state",
                 ru: "Сейчас это сделать нельзя: состояние другое".to_owned(),

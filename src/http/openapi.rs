@@ -32,6 +32,7 @@ use super::{auth, channel, line, mailing, message, messenger, portal, queue, ses
         channel::list_channels,
         channel::show_channel,
         channel::set_pace,
+        channel::detach_channel,
         channel::decide_channel,
         portal::list_portals,
         queue::show_queue,

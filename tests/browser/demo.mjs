@@ -68,7 +68,7 @@ export async function openPage(address) {
     // Chromium's own sandbox refuses to work for root, as in most containers
     args: process.getuid() === 0 ? ['--no-sandbox'] : [],
   });
-  const page = await browser.newPage({ viewport: { width: 1366, height: 900 }, locale: 'ru-RU' });
+  const page = await browser.newPage({ viewport: { width: 1366, height: 900 }, locale: 'ru-RU', timezoneId: 'Europe/Moscow' });
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(`script error: ${error.message}`));
   page.on('console', (message) => {

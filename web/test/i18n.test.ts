@@ -10,7 +10,7 @@ const leaves = (tree: Tree, above = ''): [string, string][] =>
   Object.entries(tree).flatMap(([key, value]) => (typeof value === 'string' ? [[above + key, value] as [string, string]] : leaves(value, `${above}${key}.`)))
 const russian = new Map(leaves(ru))
 const english = new Map(leaves(en))
-const source = new URL('../src', import.meta.url).pathname
+const source = join(import.meta.dirname, '../src')
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(vue|ts)$/.test(file) && !file.endsWith('schema.d.ts'))
 
 describe('words', () => {

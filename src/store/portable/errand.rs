@@ -123,6 +123,12 @@ pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
     Ok(errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(WAITING))).count().get_result(conn)?)
 }
 
+/// When the oldest errand of a lane was accepted; none where nothing waits.
+pub fn oldest(conn: &mut Connection, lane: LaneId) -> Result<Option<i64>> {
+    let waiting = errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(WAITING)));
+    Ok(waiting.select(diesel::dsl::min(errands::accepted_at)).first(conn)?)
+}
+
 /// How many errands there are of each rank, and the oldest one's moment of acceptance; for the metrics.
 pub fn depth(conn: &mut Connection) -> Result<Vec<(i16, i64, Option<i64>)>> {
     Ok(errands::table

@@ -133,7 +133,7 @@ pub(super) fn file(kind: MediaKind, source: &str, caption: Option<&str>) -> Cont
         MediaKind::Document => ("Договор.pdf", "application/pdf"),
     };
     let media = Media { kind, name: name.to_owned(), mime: mime.to_owned(), source: source.to_owned(), size: None };
-    Content { text: caption.map(str::to_owned), media: Some(media), template: None }
+    Content { text: caption.map(str::to_owned), media: Some(media), ..Content::default() }
 }
 
 pub(super) const KINDS: [MediaKind; 6] =

@@ -15,6 +15,9 @@ use switchboard::net::http::{Http, Limits};
 /// Files by their source. One whose bytes are missing breaks off after its first half.
 pub(super) struct Shelf(HashMap<&'static str, Option<Bytes>>);
 
+/// The key of a gateway, where the messenger has one.
+pub(super) const VENDOR_KEY: &str = "key-of-the-gateway";
+
 pub(super) const FILE: &[u8] = b"the bytes of the file";
 
 impl Files for Shelf {
@@ -50,6 +53,7 @@ pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
         http: Arc::clone(&HTTP),
         files: Arc::new(Shelf(HashMap::new())),
         vendor: String::new(),
+        vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
     }
@@ -65,6 +69,7 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
         http: Arc::new(Http::with_limits(limits).unwrap()),
         files: Arc::new(shelf),
         vendor: vendor.to_owned(),
+        vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
     }

@@ -84,7 +84,7 @@ impl Stage {
         self.control("POST", "/_/phones", phones).await;
         let answers = json!({ "phone_number_id": "106540352242922", "waba_id": "102290129340398", "token": "EAAtoken",
             "app_secret": "0123456789abcdef0123456789abcdef", "verify_token": "verify-me" });
-        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None };
+        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None, channel: None };
         channel::attach(&self.server.app, company, self.line, Kind::Waba, step).await.unwrap();
         let channels = self.server.app.store.read(move |conn| switchboard::on!(conn, channel::of_company(company)));
         let waba = channels.await.unwrap().remove(0);
