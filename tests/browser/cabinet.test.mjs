@@ -166,7 +166,7 @@ test('a Telegram bot is attached by its token, after a wrong one', { timeout: 60
   await page.keyboard.press('Enter');
   await page.getByText('Канал подключён').waitFor();
   await look('attach-done');
-  await button('Закрыть').click();
+  await button('Готово').click();
   await messenger('telegram_bot').locator('[data-state="connected"]').getByText('Подключено').waitFor();
 });
 
@@ -240,7 +240,7 @@ test('a lost channel keeps its queue, and its administrator decides what becomes
   await field('token').fill(TOKEN);
   await page.keyboard.press('Enter');
   await page.getByText('Канал подключён').waitFor();
-  await button('Закрыть').click();
+  await button('Готово').click();
   await page.locator('[data-test="quarantine"]').waitFor();
   await look('line-quarantine');
   await page.getByRole('link', { name: 'Очередь', exact: true }).click();
@@ -248,6 +248,18 @@ test('a lost channel keeps its queue, and its administrator decides what becomes
   await look('queue-held');
   await button('Отправить все').click();
   await page.locator('[data-test="lane"][data-state="running"]').waitFor();
+});
+
+test('a channel is switched off after a question', { timeout: 60_000 }, async () => {
+  await page.getByRole('link', { name: 'Линии', exact: true }).click();
+  await page.getByRole('link', { name: 'Продажи, Москва', exact: true }).click();
+  await button('Отключить Ромашка').click();
+  await dialog().getByText('Очередь сохранится').waitFor();
+  await look('detach');
+  await dialog().getByRole('button', { name: 'Отключить', exact: true }).click();
+  await messenger('telegram_bot').locator('[data-state="off"]').getByText('Отключено').waitFor();
+  await button('Привязать заново').waitFor();
+  await page.getByRole('link', { name: 'Очередь', exact: true }).click();
 });
 
 test('a sign-in that is over is renewed over the page', { timeout: 60_000 }, async () => {
@@ -263,7 +275,7 @@ test('a sign-in that is over is renewed over the page', { timeout: 60_000 }, asy
 
 test('the cabinet speaks English to whoever chooses it, and keeps it', { timeout: 60_000 }, async () => {
   await page.locator('[data-test="lang-en"]').click();
-  await page.getByText('Running', { exact: true }).waitFor();
+  await page.getByText('Disconnected', { exact: true }).first().waitFor();
   await page.reload();
   await page.getByRole('link', { name: 'Lines', exact: true }).click();
   await page.getByText('Line ID 1').waitFor();
