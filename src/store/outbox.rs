@@ -11,7 +11,7 @@ use diesel::prelude::*;
 
 use super::row::Sent;
 use super::schema::errands;
-use super::{Conn, Result, StoreError, postgres, sqlite};
+use super::{Conn, Result, StoreError, place, postgres, sqlite};
 use crate::model::errand::{Errand, NewErrand, Rank};
 use crate::model::id::{ErrandId, LaneId, MailingId};
 use crate::model::moment::Moment;
@@ -47,6 +47,15 @@ pub struct Want {
     pub blocked: Vec<(i16, String)>,
     /// Errands whose pause is over, whatever moment was written down for them: the calendar may have been moved since.
     pub ready: Vec<ErrandId>,
+}
+
+impl Want {
+    /// The number behind which the wanted errands stand, and the last one that they may have.
+    pub(super) fn behind(&self) -> (ErrandId, ErrandId) {
+        let (rank, id) = self.after;
+        let (first, last) = place::ranks(self.lane, self.ranks.0.max(rank), self.ranks.1).into_inner();
+        (id.max(first - 1), last)
+    }
 }
 
 /// An errand that goes back into the queue.
@@ -95,6 +104,9 @@ pub(super) struct ErrandRow {
     pub origin: String,
 }
 
+/// A second, in milliseconds.
+const SECOND_MS: i64 = 1000;
+
 /// The states of an errand in the table.
 pub(super) const WAITING: i16 = 0;
 pub(super) const FLYING: i16 = 1;
@@ -125,9 +137,28 @@ pub fn accept(conn: &mut Conn, now: Moment, new: &[NewErrand]) -> Result<Vec<Opt
             not_before: errand.not_before.unwrap_or_default(),
         })
         .collect();
+    expire(conn, now, new.iter().zip(&fresh).filter(|(_, fresh)| **fresh).map(|(errand, _)| errand))?;
     super::notice::accepted(conn, &accepted)?;
     let mut accepted = accepted.into_iter();
     Ok(fresh.into_iter().map(|fresh| if fresh { accepted.next() } else { None }).collect())
+}
+
+/// Writes down in which lanes errands expire, and when. What expires at once is looked for a little later: in a moment every
+/// other transaction knows of it.
+fn expire<'a>(conn: &mut Conn, now: Moment, new: impl Iterator<Item = &'a NewErrand>) -> Result<()> {
+    let soonest = now.plus_ms(SECOND_MS);
+    let due: BTreeSet<(i64, LaneId)> =
+        new.filter_map(|errand| Some((second(errand.expires_at?.max(soonest)), errand.lane))).collect();
+    match conn {
+        _ if due.is_empty() => Ok(()),
+        Conn::Sqlite(conn) => sqlite::outbox::expire(conn, &due),
+        Conn::Postgres(conn) => postgres::outbox::expire(conn, &due),
+    }
+}
+
+/// The end of the second in which a moment lies.
+const fn second(at: Moment) -> i64 {
+    (at.0 + SECOND_MS - 1).div_euclid(SECOND_MS) * SECOND_MS
 }
 
 /// Claims errands for this process. It must still be an owner: where another process has declared it dead, nothing is
@@ -179,7 +210,14 @@ pub fn remove(conn: &mut Conn, ids: &[ErrandId]) -> Result<Vec<ErrandId>> {
 /// Those of the database.
 pub fn put_back(conn: &mut Conn, errands: &[PutBack]) -> Result<()> {
     for errand in errands {
-        crate::on!(conn, errand::put_back(errand))?;
+        // its second may have been looked at while it flew
+        if let Some(expires_at) = crate::on!(conn, errand::put_back(errand))? {
+            let due = BTreeSet::from([(second(Moment(expires_at)), place::lane_and_rank(errand.id).0)]);
+            match conn {
+                Conn::Sqlite(conn) => sqlite::outbox::expire(conn, &due)?,
+                Conn::Postgres(conn) => postgres::outbox::expire(conn, &due)?,
+            }
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 
 use super::{Options, Result, StoreError};
 
+pub(super) mod checkpoint;
 pub(super) mod history;
 pub(super) mod outbox;
 

@@ -13,6 +13,8 @@ DROP TABLE shards;
 DROP TABLE owners;
 DROP TABLE accepted_keys;
 DROP TABLE claims;
+DROP TABLE expiries;
+DROP TABLE errand_count;
 DROP TABLE errands;
 DROP TABLE channels;
 DROP TABLE lanes;

@@ -1,12 +1,15 @@
 //! Errands and claims.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 
 use super::Connection;
 use crate::model::id::LaneId;
 use crate::store::Result;
 use crate::store::outbox::{ErrandRow, FLYING, PutBack, WAITING};
-use crate::store::schema::{accepted_keys, claims, errands};
+use crate::store::place;
+use crate::store::schema::{accepted_keys, claims, errands, expiries};
 
 /// Writes down which errands a process has taken, so that they are found when it dies.
 pub fn open_claim(conn: &mut Connection, id: &str, owner: &str, list: &str) -> Result<()> {
@@ -41,15 +44,19 @@ pub(in crate::store) fn flying(conn: &mut Connection, ids: &[i64]) -> Result<Vec
         .load(conn)?)
 }
 
-pub(in crate::store) fn put_back(conn: &mut Connection, errand: &PutBack) -> Result<()> {
-    diesel::update(errands::table.find(errand.id).filter(errands::state.eq(FLYING)))
-        .set((
-            errands::state.eq(WAITING),
-            errands::not_before.eq(errand.not_before.0),
-            errands::attempts.eq(errand.attempts),
-        ))
-        .execute(conn)?;
-    Ok(())
+/// Puts an errand back that flies; the answer is when it expires.
+pub(in crate::store) fn put_back(conn: &mut Connection, errand: &PutBack) -> Result<Option<i64>> {
+    let expires_at: Option<Option<i64>> =
+        diesel::update(errands::table.find(errand.id).filter(errands::state.eq(FLYING)))
+            .set((
+                errands::state.eq(WAITING),
+                errands::not_before.eq(errand.not_before.0),
+                errands::attempts.eq(errand.attempts),
+            ))
+            .returning(errands::expires_at)
+            .get_result(conn)
+            .optional()?;
+    Ok(expires_at.flatten())
 }
 
 pub(in crate::store) fn withdraw_mailing(conn: &mut Connection, mailing: &str) -> Result<Vec<ErrandRow>> {
@@ -63,13 +70,24 @@ pub(in crate::store) fn flying_of_mailing(conn: &mut Connection, mailing: &str) 
 }
 
 pub(in crate::store) fn withdraw_expired(conn: &mut Connection, now: i64, limit: i64) -> Result<Vec<ErrandRow>> {
-    let ids: Vec<i64> = errands::table
-        .filter(errands::expires_at.le(now).and(errands::state.eq(WAITING)))
-        .order(errands::expires_at)
-        .limit(limit)
-        .select(errands::id)
-        .load(conn)?;
-    withdraw(conn, &ids)
+    let due = expiries::table.filter(expiries::due.le(now));
+    let lanes: BTreeSet<LaneId> =
+        due.select(expiries::lane).order(expiries::due).limit(limit).load(conn)?.into_iter().collect();
+    let mut rows = Vec::new();
+    for lane in lanes {
+        let ids: Vec<i64> = errands::table
+            .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
+            .filter(errands::expires_at.le(now).and(errands::state.eq(WAITING)))
+            .order(errands::id)
+            .limit(limit)
+            .select(errands::id)
+            .load(conn)?;
+        if i64::try_from(ids.len()).is_ok_and(|found| found < limit) {
+            diesel::delete(expiries::table.filter(expiries::due.le(now).and(expiries::lane.eq(lane)))).execute(conn)?;
+        }
+        rows.extend(withdraw(conn, &ids)?);
+    }
+    Ok(rows)
 }
 
 pub(in crate::store) fn withdraw_lane(
@@ -79,7 +97,8 @@ pub(in crate::store) fn withdraw_lane(
     limit: i64,
 ) -> Result<Vec<ErrandRow>> {
     let ids: Vec<i64> = errands::table
-        .filter(errands::lane.eq(lane).and(errands::accepted_at.lt(before)).and(errands::state.eq(WAITING)))
+        .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
+        .filter(errands::accepted_at.lt(before).and(errands::state.eq(WAITING)))
         .order(errands::id)
         .limit(limit)
         .select(errands::id)
@@ -111,8 +130,8 @@ fn withdraw(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ErrandRow>> {
 
 pub(in crate::store) fn look(conn: &mut Connection, lane: LaneId, limit: i64) -> Result<Vec<(ErrandRow, i16, i64)>> {
     Ok(errands::table
-        .filter(errands::lane.eq(lane))
-        .order((errands::rank, errands::id))
+        .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
+        .order(errands::id)
         .limit(limit)
         .select((ErrandRow::as_select(), errands::state, errands::not_before))
         .load(conn)?)
@@ -120,7 +139,8 @@ pub(in crate::store) fn look(conn: &mut Connection, lane: LaneId, limit: i64) ->
 
 /// How many errands wait in a lane.
 pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
-    Ok(errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(WAITING))).count().get_result(conn)?)
+    let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
+    Ok(errands::table.filter(of_lane.and(errands::state.eq(WAITING))).count().get_result(conn)?)
 }
 
 /// When the oldest errand of a lane was accepted; none where nothing waits.

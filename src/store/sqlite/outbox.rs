@@ -1,30 +1,35 @@
 //! The outbox on SQLite: prepared statements row by row. One writer and no round trips make that the fastest way.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use diesel::define_sql_function;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 
 use super::Connection;
-use crate::model::id::ErrandId;
+use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::Moment;
 use crate::store::Result;
 use crate::store::fixed::fixed;
 use crate::store::outbox::{ErrandIn, ErrandRow, WAITING, Want};
+use crate::store::place;
 use crate::store::row::Sent;
 use crate::store::schema::errands;
 
-define_sql_function! {
-    fn last_insert_rowid() -> BigInt;
+diesel::table! {
+    errand_count (id) {
+        id -> SmallInt,
+        last -> BigInt,
+    }
 }
 
 fixed! {
     Put<'a> on Sqlite as SqliteConnection, gives () {
-        "INSERT INTO errands (company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, merge_key, \
-         mailing, work, origin) VALUES (" company: Text = &'a str,
+        "INSERT INTO errands (id, company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, merge_key, \
+         mailing, work, origin) VALUES (" id: BigInt = i64,
+        ", " company: Text = &'a str,
         ", " lane: BigInt = i64,
         ", " rank: SmallInt = i16,
         ", " peer: Text = &'a str,
@@ -36,6 +41,14 @@ fixed! {
         ", " work: Text = &'a str,
         ", " origin: Text = &'a str,
         ; ")"
+    }
+}
+
+fixed! {
+    Expire<'a> on Sqlite as SqliteConnection, gives () {
+        "INSERT INTO expiries (due, lane) VALUES (" due: BigInt = i64,
+        ", " lane: BigInt = i64,
+        ; ") ON CONFLICT DO NOTHING"
     }
 }
 
@@ -85,25 +98,34 @@ fixed! {
 }
 
 pub(in crate::store) fn insert(conn: &mut Connection, rows: Vec<ErrandIn>) -> Result<Vec<ErrandId>> {
-    let (mut ids, mut open) = (Vec::with_capacity(rows.len()), 0);
+    let new = i64::try_from(rows.len()).unwrap_or_default();
+    let mut count = count(conn, new)?;
+    let mut ids = Vec::with_capacity(rows.len());
     for row in rows {
         if row.merge_key.is_some()
             && let Some(merged) = merge(conn, &row)?
         {
-            number(conn, &mut ids, std::mem::take(&mut open))?;
             ids.push(merged);
         } else {
-            // RETURNING would make each of them a statement that can be taken back, which copies every page it touches
-            put(conn, &row)?;
-            open += 1;
+            count += 1;
+            let id = place::of(row.lane, row.rank, count);
+            put(conn, id, &row)?;
+            ids.push(id);
         }
     }
-    number(conn, &mut ids, open)?;
     Ok(ids)
 }
 
-fn put(conn: &mut Connection, row: &ErrandIn) -> Result<()> {
+/// Counts so many errands; gives back the count before them.
+fn count(conn: &mut Connection, new: i64) -> Result<i64> {
+    diesel::update(errand_count::table).set(errand_count::last.eq(errand_count::last + new)).execute(conn)?;
+    let last: i64 = errand_count::table.select(errand_count::last).first(conn)?;
+    Ok(last - new)
+}
+
+fn put(conn: &mut Connection, id: ErrandId, row: &ErrandIn) -> Result<()> {
     let put = Put {
+        id,
         company: &row.company,
         lane: row.lane,
         rank: row.rank,
@@ -121,11 +143,9 @@ fn put(conn: &mut Connection, row: &ErrandIn) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of the last `count` rows: AUTOINCREMENT counts on by one, and nobody else writes inside our transaction.
-fn number(conn: &mut Connection, ids: &mut Vec<ErrandId>, count: i64) -> Result<()> {
-    if count > 0 {
-        let last: ErrandId = diesel::select(last_insert_rowid()).get_result(conn)?;
-        ids.extend(last - count + 1..=last);
+pub(in crate::store) fn expire(conn: &mut Connection, due: &BTreeSet<(i64, LaneId)>) -> Result<()> {
+    for (due, lane) in due {
+        Expire { due: *due, lane: *lane, nothing: PhantomData }.execute(conn)?;
     }
     Ok(())
 }
@@ -164,16 +184,13 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
     Ok(rows)
 }
 
-/// The next errands of a track: one statement that is prepared once. A place is found by its rank first, so that the index
-/// begins there.
+/// The next errands of a track: one statement that is prepared once.
 fn next(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<ErrandRow>> {
-    let (rank, id) = want.after;
+    let (after, last) = want.behind();
     let query = errands::table
-        .filter(errands::lane.eq(want.lane))
-        .filter(errands::rank.between(want.ranks.0.max(rank), want.ranks.1))
-        .filter(errands::rank.gt(rank).or(errands::id.gt(id)))
+        .filter(errands::id.gt(after).and(errands::id.le(last)))
         .filter(errands::state.eq(WAITING).and(errands::not_before.le(now.0)))
-        .order((errands::rank, errands::id))
+        .order(errands::id)
         .limit(i64::from(want.limit))
         .select(ErrandRow::as_select());
     Ok(query.load(conn)?)
@@ -181,13 +198,11 @@ fn next(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<ErrandRow
 
 /// The same where recipients must wait, or errands are due whatever the calendar says.
 fn next_among(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<ErrandRow>> {
-    let (rank, id) = want.after;
+    let (after, last) = want.behind();
     let mut query = errands::table
-        .filter(errands::lane.eq(want.lane))
-        .filter(errands::rank.between(want.ranks.0.max(rank), want.ranks.1))
-        .filter(errands::rank.gt(rank).or(errands::id.gt(id)))
+        .filter(errands::id.gt(after).and(errands::id.le(last)))
         .filter(errands::state.eq(WAITING))
-        .order((errands::rank, errands::id))
+        .order(errands::id)
         .limit(i64::from(want.limit))
         .select(ErrandRow::as_select())
         .into_boxed();
