@@ -113,7 +113,8 @@ pub(in crate::store) fn withdraw_unmailed(
     limit: i64,
 ) -> Result<Vec<ErrandRow>> {
     let ids: Vec<i64> = errands::table
-        .filter(errands::lane.eq(lane).and(errands::accepted_at.lt(before)).and(errands::state.eq(WAITING)))
+        .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
+        .filter(errands::accepted_at.lt(before).and(errands::state.eq(WAITING)))
         .filter(errands::mailing.is_null())
         .order(errands::id)
         .limit(limit)
