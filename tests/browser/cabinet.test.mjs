@@ -273,6 +273,20 @@ test('a sign-in that is over is renewed over the page', { timeout: 60_000 }, asy
   assert.equal(new URL(page.url()).pathname, '/queue');
 });
 
+test('on a phone the menu leads everywhere', { timeout: 60_000 }, async () => {
+  await page.setViewportSize(PHONE);
+  await page.getByRole('button', { name: /боковую панель/i }).click();
+  await dialog().getByRole('link', { name: 'Линии', exact: true }).waitFor();
+  await page.waitForTimeout(400); // what slides in has arrived
+  await picture(page, 'cabinet-menu-390');
+  for (const flaw of await found()) flaws.push(`menu at 390: ${flaw}`);
+  await dialog().getByRole('link', { name: 'Линии', exact: true }).click();
+  await page.locator('[data-test="line"]').waitFor();
+  await dialog().waitFor({ state: 'detached' });
+  await page.setViewportSize(WIDE);
+  await page.getByRole('link', { name: 'Очередь', exact: true }).click();
+});
+
 test('the cabinet speaks English to whoever chooses it, and keeps it', { timeout: 60_000 }, async () => {
   await page.locator('[data-test="lang-en"]').click();
   await page.getByText('Disconnected', { exact: true }).first().waitFor();
