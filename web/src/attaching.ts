@@ -25,13 +25,25 @@ export function useAttaching(line: number, messenger: Messenger, channel?: strin
     const mine = ++round
     const first = channel ? { channel } : {}
     const body = { messenger: messenger.kind, answers, ...(kept === null ? first : { kept }) }
-    const next = await unwrap(api.POST('/lines/{id}/channels', { params: { path: { id: line } }, body }))
+    let next: Attached
+    try {
+      next = await unwrap(api.POST('/lines/{id}/channels', { params: { path: { id: line } }, body }))
+    } catch (error) {
+      // the code that is shown goes on changing, whatever became of an answer
+      if (mine === round) schedule()
+      throw error
+    }
     if (mine !== round) return
     failure.value = null
     goodUntil.value = 'good_ms' in next ? Date.now() + next.good_ms : null
     kept = 'kept' in next ? next.kept : null
     step.value = next
-    if ('again_ms' in next) timer = setTimeout(() => void askAgain(), next.again_ms)
+    schedule()
+  }
+
+  function schedule() {
+    clearTimeout(timer)
+    if ('again_ms' in step.value) timer = setTimeout(() => void askAgain(), step.value.again_ms)
   }
 
   async function askAgain(): Promise<void> {
@@ -42,6 +54,7 @@ export function useAttaching(line: number, messenger: Messenger, channel?: strin
       if (mine !== round) return
       failure.value = error
       const passes = !(error instanceof ApiError) || error.status === 0 || error.status >= 500
+      clearTimeout(timer)
       if (passes) timer = setTimeout(() => void askAgain(), AGAIN_MS)
       else breakOff()
     }
@@ -49,6 +62,7 @@ export function useAttaching(line: number, messenger: Messenger, channel?: strin
 
   /** What was begun is of no more use: the next step is the first one again. */
   function breakOff() {
+    clearTimeout(timer)
     kept = null
     goodUntil.value = null
     step.value = { step: 'broken' }

@@ -65,6 +65,17 @@ describe('attaching', () => {
     expect(calls[2]?.body.kept).toBeUndefined()
   })
 
+  it('goes on with the code after an answer that was refused', async () => {
+    const calls = answer(qr('one', 'a'), [422, { error: { code: 'not_attached', message: 'no such phone', field: 'phone' } }], done)
+    const { step, take } = start()
+    await take({})
+    await expect(take({ phone: 'x' })).rejects.toMatchObject({ field: 'phone' })
+    expect(step.value).toMatchObject({ step: 'qr', text: 'one' })
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(calls[2]?.body.kept).toBe('a')
+    expect(step.value.step).toBe('done')
+  })
+
   it('does not look at an answer that comes after a later step was taken', async () => {
     const replies: ((reply: Response) => void)[] = []
     vi.stubGlobal('fetch', () => new Promise<Response>((resolve) => replies.push(resolve)))
