@@ -161,14 +161,14 @@ impl Seed {
         let Self { house: House { company, .. }, lanes, first, errands, .. } = self;
         let (channel, message) = (hex(conn, &format!("1 + n % {lanes}")), hex(conn, &format!("{first} + n")));
         let (errand, day, now) = (series(conn, errands), now.0 + 86_400_000, now.0);
-        let counted = match conn {
-            Conn::Sqlite(_) => format!("UPDATE errand_count SET last = {first} + {errands}"),
-            Conn::Postgres(_) => format!("SELECT setval('errand_count', {first} + {errands})"),
+        let (counted, state, zero) = match conn {
+            Conn::Sqlite(_) => (format!("UPDATE errand_count SET last = {first} + {errands}"), "", ""),
+            Conn::Postgres(_) => (format!("SELECT setval('errand_count', {first} + {errands})"), "state,", "0,"),
         };
         conn.batch(&format!(
-            "INSERT INTO errands (id, company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, \
+            "INSERT INTO errands (id, company, lane, rank, peer, {state} attempts, not_before, accepted_at, expires_at, \
              merge_key, mailing, work, origin) SELECT ((((1 + n % {lanes}) << 2) + 1) << 38) + {first} + n, '{company}', \
-             1 + n % {lanes}, 1, CAST(700000000 + n AS TEXT), 0, 0, 0, {now}, {day}, NULL, NULL, \
+             1 + n % {lanes}, 1, CAST(700000000 + n AS TEXT), {zero} 0, 0, {now}, {day}, NULL, NULL, \
              '{{\"do\":\"send\",\"channel\":\"ch_' || {channel} || '\",\"message\":\"ms_' || {message} \
              || '\",\"outgoing\":{{\"key\":\"ms_' || {message} || '\",\"to\":{{\"chat\":\"' || (700000000 + n) || \
              '\"}},\"content\":{{\"text\":\"{TEXT}\"}}}}}}', '{{\"by\":\"api\",\"tracking\":null}}' FROM {errand};

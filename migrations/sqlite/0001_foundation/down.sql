@@ -15,6 +15,8 @@ DROP TABLE accepted_keys;
 DROP TABLE claims;
 DROP TABLE expiries;
 DROP TABLE errand_count;
+DROP TABLE starts;
+DROP TABLE flights;
 DROP TABLE errands;
 DROP TABLE channels;
 DROP TABLE lanes;

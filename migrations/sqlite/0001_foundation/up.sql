@@ -82,7 +82,6 @@ CREATE TABLE errands (
     lane BIGINT NOT NULL,
     rank SMALLINT NOT NULL,
     peer TEXT NOT NULL,
-    state SMALLINT NOT NULL,
     attempts INTEGER NOT NULL,
     not_before BIGINT NOT NULL,
     accepted_at BIGINT NOT NULL,
@@ -95,6 +94,18 @@ CREATE TABLE errands (
 CREATE INDEX errands_mailing ON errands (mailing) WHERE mailing IS NOT NULL;
 CREATE INDEX errands_planned ON errands (not_before) WHERE not_before > 0;
 CREATE UNIQUE INDEX errands_merge ON errands (lane, merge_key) WHERE merge_key IS NOT NULL;
+
+-- The errands that fly: claimed, and their answer not settled. A claim writes this small table and leaves the errand's page alone.
+CREATE TABLE flights (
+    id INTEGER PRIMARY KEY NOT NULL
+);
+
+-- When calls of lanes began, one row for each settling transaction; folded into `lanes` now and then, many lanes at once.
+CREATE TABLE starts (
+    id INTEGER PRIMARY KEY NOT NULL,
+    boot TEXT NOT NULL,
+    sent TEXT NOT NULL
+);
 
 -- The count in the numbers of errands.
 CREATE TABLE errand_count (
@@ -182,7 +193,7 @@ CREATE TABLE messages (
     sent_at BIGINT,
     delivered_at BIGINT,
     viewed_at BIGINT
-) WITHOUT ROWID;
+);
 CREATE INDEX messages_vendor ON messages (channel, vendor_id) WHERE vendor_id IS NOT NULL;
 
 -- Receipts that came before the message they speak of.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 
-use super::Connection;
+use super::{Connection, flies, waits};
 use crate::model::id::LaneId;
 use crate::store::Result;
-use crate::store::outbox::{ErrandRow, FLYING, PutBack, WAITING};
+use crate::store::outbox::ErrandRow;
 use crate::store::place;
 use crate::store::schema::{accepted_keys, claims, errands, expiries};
 
@@ -38,35 +38,20 @@ pub fn claims_of(conn: &mut Connection, owner: &str) -> Result<Vec<String>> {
 /// Those of the errands that still fly.
 pub(in crate::store) fn flying(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ErrandRow>> {
     Ok(errands::table
-        .filter(errands::id.eq_any(ids).and(errands::state.eq(FLYING)))
+        .filter(errands::id.eq_any(ids).and(flies()))
         .order(errands::id)
         .select(ErrandRow::as_select())
         .load(conn)?)
 }
 
-/// Puts an errand back that flies; the answer is when it expires.
-pub(in crate::store) fn put_back(conn: &mut Connection, errand: &PutBack) -> Result<Option<i64>> {
-    let expires_at: Option<Option<i64>> =
-        diesel::update(errands::table.find(errand.id).filter(errands::state.eq(FLYING)))
-            .set((
-                errands::state.eq(WAITING),
-                errands::not_before.eq(errand.not_before.0),
-                errands::attempts.eq(errand.attempts),
-            ))
-            .returning(errands::expires_at)
-            .get_result(conn)
-            .optional()?;
-    Ok(expires_at.flatten())
-}
-
 pub(in crate::store) fn withdraw_mailing(conn: &mut Connection, mailing: &str) -> Result<Vec<ErrandRow>> {
-    Ok(diesel::delete(errands::table.filter(errands::mailing.eq(mailing).and(errands::state.eq(WAITING))))
+    Ok(diesel::delete(errands::table.filter(errands::mailing.eq(mailing).and(waits())))
         .returning(ErrandRow::as_returning())
         .get_results(conn)?)
 }
 
 pub(in crate::store) fn flying_of_mailing(conn: &mut Connection, mailing: &str) -> Result<i64> {
-    Ok(errands::table.filter(errands::mailing.eq(mailing).and(errands::state.eq(FLYING))).count().get_result(conn)?)
+    Ok(errands::table.filter(errands::mailing.eq(mailing).and(flies())).count().get_result(conn)?)
 }
 
 pub(in crate::store) fn withdraw_expired(conn: &mut Connection, now: i64, limit: i64) -> Result<Vec<ErrandRow>> {
@@ -77,7 +62,7 @@ pub(in crate::store) fn withdraw_expired(conn: &mut Connection, now: i64, limit:
     for lane in lanes {
         let ids: Vec<i64> = errands::table
             .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
-            .filter(errands::expires_at.le(now).and(errands::state.eq(WAITING)))
+            .filter(errands::expires_at.le(now).and(waits()))
             .order(errands::id)
             .limit(limit)
             .select(errands::id)
@@ -98,7 +83,7 @@ pub(in crate::store) fn withdraw_lane(
 ) -> Result<Vec<ErrandRow>> {
     let ids: Vec<i64> = errands::table
         .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
-        .filter(errands::accepted_at.lt(before).and(errands::state.eq(WAITING)))
+        .filter(errands::accepted_at.lt(before).and(waits()))
         .order(errands::id)
         .limit(limit)
         .select(errands::id)
@@ -124,24 +109,24 @@ pub(in crate::store) fn withdraw_unmailed(
 }
 
 fn withdraw(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ErrandRow>> {
-    Ok(diesel::delete(errands::table.filter(errands::id.eq_any(ids).and(errands::state.eq(WAITING))))
+    Ok(diesel::delete(errands::table.filter(errands::id.eq_any(ids).and(waits())))
         .returning(ErrandRow::as_returning())
         .get_results(conn)?)
 }
 
-pub(in crate::store) fn look(conn: &mut Connection, lane: LaneId, limit: i64) -> Result<Vec<(ErrandRow, i16, i64)>> {
+pub(in crate::store) fn look(conn: &mut Connection, lane: LaneId, limit: i64) -> Result<Vec<(ErrandRow, bool, i64)>> {
     Ok(errands::table
         .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
         .order(errands::id)
         .limit(limit)
-        .select((ErrandRow::as_select(), errands::state, errands::not_before))
+        .select((ErrandRow::as_select(), flies(), errands::not_before))
         .load(conn)?)
 }
 
 /// How many errands wait in a lane.
 pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
     let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
-    Ok(errands::table.filter(of_lane.and(errands::state.eq(WAITING))).count().get_result(conn)?)
+    Ok(errands::table.filter(of_lane.and(waits())).count().get_result(conn)?)
 }
 
 /// When the oldest errand of a lane was accepted; none where nothing waits.

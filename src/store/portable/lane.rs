@@ -4,10 +4,9 @@ use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use super::Connection;
+use super::{Connection, waits, with_starts};
 use crate::model::id::{CompanyId, ErrandId, LaneId};
 use crate::store::Result;
-use crate::store::outbox::WAITING;
 use crate::store::place;
 use crate::store::row::{LaneRow, NewLane, Planned, text};
 use crate::store::schema::{errands, lanes};
@@ -55,12 +54,14 @@ pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<LaneR
 
 /// The lanes of these shards: what a process loads when it takes them.
 pub fn of_shards(conn: &mut Connection, shards: &[i16]) -> Result<Vec<LaneRow>> {
-    Ok(lanes::table.filter(lanes::shard.eq_any(shards)).select(LaneRow::as_select()).load(conn)?)
+    with_starts(conn, |conn| {
+        Ok(lanes::table.filter(lanes::shard.eq_any(shards)).select(LaneRow::as_select()).load(conn)?)
+    })
 }
 
 /// Lanes by their numbers, of whatever company: for the pump alone.
 pub fn by_ids(conn: &mut Connection, ids: &[LaneId]) -> Result<Vec<LaneRow>> {
-    Ok(lanes::table.filter(lanes::id.eq_any(ids)).select(LaneRow::as_select()).load(conn)?)
+    with_starts(conn, |conn| Ok(lanes::table.filter(lanes::id.eq_any(ids)).select(LaneRow::as_select()).load(conn)?))
 }
 
 /// Which lanes have work: the lowest number of each lane and rank. Leaps from one to the next, so that a lane costs as much
@@ -88,7 +89,7 @@ pub fn heads(conn: &mut Connection) -> Result<Vec<(LaneId, i16, ErrandId)>> {
 pub fn planned(conn: &mut Connection) -> Result<Vec<Planned>> {
     Ok(errands::table
         // in words, not as a value: only so the index of the planned ones is found
-        .filter(sql::<Bool>("errands.not_before > 0").and(errands::state.eq(WAITING)))
+        .filter(sql::<Bool>("errands.not_before > 0").and(waits()))
         .select(Planned::as_select())
         .load(conn)?)
 }

@@ -12,8 +12,9 @@ use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::Moment;
 use crate::store::Result;
 use crate::store::fixed::fixed;
-use crate::store::outbox::{ErrandIn, ErrandRow, Want};
+use crate::store::outbox::{ErrandIn, ErrandRow, PutBack, Want};
 use crate::store::row::Sent;
+use crate::store::schema::errands;
 
 /// Both ways to insert: with merge keys, a conflict means that a newer word takes the place of one that waits. Without any, the
 /// search for conflicts would cost each row twice.
@@ -226,6 +227,16 @@ fn ready(want: &Want) -> Option<String> {
 
 pub(in crate::store) fn remove(conn: &mut Connection, ids: &[ErrandId]) -> Result<Vec<ErrandId>> {
     Ok(Remove { ids, nothing: PhantomData }.load(conn)?)
+}
+
+/// Puts an errand back that flies; the answer is when it expires.
+pub(in crate::store) fn put_back(conn: &mut Connection, errand: &PutBack) -> Result<Option<i64>> {
+    let expires_at: Option<Option<i64>> = diesel::update(errands::table.find(errand.id).filter(super::flies()))
+        .set((errands::state.eq(0), errands::not_before.eq(errand.not_before.0), errands::attempts.eq(errand.attempts)))
+        .returning(errands::expires_at)
+        .get_result(conn)
+        .optional()?;
+    Ok(expires_at.flatten())
 }
 
 /// Each lane once.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 
 use super::Connection;
@@ -13,9 +13,8 @@ use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::Moment;
 use crate::store::Result;
 use crate::store::fixed::fixed;
-use crate::store::outbox::{ErrandIn, ErrandRow, WAITING, Want};
+use crate::store::outbox::{ErrandIn, ErrandRow, PutBack, Want};
 use crate::store::place;
-use crate::store::row::Sent;
 use crate::store::schema::errands;
 
 diesel::table! {
@@ -27,13 +26,13 @@ diesel::table! {
 
 fixed! {
     Put<'a> on Sqlite as SqliteConnection, gives () {
-        "INSERT INTO errands (id, company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, merge_key, \
+        "INSERT INTO errands (id, company, lane, rank, peer, attempts, not_before, accepted_at, expires_at, merge_key, \
          mailing, work, origin) VALUES (" id: BigInt = i64,
         ", " company: Text = &'a str,
         ", " lane: BigInt = i64,
         ", " rank: SmallInt = i16,
         ", " peer: Text = &'a str,
-        ", 0, 0, " not_before: BigInt = i64,
+        ", 0, " not_before: BigInt = i64,
         ", " accepted_at: BigInt = i64,
         ", " expires_at: Nullable<BigInt> = Option<i64>,
         ", " merge_key: Nullable<Text> = Option<&'a str>,
@@ -62,9 +61,33 @@ fixed! {
 }
 
 fixed! {
-    // a merge key ends with the claim: what comes later is news; a message of the API is found by its own until it is settled
+    Next<'a> on Sqlite as SqliteConnection, gives (BigInt, Text, BigInt, SmallInt, Text, Integer, BigInt, Nullable<BigInt>, Text, Text) {
+        "SELECT id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin FROM errands WHERE id > " after: BigInt = i64,
+        " AND id <= " last: BigInt = i64,
+        " AND not_before <= " now: BigInt = i64,
+        " AND NOT EXISTS (SELECT 1 FROM flights WHERE flights.id = errands.id) ORDER BY id LIMIT " limit: BigInt = i64,
+        ; ""
+    }
+}
+
+fixed! {
     Fly<'a> on Sqlite as SqliteConnection, gives () {
-        "UPDATE errands SET state = 1, merge_key = CASE WHEN merge_key LIKE 'message:%' THEN merge_key END WHERE id = " id: BigInt = i64,
+        "INSERT INTO flights (id) VALUES (" id: BigInt = i64,
+        ; ")"
+    }
+}
+
+fixed! {
+    // a merge key ends with the claim: what comes later is news; a message of the API is found by its own until it is settled
+    ForgetKey<'a> on Sqlite as SqliteConnection, gives () {
+        "UPDATE errands SET merge_key = NULL WHERE merge_key NOT LIKE 'message:%' AND id = " id: BigInt = i64,
+        ; ""
+    }
+}
+
+fixed! {
+    Land<'a> on Sqlite as SqliteConnection, gives () {
+        "DELETE FROM flights WHERE id = " id: BigInt = i64,
         ; ""
     }
 }
@@ -72,27 +95,6 @@ fixed! {
 fixed! {
     Remove<'a> on Sqlite as SqliteConnection, gives () {
         "DELETE FROM errands WHERE id = " id: BigInt = i64,
-        ; " AND state = 1"
-    }
-}
-
-fixed! {
-    // earlier starts never replace later ones, and ticks of two boots never stand side by side in one row
-    SetSent<'a> on Sqlite as SqliteConnection, gives () {
-        "UPDATE lanes SET sent_boot = sent.boot, \
-         sent_tick = CASE WHEN lanes.sent_boot = sent.boot THEN CASE WHEN sent.tick + sent.gap_ms * 1000 >= \
-           lanes.sent_tick + lanes.sent_gap_ms * 1000 THEN sent.tick ELSE lanes.sent_tick END \
-           ELSE coalesce(sent.tick, sent.live) END, \
-         sent_gap_ms = CASE WHEN lanes.sent_boot = sent.boot THEN CASE WHEN sent.tick + sent.gap_ms * 1000 >= \
-           lanes.sent_tick + lanes.sent_gap_ms * 1000 THEN sent.gap_ms ELSE lanes.sent_gap_ms END \
-           ELSE coalesce(sent.gap_ms, lanes.sent_gap_ms) END, \
-         live_tick = CASE WHEN lanes.sent_boot = sent.boot THEN max(lanes.live_tick, coalesce(sent.live, lanes.live_tick)) \
-           ELSE coalesce(sent.live, 0) END \
-         FROM (SELECT " boot: Text = &'a str,
-        " AS boot, " tick: Nullable<BigInt> = Option<i64>,
-        " AS tick, " gap_ms: Nullable<BigInt> = Option<i64>,
-        " AS gap_ms, " live: Nullable<BigInt> = Option<i64>,
-        " AS live) AS sent WHERE lanes.id = " lane: BigInt = i64,
         ; ""
     }
 }
@@ -154,7 +156,7 @@ pub(in crate::store) fn expire(conn: &mut Connection, due: &BTreeSet<(i64, LaneI
 fn merge(conn: &mut Connection, row: &ErrandIn) -> Result<Option<ErrandId>> {
     let waiting = errands::table
         .filter(errands::lane.eq(row.lane).and(errands::merge_key.eq(&row.merge_key)))
-        .filter(errands::state.eq(WAITING));
+        .filter(super::waits());
     Ok(diesel::update(waiting).set(errands::work.eq(&row.work)).returning(errands::id).get_result(conn).optional()?)
 }
 
@@ -180,6 +182,7 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
     }
     for row in &rows {
         Fly { id: row.id, nothing: PhantomData }.execute(conn)?;
+        ForgetKey { id: row.id, nothing: PhantomData }.execute(conn)?;
     }
     Ok(rows)
 }
@@ -187,13 +190,7 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
 /// The next errands of a track: one statement that is prepared once.
 fn next(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<ErrandRow>> {
     let (after, last) = want.behind();
-    let query = errands::table
-        .filter(errands::id.gt(after).and(errands::id.le(last)))
-        .filter(errands::state.eq(WAITING).and(errands::not_before.le(now.0)))
-        .order(errands::id)
-        .limit(i64::from(want.limit))
-        .select(ErrandRow::as_select());
-    Ok(query.load(conn)?)
+    Ok(Next { after, last, now: now.0, limit: i64::from(want.limit), nothing: PhantomData }.load(conn)?)
 }
 
 /// The same where recipients must wait, or errands are due whatever the calendar says.
@@ -201,7 +198,7 @@ fn next_among(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<Err
     let (after, last) = want.behind();
     let mut query = errands::table
         .filter(errands::id.gt(after).and(errands::id.le(last)))
-        .filter(errands::state.eq(WAITING))
+        .filter(super::waits())
         .order(errands::id)
         .limit(i64::from(want.limit))
         .select(ErrandRow::as_select())
@@ -230,18 +227,28 @@ fn next_among(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<Err
 pub(in crate::store) fn remove(conn: &mut Connection, ids: &[ErrandId]) -> Result<Vec<ErrandId>> {
     let mut gone = Vec::with_capacity(ids.len());
     for id in ids {
-        if (Remove { id: *id, nothing: PhantomData }).execute(conn)? == 1 {
+        if land(conn, *id)? {
+            Remove { id: *id, nothing: PhantomData }.execute(conn)?;
             gone.push(*id);
         }
     }
     Ok(gone)
 }
 
-pub(in crate::store) fn set_sent(conn: &mut Connection, boot: &str, sent: &[Sent]) -> Result<()> {
-    for Sent { lane, paced, live } in sent {
-        let (tick, gap_ms) = paced.map_or((None, None), |(tick, gap_ms)| (Some(tick.0), Some(gap_ms)));
-        let live = live.map(|tick| tick.0);
-        SetSent { boot, tick, gap_ms, live, lane: *lane, nothing: PhantomData }.execute(conn)?;
+/// Whether an errand flew, which it does no more.
+fn land(conn: &mut Connection, id: ErrandId) -> Result<bool> {
+    Ok(Land { id, nothing: PhantomData }.execute(conn)? == 1)
+}
+
+/// Puts an errand back that flies; the answer is when it expires.
+pub(in crate::store) fn put_back(conn: &mut Connection, errand: &PutBack) -> Result<Option<i64>> {
+    if !land(conn, errand.id)? {
+        return Ok(None);
     }
-    Ok(())
+    let expires_at: Option<Option<i64>> = diesel::update(errands::table.find(errand.id))
+        .set((errands::not_before.eq(errand.not_before.0), errands::attempts.eq(errand.attempts)))
+        .returning(errands::expires_at)
+        .get_result(conn)
+        .optional()?;
+    Ok(expires_at.flatten())
 }
