@@ -8,7 +8,9 @@ use super::auth::{Admin, Signed};
 use super::error::{ApiError, Told};
 use crate::app::App;
 use crate::flow::channel::{self, Attached, Decision, Step};
+use crate::flow::phone;
 use crate::messenger;
+use crate::model::address::phone_digits;
 use crate::model::id::{ChannelId, LineId};
 use crate::model::message::Kind;
 use crate::model::pace::Pace;
@@ -37,6 +39,16 @@ pub(super) struct PaceIn {
 pub(super) struct DecisionIn {
     decision: Decision,
 }
+
+/// Phones to look at.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PhonesIn {
+    phones: Vec<String>,
+}
+
+/// So many phones are looked at in one request.
+const MOST_PHONES: usize = 50;
 
 /// Shows what can be attached, with the fields of each form.
 pub(super) async fn list_messengers(_: Signed) -> HttpResponse {
@@ -104,6 +116,32 @@ pub(super) async fn set_pace(
 pub(super) async fn detach_channel(app: web::Data<App>, admin: Admin, id: web::Path<ChannelId>) -> Told {
     channel::switch_off(&app, admin.0.company, *id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Looks whether phones have the messenger of a channel.
+pub(super) async fn check_phones(
+    app: web::Data<App>,
+    signed: Signed,
+    id: web::Path<ChannelId>,
+    input: web::Json<PhonesIn>,
+) -> Told {
+    let given = input.into_inner().phones;
+    if given.is_empty() || given.len() > MOST_PHONES {
+        return Err(ApiError::bad("phones", "Укажите от 1 до 50 телефонов", "Give 1 to 50 phones"));
+    }
+    let mut phones = Vec::new();
+    for (at, text) in given.iter().enumerate() {
+        let digits = phone_digits(text, &app.config.region);
+        phones.push(digits.ok_or_else(|| {
+            ApiError::bad(
+                format!("phones[{at}]"),
+                "Телефон не распознан: укажите его с кодом страны",
+                "The phone cannot be read: give it with its country code",
+            )
+        })?);
+    }
+    let (looked, left) = phone::look(&app, signed.company, *id, phones).await?;
+    Ok(HttpResponse::Ok().json(json!({"phones": looked, "left_today": left})))
 }
 
 /// Decides about what waited while the channel was away.
