@@ -4,5 +4,6 @@ mod bad_input;
 mod channels;
 mod isolation;
 mod limits;
+mod linking;
 mod messages;
 mod sessions;
