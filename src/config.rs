@@ -198,6 +198,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Requests at once after a rest.
     pub requests_burst: u32,
+    /// Phones that one channel may look up in a day.
+    pub phone_checks_per_day: u32,
 }
 
 /// How long things are kept, in days.

@@ -14,6 +14,7 @@ pub mod link;
 pub mod mailing;
 pub mod message;
 pub mod perform;
+pub mod phone;
 pub mod portal;
 pub mod queue;
 pub mod receipt;

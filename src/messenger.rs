@@ -23,6 +23,7 @@ mod field;
 mod parcel;
 pub mod telegram_bot;
 pub mod waba;
+pub mod whatsapp_web;
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -330,7 +331,7 @@ pub trait Messenger: Send + Sync {
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&telegram_bot::TelegramBot, &waba::Waba]
+    &[&whatsapp_web::WhatsappWeb, &telegram_bot::TelegramBot, &waba::Waba]
 }
 
 /// The messenger of a kind; none where it is not built yet.

@@ -106,6 +106,8 @@ fn settings(folder: &Path, address: &str, vendors: &str, listen: SocketAddr) -> 
         ("PACE__TO_MS", "15000".to_owned()),
         ("VENDORS__TELEGRAM_BOT", format!("{vendors}/tg")),
         ("VENDORS__WABA", format!("{vendors}/graph/v23.0")),
+        ("VENDORS__WHATSAPP_WEB", format!("{vendors}/waha")),
+        ("VENDORS__WHATSAPP_WEB_KEY", seed::GATEWAY_KEY.to_owned()),
         ("VENDORS__OAUTH_HOSTS", host.to_owned()),
         ("VENDORS__ALLOW_HTTP", "true".to_owned()),
         ("VENDORS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),

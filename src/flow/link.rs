@@ -1,7 +1,7 @@
 //! Sessions that live at a gateway come and go by themselves: the channel follows them.
 
 use crate::app::App;
-use crate::model::id::{ChannelId, CompanyId, LaneId};
+use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::{Event, Link};
 use crate::model::moment::Moment;
 use crate::store::row::{ChannelRow, HookRow, LaneState, value};
@@ -53,7 +53,7 @@ fn follow(
         return Ok(false);
     }
     let moved = match link {
-        Link::Up => return come_up(conn, company, id, channel.lane, now),
+        Link::Up => return come_up(conn, company, id, channel, now),
         Link::Relink => {
             crate::on!(conn, channel::set_state(company, id, &["connected", "lost"], "relink", Some(seen)))?
         }
@@ -67,15 +67,16 @@ fn follow(
     Ok(moved)
 }
 
-/// What a person switched off stays off; everything else runs again, and what has become old meanwhile is held.
-fn come_up(conn: &mut Conn, company: CompanyId, id: ChannelId, lane: LaneId, now: Moment) -> Result<bool> {
+/// What a person switched off stays off; everything else runs again. What has become old meanwhile is held, and so is all that
+/// waited for a person to link the phone again.
+fn come_up(conn: &mut Conn, company: CompanyId, id: ChannelId, channel: &ChannelRow, now: Moment) -> Result<bool> {
     if !crate::on!(conn, channel::come_up(company, id, now.0))? {
         return Ok(false);
     }
-    let oldest = crate::on!(conn, errand::oldest(lane))?;
-    let stale = oldest.is_some_and(|at| at < now.plus_ms(-STALE_MS).0);
+    let oldest = crate::on!(conn, errand::oldest(channel.lane))?;
+    let stale = oldest.is_some_and(|at| channel.state == "relink" || at < now.plus_ms(-STALE_MS).0);
     let to = if stale { LaneState::Held } else { LaneState::Running };
-    crate::on!(conn, lane::set_state(company, lane, &[LaneState::Lost.to_db()], to.to_db()))?;
-    notice::changed(conn, lane)?;
+    crate::on!(conn, lane::set_state(company, channel.lane, &[LaneState::Lost.to_db()], to.to_db()))?;
+    notice::changed(conn, channel.lane)?;
     Ok(true)
 }

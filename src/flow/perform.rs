@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::app::App;
-use crate::flow::{credentials, portal};
+use crate::flow::{credentials, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId};
@@ -115,8 +115,13 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
     };
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
-    let call = messenger.send(&wire, &outgoing, app.clock.now());
-    let answer = measured(app, messenger.about().kind.slug(), call).await;
+    let answer = match phone::reach(app, &channel, messenger, &wire, outgoing).await? {
+        Ok(outgoing) => {
+            let call = messenger.send(&wire, &outgoing, app.clock.now());
+            measured(app, messenger.about().kind.slug(), call).await
+        }
+        Err(answer) => answer,
+    };
     if let Answer::Expired { seen } = &answer {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }

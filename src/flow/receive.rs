@@ -58,6 +58,10 @@ fn enter(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incomi
     if crate::on!(conn, dialog::by_chat(id, &incoming.chat))?.is_none() {
         open_dialog(conn, channel, incoming, now)?;
     }
+    if incoming.ours && crate::on!(conn, message::by_vendor_id(id, &incoming.vendor_id))?.is_some() {
+        // an echo of what left through us
+        return Ok(());
+    }
     if !incoming.ours {
         // the vendor's own clock opens its window; a clock that runs ahead may not make it longer
         crate::on!(conn, dialog::heard(id, &incoming.chat, incoming.at.0.min(now.0)))?;

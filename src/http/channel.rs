@@ -9,6 +9,8 @@ use super::auth::{Admin, Role, Signed};
 use super::error::{ApiError, ErrorOut, Told};
 use crate::app::App;
 use crate::flow::channel::{self, Attached, Decision, Step};
+use crate::flow::phone::{self, Looked};
+use crate::model::address::phone_digits;
 use crate::model::id::{ChannelId, LaneId, LineId};
 use crate::model::message::Kind;
 use crate::model::pace::Pace;
@@ -88,6 +90,24 @@ pub(super) struct ChannelsOut {
     channels: Vec<ChannelOut>,
 }
 
+/// Phones to look at.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PhonesIn {
+    phones: Vec<String>,
+}
+
+/// What a look at phones told.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PhonesOut {
+    phones: Vec<Looked>,
+    /// How many more may be looked at today.
+    left_today: i64,
+}
+
+/// So many phones are looked at in one request.
+const MOST_PHONES: usize = 50;
+
 /// How many messages are not sent.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NotSent {
@@ -164,6 +184,35 @@ pub(super) async fn set_pace(
 pub(super) async fn detach_channel(app: web::Data<App>, admin: Admin, id: web::Path<ChannelId>) -> Told {
     channel::switch_off(&app, admin.0.company, *id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Looks whether phones have the messenger of a channel.
+#[utoipa::path(post, path = "/channels/{id}/phones", tag = "channels", params(("id" = String, Path)),
+    request_body = PhonesIn,
+    responses((status = 200, body = PhonesOut), (status = 404, body = ErrorOut), (status = 422, body = ErrorOut)))]
+pub(super) async fn check_phones(
+    app: web::Data<App>,
+    signed: Signed,
+    id: web::Path<ChannelId>,
+    input: web::Json<PhonesIn>,
+) -> Told {
+    let given = input.into_inner().phones;
+    if given.is_empty() || given.len() > MOST_PHONES {
+        return Err(ApiError::bad("phones", "Укажите от 1 до 50 телефонов", "Give 1 to 50 phones"));
+    }
+    let mut phones = Vec::new();
+    for (at, text) in given.iter().enumerate() {
+        let digits = phone_digits(text, &app.config.region);
+        phones.push(digits.ok_or_else(|| {
+            ApiError::bad(
+                format!("phones[{at}]"),
+                "Телефон не распознан: укажите его с кодом страны",
+                "The phone cannot be read: give it with its country code",
+            )
+        })?);
+    }
+    let (phones, left_today) = phone::look(&app, signed.company, *id, phones).await?;
+    Ok(HttpResponse::Ok().json(PhonesOut { phones, left_today }))
 }
 
 /// Decides about what waited while the channel was away.

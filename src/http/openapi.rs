@@ -33,6 +33,7 @@ use super::{auth, channel, line, mailing, message, messenger, portal, queue, ses
         channel::show_channel,
         channel::set_pace,
         channel::detach_channel,
+        channel::check_phones,
         channel::decide_channel,
         portal::list_portals,
         queue::show_queue,

@@ -51,6 +51,7 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/channels").route(get().to(channel::list_channels))) // user
         .service(resource("/channels/{id}").route(get().to(channel::show_channel)).route(patch().to(channel::set_pace))) // user, admin
         .service(resource("/channels/{id}/detach").route(post().to(channel::detach_channel))) // admin
+        .service(resource("/channels/{id}/phones").route(post().to(channel::check_phones))) // user
         .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
         .service(resource("/portals").route(get().to(portal::list_portals))) // user
         .service(resource("/queue").route(get().to(queue::show_queue))) // user

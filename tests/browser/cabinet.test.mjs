@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
+import jsQR from 'jsqr';
+import { PNG } from 'pngjs';
 import { openPage, picture } from './demo.mjs';
-import { startServer } from './server.mjs';
+import { GATEWAY_KEY, startServer } from './server.mjs';
 
 const TOKEN = '100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 const PASSWORD = 'очень длинный пароль';
@@ -19,6 +21,7 @@ before(async () => {
   server = await startServer();
   await control('/_/telegram/bots', { token: TOKEN, username: 'romashka_bot', name: 'Ромашка' });
   for (const id of ['7001', '7002', '7003']) await control('/_/phones', { id, name: `Клиент ${id}`, started: true });
+  await control('/_/waha', { key: GATEWAY_KEY });
   view = await openPage(server.address);
   page = view.page;
   page.setDefaultTimeout(10_000);
@@ -32,6 +35,14 @@ after(async () => {
 async function control(path, body) {
   const reply = await fetch(new URL(path, server.sandbox), { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
   assert.ok(reply.ok, `${path}: ${reply.status}`);
+}
+
+const sessions = async () => (await (await fetch(new URL('/_/waha', server.sandbox))).json()).sessions;
+
+/** Reads a QR code from its picture. */
+async function read(locator) {
+  const { data, width, height } = PNG.sync.read(await locator.screenshot());
+  return jsQR.default(new Uint8ClampedArray(data), width, height)?.data;
 }
 
 /** Asks the API as the page does: with the cookie of the browser. */
@@ -168,6 +179,43 @@ test('a Telegram bot is attached by its token, after a wrong one', { timeout: 60
   await look('attach-done');
   await button('Готово').click();
   await messenger('telegram_bot').locator('[data-state="connected"]').getByText('Подключено').waitFor();
+});
+
+test('WhatsApp Web is linked by the code on the screen, which the phone scans', { timeout: 90_000 }, async () => {
+  await button('Привязать WhatsApp Web').click();
+  const picture = page.getByRole('img', { name: 'QR-код для подключения' });
+  await picture.waitFor({ timeout: 30_000 });
+  await look('attach-qr');
+  const [session] = await sessions();
+  // what the camera of a phone would read, from the picture and not from what the server told
+  const seen = await read(picture);
+  assert.equal(seen, session.qr);
+  await control(`/_/waha/sessions/${session.name}/scan`, { phone: '79160001122', name: 'Отдел продаж', qr: seen });
+  await page.getByText('Канал подключён').waitFor({ timeout: 30_000 });
+  await button('Готово').click();
+  await messenger('whatsapp_web').locator('[data-state="connected"]').getByText('Подключено').waitFor();
+  await messenger('whatsapp_web').getByText('+7 916 000-11-22').waitFor();
+});
+
+test('WhatsApp Web is linked again by a code that is typed into the phone', { timeout: 90_000 }, async () => {
+  const [{ name }] = await sessions();
+  await control(`/_/waha/sessions/${name}/remove`, {});
+  await messenger('whatsapp_web').locator('[data-state="relink"]').getByText('QR-код').waitFor({ timeout: 20_000 });
+  await look('line-relink');
+  await messenger('whatsapp_web').getByRole('button', { name: 'Привязать заново' }).click();
+  await button('Код вместо QR').click({ timeout: 30_000 });
+  await field('phone').fill('7916');
+  await button('Далее').click();
+  await page.locator('[aria-invalid="true"][name="phone"]').waitFor();
+  await field('phone').fill('+7 916 000-11-22');
+  await button('Далее').click();
+  const code = await page.locator('[data-test="code"]').textContent({ timeout: 30_000 });
+  await look('attach-code');
+  const again = (await sessions()).find((session) => session.code);
+  await control(`/_/waha/sessions/${again.name}/type`, { phone: '79160001122', code, name: 'Отдел продаж' });
+  await page.getByText('Канал подключён').waitFor({ timeout: 30_000 });
+  await button('Готово').click();
+  await messenger('whatsapp_web').locator('[data-state="connected"]').waitFor();
 });
 
 test('the pace is changed, not below the floor', { timeout: 60_000 }, async () => {

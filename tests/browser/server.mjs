@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { binary, launch } from './demo.mjs';
 
+/** What the server proves itself with to the gateway of WhatsApp Web. */
+export const GATEWAY_KEY = 'gateway-key';
+
 /** `{ address, sandbox, log, stop }`: a server without any user, and the fake vendors that it calls. */
 export async function startServer() {
   const folder = mkdtempSync(path.join(tmpdir(), 'switchboard-cabinet-'));
@@ -28,6 +31,8 @@ export async function startServer() {
       DATABASE__URL: `sqlite:${path.join(folder, 'switchboard.db')}`,
       VENDORS__TELEGRAM_BOT: `${sandbox}/tg`,
       VENDORS__WABA: `${sandbox}/graph/v23.0`,
+      VENDORS__WHATSAPP_WEB: `${sandbox}/waha`,
+      VENDORS__WHATSAPP_WEB_KEY: GATEWAY_KEY,
       VENDORS__ALLOW_HTTP: 'true',
       VENDORS__ALLOW_NETWORKS: '127.0.0.0/8',
     };

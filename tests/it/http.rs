@@ -5,6 +5,7 @@ mod cabinet;
 mod channels;
 mod isolation;
 mod limits;
+mod linking;
 mod messages;
 pub mod openapi;
 mod sessions;

@@ -27,6 +27,9 @@ impl Files for Shelf {
             let bytes = found.ok_or(io::ErrorKind::NotFound)?;
             let size = bytes.as_ref().map_or(FILE.len(), Bytes::len) as u64;
             let parts = match bytes {
+                Some(bytes) if source == "store:crumbs" => {
+                    bytes.chunks(2).map(|crumb| Ok(Bytes::copy_from_slice(crumb))).collect()
+                }
                 Some(bytes) => vec![Ok(bytes)],
                 None => vec![Ok(Bytes::from_static(&FILE[..10])), Err(io::Error::other("the disk is gone"))],
             };
@@ -63,6 +66,8 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
     let shelf = Shelf(HashMap::from([
         ("store:good", Some(Bytes::from_static(FILE))),
         ("https://files.example.test/report.xls", Some(Bytes::from_static(FILE))),
+        ("https://files.example.test/a.bin", Some(Bytes::from_static(FILE))),
+        ("store:crumbs", Some(Bytes::from_static(FILE))),
         ("store:broken", None),
     ]));
     Wire {

@@ -368,6 +368,8 @@ status_delay_ms = 100
 [vendors]
 telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
+whatsapp_web = "{base}/waha"
+whatsapp_web_key = "gateway-key"
 oauth_hosts = ["{host}"]
 allow_http = true
 allow_networks = ["127.0.0.0/8"]
@@ -377,6 +379,7 @@ client_secret = "portal-secret"
 [limits]
 requests_per_second = 10000
 requests_burst = 10000
+phone_checks_per_day = 5
 "#
     );
     Config::read(&Sources { file: Some(("trips.toml".into(), text)), environment: Vec::new() }).unwrap()
