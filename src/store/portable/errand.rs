@@ -99,7 +99,7 @@ pub(in crate::store) fn withdraw_unmailed(
 ) -> Result<Vec<ErrandRow>> {
     let ids: Vec<i64> = errands::table
         .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
-        .filter(errands::accepted_at.lt(before).and(errands::state.eq(WAITING)))
+        .filter(errands::accepted_at.lt(before).and(waits()))
         .filter(errands::mailing.is_null())
         .order(errands::id)
         .limit(limit)
@@ -131,7 +131,8 @@ pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
 
 /// When the oldest errand of a lane was accepted; none where nothing waits.
 pub fn oldest(conn: &mut Connection, lane: LaneId) -> Result<Option<i64>> {
-    let waiting = errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(WAITING)));
+    let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
+    let waiting = errands::table.filter(of_lane.and(waits()));
     Ok(waiting.select(diesel::dsl::min(errands::accepted_at)).first(conn)?)
 }
 
