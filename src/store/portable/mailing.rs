@@ -69,7 +69,7 @@ pub fn add(conn: &mut Connection, row: &RecipientRow) -> Result<bool> {
 
 /// Running mailings of which nothing is in the outbox: those that the feeder must feed.
 pub fn hungry(conn: &mut Connection, limit: i64) -> Result<Vec<MailingRow>> {
-    let fed = errands::table.filter(errands::mailing.eq(mailings::id.nullable()));
+    let fed = errands::table.filter(errands::mailing.eq(mailings::id.nullable())).select(errands::id);
     Ok(mailings::table
         .filter(mailings::state.eq("running"))
         .filter(diesel::dsl::not(diesel::dsl::exists(fed)))
@@ -81,7 +81,8 @@ pub fn hungry(conn: &mut Connection, limit: i64) -> Result<Vec<MailingRow>> {
 
 /// Whether something of a mailing is in the outbox.
 pub fn is_fed(conn: &mut Connection, mailing: &str) -> Result<bool> {
-    Ok(diesel::select(diesel::dsl::exists(errands::table.filter(errands::mailing.eq(mailing)))).get_result(conn)?)
+    let fed = errands::table.filter(errands::mailing.eq(mailing)).select(errands::id);
+    Ok(diesel::select(diesel::dsl::exists(fed)).get_result(conn)?)
 }
 
 /// Takes the next pending row of a mailing; none where there is none. The caller holds the mailing's row.
