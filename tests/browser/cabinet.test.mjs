@@ -59,6 +59,8 @@ const ask = (method, path, body) =>
 const button = (name) => page.getByRole('button', { name, exact: true });
 const field = (name) => page.locator(`input[name="${name}"]`);
 const messenger = (kind) => page.locator(`[data-test="messenger-${kind}"]`);
+/** The queue of the bot, in a state if one is named. */
+const lane = (state) => page.locator(`[data-test="lane"]${state ? `[data-state="${state}"]` : ''}`).filter({ hasText: 'Telegram-бот' });
 const dialog = () => page.getByRole('dialog');
 
 /** A look at the page as it stands, on a wide screen and on a phone: a picture, nothing sideways, nothing that axe finds. */
@@ -253,49 +255,48 @@ test('the hours of the line are set', { timeout: 60_000 }, async () => {
 
 test('the queue shows what waits and when it leaves, and can be paused and cleared', { timeout: 60_000 }, async () => {
   await page.getByRole('link', { name: 'Очередь', exact: true }).click();
-  const lane = page.locator('[data-test="lane"]');
-  await lane.getByText('Ничего не ждёт.').waitFor();
+  await lane().getByText('Ничего не ждёт.').waitFor();
   for (const to of ['7001', '7002', '7003', '7001']) {
     const { status } = await ask('POST', '/messages', { to, text: `Здравствуйте, ${to}!`, messenger: 'telegram_bot' });
     assert.equal(status, 202);
   }
-  await lane.getByText('Здравствуйте, 7003!').waitFor();
-  await lane.getByText(/через \d+ с/).first().waitFor();
-  await lane.getByText('Ожидаемое окончание:').waitFor();
+  await lane().getByText('Здравствуйте, 7003!').waitFor();
+  await lane().getByText(/через \d+ с/).first().waitFor();
+  await lane().getByText('Ожидаемое окончание:').waitFor();
   await look('queue');
-  await button('Приостановить').click();
-  await page.locator('[data-test="lane"][data-state="paused"]').waitFor();
+  await lane().getByRole('button', { name: 'Приостановить', exact: true }).click();
+  await lane('paused').waitFor();
   await look('queue-paused');
-  await button('Продолжить').click();
-  await page.locator('[data-test="lane"][data-state="running"]').waitFor();
-  await button('Очистить').click();
+  await lane().getByRole('button', { name: 'Продолжить', exact: true }).click();
+  await lane('running').waitFor();
+  await lane().getByRole('button', { name: 'Очистить', exact: true }).click();
   await dialog().getByText('Рассылки не затрагиваются').waitFor();
   await look('queue-clear');
   await dialog().getByRole('button', { name: 'Очистить', exact: true }).click();
-  await lane.getByText('Ничего не ждёт.').waitFor();
+  await lane().getByText('Ничего не ждёт.').waitFor();
 });
 
 test('a lost channel keeps its queue, and its administrator decides what becomes of it', { timeout: 90_000 }, async () => {
   await control('/_/faults', { vendor: 'telegram', method: 'sendMessage', kind: 'token_expired', times: 1 });
   for (const to of ['7001', '7002', '7003']) await ask('POST', '/messages', { to, text: 'Ваш заказ готов', messenger: 'telegram_bot' });
-  await page.locator('[data-test="lane"][data-state="lost"]').waitFor({ timeout: 45_000 });
+  await lane('lost').waitFor({ timeout: 45_000 });
   await look('queue-lost');
-  await page.getByRole('link', { name: 'Привязать заново' }).click();
+  await lane().getByRole('link', { name: 'Привязать заново' }).click();
   await messenger('telegram_bot').locator('[data-state="lost"]').getByText('Отключено').waitFor();
   await messenger('telegram_bot').getByText('Последняя ошибка:').waitFor();
   await look('line-lost');
-  await button('Привязать заново').click();
+  await messenger('telegram_bot').getByRole('button', { name: 'Привязать заново' }).click();
   await field('token').fill(TOKEN);
   await page.keyboard.press('Enter');
   await page.getByText('Канал подключён').waitFor();
   await button('Готово').click();
-  await page.locator('[data-test="quarantine"]').waitFor();
+  await messenger('telegram_bot').locator('[data-test="quarantine"]').waitFor();
   await look('line-quarantine');
   await page.getByRole('link', { name: 'Очередь', exact: true }).click();
-  await page.locator('[data-test="lane"][data-state="held"]').waitFor();
+  await lane('held').waitFor();
   await look('queue-held');
-  await button('Отправить все').click();
-  await page.locator('[data-test="lane"][data-state="running"]').waitFor();
+  await lane().getByRole('button', { name: 'Отправить все', exact: true }).click();
+  await lane('running').waitFor();
 });
 
 test('a channel is switched off after a question', { timeout: 60_000 }, async () => {
@@ -306,7 +307,7 @@ test('a channel is switched off after a question', { timeout: 60_000 }, async ()
   await look('detach');
   await dialog().getByRole('button', { name: 'Отключить', exact: true }).click();
   await messenger('telegram_bot').locator('[data-state="off"]').getByText('Отключено').waitFor();
-  await button('Привязать заново').waitFor();
+  await messenger('telegram_bot').getByRole('button', { name: 'Привязать заново' }).waitFor();
   await page.getByRole('link', { name: 'Очередь', exact: true }).click();
 });
 
