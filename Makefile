@@ -10,7 +10,7 @@ run: ## build everything and start the demo: the server on SQLite beside the san
 	cargo run --locked -- demo $(ARGS)
 
 test: ## every check there is, on both databases and in a browser
-	scripts/need build lint postgres browser
+	scripts/need build lint postgres mail browser
 	scripts/test
 
 bench: ## measure, and write bench/results/*.json; PEERS=<folder> measures the peers in the same rounds

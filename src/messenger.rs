@@ -16,12 +16,17 @@ use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
+use crate::net::dial::Dial;
 use crate::net::http::Http;
 
+pub mod email;
 mod field;
+mod listen;
 mod parcel;
 pub mod telegram_bot;
 pub mod waba;
+
+pub use self::listen::{Deaf, Ear, Heard};
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -73,6 +78,10 @@ pub struct Abilities {
     pub checks_phone: bool,
     /// Takes part in groups.
     pub groups: bool,
+    /// Keeps a connection on which it hears of messages, instead of being posted to.
+    pub listens: bool,
+    /// Has subjects, and answers go into the thread of what they answer.
+    pub threads: bool,
 }
 
 /// A field of an attach form.
@@ -108,6 +117,8 @@ pub struct OpenFile {
 pub struct Wire {
     /// The way out.
     pub http: Arc<Http>,
+    /// The way out for what is no HTTP.
+    pub dial: Arc<Dial>,
     /// Where files to send are read from.
     pub files: Arc<dyn Files>,
     /// The vendor's base address, without a slash at the end.
@@ -260,12 +271,20 @@ pub trait Messenger: Send + Sync {
         media: &'a IncomingMedia,
         limit: u64,
     ) -> Boxed<'a, Result<Fetched, Answer>>;
+
+    /// Listens, where the abilities say so, and goes on from `cursor`: what was handed to the ear last, null at first. Runs
+    /// until the connection ends, and answers why: it is called again after a pause, and where the answer is `Expired`
+    /// twice the channel is lost. May be dropped at any moment. One process at a time calls it for a channel.
+    fn listen<'a>(&'a self, wire: &'a Wire, cursor: serde_json::Value, ear: &'a dyn Ear) -> Boxed<'a, Answer> {
+        let (_, _, _) = (wire, cursor, ear);
+        Box::pin(std::future::ready(parcel::refused(crate::model::result::Code::NotSupported)))
+    }
 }
 
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&telegram_bot::TelegramBot, &waba::Waba]
+    &[&telegram_bot::TelegramBot, &waba::Waba, &email::Email]
 }
 
 /// The messenger of a kind; none where it is not built yet.

@@ -12,7 +12,7 @@ use crate::messenger;
 use crate::model::id::{ChannelId, LineId};
 use crate::model::message::Kind;
 use crate::model::pace::Pace;
-use crate::store::row::{ChannelRow, LaneRow, LaneState};
+use crate::store::row::{ChannelRow, LaneRow, LaneState, ListeningRow};
 
 /// One step of attaching.
 #[derive(Deserialize)]
@@ -47,13 +47,18 @@ pub(super) async fn list_messengers(_: Signed) -> HttpResponse {
 /// Shows the channels of the company.
 pub(super) async fn list_channels(app: web::Data<App>, signed: Signed) -> Told {
     let company = signed.company;
-    let (rows, lanes) = app
+    let (rows, lanes, listenings) = app
         .store
         .read(move |conn| {
-            Ok((crate::on!(conn, channel::of_company(company))?, crate::on!(conn, lane::of_company(company))?))
+            let rows = crate::on!(conn, channel::of_company(company))?;
+            let lanes = crate::on!(conn, lane::of_company(company))?;
+            Ok((rows, lanes, crate::on!(conn, listening::of_company(company))?))
         })
         .await?;
-    let channels = rows.iter().map(|row| shown(row, lanes.iter().find(|lane| lane.id == row.lane)));
+    let channels = rows.iter().map(|row| {
+        let listening = listenings.iter().find(|listening| listening.channel == row.id);
+        shown(row, lanes.iter().find(|lane| lane.id == row.lane), listening)
+    });
     Ok(HttpResponse::Ok().json(json!({"channels": channels.collect::<Told<Vec<_>>>()?})))
 }
 
@@ -65,11 +70,13 @@ pub(super) async fn show_channel(app: web::Data<App>, signed: Signed, id: web::P
         .read(move |conn| {
             let Some(row) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(None) };
             let lane = crate::on!(conn, lane::by_id(company, row.lane))?;
-            Ok(Some((row, lane)))
+            let listenings = crate::on!(conn, listening::of_company(company))?;
+            Ok(Some((row, lane, listenings)))
         })
         .await?;
-    let (row, lane) = found.ok_or(ApiError::NotFound)?;
-    Ok(HttpResponse::Ok().json(shown(&row, lane.as_ref())?))
+    let (row, lane, listenings) = found.ok_or(ApiError::NotFound)?;
+    let listening = listenings.iter().find(|listening| listening.channel == row.id);
+    Ok(HttpResponse::Ok().json(shown(&row, lane.as_ref(), listening)?))
 }
 
 /// Takes a step of attaching a channel to a line.
@@ -111,7 +118,7 @@ pub(super) async fn decide_channel(
     Ok(HttpResponse::Ok().json(json!({"not_sent": count})))
 }
 
-fn shown(row: &ChannelRow, lane: Option<&LaneRow>) -> Told<Value> {
+fn shown(row: &ChannelRow, lane: Option<&LaneRow>, listening: Option<&ListeningRow>) -> Told<Value> {
     let settings: Value = crate::store::row::value("channels", &row.settings)?;
     let pace = lane.map(LaneRow::pace).transpose()?;
     let (from_ms, to_ms, live_ms) = match pace {
@@ -130,5 +137,6 @@ fn shown(row: &ChannelRow, lane: Option<&LaneRow>) -> Told<Value> {
         "lost_reason": row.lost_reason,
         "pace": {"from_ms": from_ms, "to_ms": to_ms, "live_ms": live_ms},
         "connected_at": row.connected_at,
+        "listening": listening,
     }))
 }

@@ -19,6 +19,8 @@ pub mod hook;
 pub mod lane;
 #[path = "portable/line.rs"]
 pub mod line;
+#[path = "portable/listening.rs"]
+pub mod listening;
 #[path = "portable/mailing.rs"]
 pub mod mailing;
 #[path = "portable/message.rs"]
