@@ -170,12 +170,8 @@ pub(super) fn good_id(id: &str) -> Option<String> {
 /// The ids that a letter names as its forerunners, oldest first: the last one is what it answers.
 pub(super) fn references(letter: &Message<'_>) -> Vec<String> {
     let ids = |name: HeaderName<'static>| {
-        let value = letter.header(name);
-        let list = value.and_then(|value| {
-            let several = value.as_text_list().map(|ids| ids.iter().map(ToString::to_string).collect());
-            several.or_else(|| Some(vec![value.as_text()?.to_owned()]))
-        });
-        list.unwrap_or_default().iter().filter_map(|id| good_id(id)).collect::<Vec<String>>()
+        let list = letter.header(name).and_then(|value| value.as_text_list()).unwrap_or_default();
+        list.iter().filter_map(|id| good_id(id)).collect::<Vec<String>>()
     };
     let mut all = ids(HeaderName::References);
     if let Some(answered) = ids(HeaderName::InReplyTo).pop() {

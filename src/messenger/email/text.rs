@@ -106,27 +106,26 @@ pub(super) fn address_of(chat: &str) -> &str {
 /// What stands where a link was.
 const NO_LINK: &str = "[ссылка удалена]";
 
-/// The text without links.
+/// The text without links. One pass: a letter may be nothing but links.
 pub(super) fn without_links(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = next_link(rest) {
-        let (before, link) = rest.split_at(at);
-        out.push_str(before);
-        out.push_str(NO_LINK);
-        let end = link.find(|c: char| c.is_whitespace() || "<>\"'«»".contains(c)).unwrap_or(link.len());
-        rest = link.get(end..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    out
-}
-
-fn next_link(text: &str) -> Option<usize> {
-    let starts = ["http://", "https://", "ftp://", "www."];
+    const STARTS: [&str; 4] = ["http://", "https://", "ftp://", "www."];
     let lower = text.to_ascii_lowercase();
-    let is_start =
-        |at: usize| lower.get(..at).and_then(|text| text.chars().last()).is_none_or(|c| !c.is_alphanumeric());
-    starts.iter().filter_map(|start| lower.match_indices(start).map(|(at, _)| at).find(|at| is_start(*at))).min()
+    let begins = |at: usize| lower.get(at..).is_some_and(|rest| STARTS.iter().any(|start| rest.starts_with(start)));
+    let mut out = String::with_capacity(text.len());
+    let (mut inside, mut before) = (false, ' ');
+    for (at, c) in text.char_indices() {
+        inside = inside && !(c.is_whitespace() || "<>\"'«»".contains(c));
+        if !inside {
+            inside = !before.is_alphanumeric() && begins(at);
+            if inside {
+                out.push_str(NO_LINK);
+            } else {
+                out.push(c);
+            }
+        }
+        before = c;
+    }
+    out
 }
 
 /// HTML that is safe to be shown: no scripts, no styles, nothing that is loaded from elsewhere. Pictures of the letter

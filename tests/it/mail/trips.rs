@@ -246,7 +246,6 @@ async fn a_mailbox_whose_password_was_changed_is_lost_with_its_lane() {
 async fn one_process_listens_and_another_takes_over() {
     let database = crate::postgres::fresh_database();
     let house = House::open(&database, post(), json!({})).await;
-    // somebody who died without a word holds every shard: nobody listens until his beat has stood still
     let second = serve(&database, &post().authority(), &[Role::Listener, Role::Feeder]).await;
     let holders = async || {
         let shards = second.app.store.read(|conn| on!(conn, owner::shards(switchboard::store::owner::Post::Listener)));
@@ -278,6 +277,7 @@ async fn the_mailboxes_of_a_dead_process_move_on() {
     let (company, own) = (house.company, house.own.clone());
     house.server.stop().await;
     let store = switchboard::store::Store::open(switchboard::store::Options::new(&database)).unwrap();
+    // it holds every shard and says no word: nobody listens until its beat has stood still
     let dead = store.write(|conn| {
         on!(conn, owner::enter("listener:dead"))?;
         on!(conn, owner::take_shards(&(60..120).collect::<Vec<i16>>(), "listener:dead"))

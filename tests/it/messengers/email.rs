@@ -233,6 +233,10 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("many headers", format!("From: a@b.test\r\n{}\r\nx", "X-A: b\r\n".repeat(100_000)).into_bytes()),
         ("addresses", format!("From: {}\r\n\r\nx", "(((a@b.test,".repeat(50_000)).into_bytes()),
         ("open tags", open.into_bytes()),
+        (
+            "as many open tags as are shown",
+            format!("From: a@b.test\r\nContent-Type: text/html\r\n\r\n{}", "<div><b>".repeat(4900)).into_bytes(),
+        ),
         ("open tables", table.into_bytes()),
         ("open attributes", quoted.into_bytes()),
         ("links", format!("From: a@b.test\r\n\r\n{}", "http://a ".repeat(20_000)).into_bytes()),
