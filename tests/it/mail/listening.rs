@@ -316,3 +316,32 @@ impl Ear for Whole {
         self.memory.now()
     }
 }
+
+/// Run by hand, because it makes so many files: `cargo test --test it hundred_thousand -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it takes a minute"]
+async fn a_mailbox_of_a_hundred_thousand_letters_attaches_without_reading_them() {
+    let own = address("sales");
+    let mailbox = post().mailbox(&own);
+    for folder in ["tmp", "new", "cur"] {
+        std::fs::create_dir_all(mailbox.join(folder)).unwrap();
+    }
+    for n in 0..100_000 {
+        std::fs::write(mailbox.join("cur").join(format!("1600000000.{n}.test:2,S")), numbered(&own, n)).unwrap();
+    }
+    post().give(&mailbox);
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<i64>().unwrap()
+    };
+    let (memory, before, began) = (Memory::new(), resident(), std::time::Instant::now());
+    let listening = listen(post(), &own, &memory);
+    memory.has_connected(1).await;
+    println!("100 000 letters: {} ms, {} KB more resident", began.elapsed().as_millis(), resident() - before);
+    assert!(memory.texts().is_empty());
+    post().deliver(&own, &numbered(&own, 100_000));
+    assert_eq!(memory.has_heard(1).await, subjects([100_000]));
+    println!("and one more: {} KB more resident", resident() - before);
+    listening.abort();
+}

@@ -11,6 +11,7 @@ use switchboard::model::id::{ChannelId, CompanyId, LineId, MessageId};
 use switchboard::model::message::Kind;
 use switchboard::model::moment::Moment;
 use switchboard::model::pace::Pace;
+use switchboard::model::status::Status;
 use switchboard::serve::{self, Role, Running};
 use switchboard::store::row::{ChannelRow, DialogRow, MessageRow, NewLine};
 use switchboard::{flow, on};
@@ -289,4 +290,40 @@ async fn the_mailboxes_of_a_dead_process_move_on() {
         async || second.app.store.read(move |conn| on!(conn, message::newest(company, 100))).await.unwrap().len();
     until("the heir hears", async || (count().await == 1).then_some(())).await;
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_unknown_fate_is_settled_by_its_copy_among_the_sent_ones() {
+    let (_folder, database) = crate::postgres::fresh_sqlite();
+    let house = House::open(&database, post(), json!({})).await;
+    let (id, company, own) = (MessageId::new(), house.company, house.own.clone());
+    let row = MessageRow {
+        id: id.to_string(),
+        company: company.to_string(),
+        channel: house.channel.to_string(),
+        chat: "anna@example.test".to_owned(),
+        outgoing: true,
+        status: Status::Unknown.to_db(),
+        vendor_id: None,
+        content: json!({ "text": "1" }).to_string(),
+        origin: json!({ "by": "nobody" }).to_string(),
+        code: None,
+        reason: None,
+        accepted_at: 1,
+        sent_at: None,
+        delivered_at: None,
+        viewed_at: None,
+    };
+    house.server.app.store.write(move |conn| on!(conn, message::enter(&[row.clone()]))).await.unwrap();
+    house.server.stop().await;
+    let copy = letter(&own, "anna@example.test", &format!("sb.{id}@company.test"), "1", "1");
+    let sent = post().mailbox(&own).join(".&BB4EQgQ,BEAEMAQyBDsENQQ9BD0ESwQ1-");
+    post().put(&sent, "1800000000.1.test", &copy);
+    let again = serve(&database, &post().authority(), &ALL).await;
+    until("the message is known to be sent", async || {
+        let found = flow::message::find(&again.app, company, id).await.unwrap()?;
+        (found.status == "sent").then_some(())
+    })
+    .await;
+    again.stop().await;
 }
