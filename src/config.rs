@@ -144,6 +144,11 @@ pub struct Vendors {
     pub telegram_bot: String,
     /// The Cloud API; empty is the vendor's own address.
     pub waba: String,
+    /// The gateway of WhatsApp Web; empty is where compose.yaml puts it.
+    pub whatsapp_web: String,
+    /// The key that the gateway asks for.
+    #[serde(deserialize_with = "secret")]
+    pub whatsapp_web_key: SecretString,
     /// How long one call may take, in seconds.
     pub call_s: u64,
     /// A PEM file of more authorities that mail servers are trusted by; empty where there is none.
@@ -195,6 +200,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Requests at once after a rest.
     pub requests_burst: u32,
+    /// Phones that one channel may look up in a day.
+    pub phone_checks_per_day: u32,
 }
 
 /// How long things are kept, in days.
@@ -232,7 +239,10 @@ impl Config {
                 "compare it with config.default.toml",
             )
         })?;
-        for address in [&mut config.server.public_url, &mut config.vendors.telegram_bot, &mut config.vendors.waba] {
+        let vendors = &mut config.vendors;
+        for address in
+            [&mut config.server.public_url, &mut vendors.telegram_bot, &mut vendors.waba, &mut vendors.whatsapp_web]
+        {
             *address = address.trim_end_matches('/').to_owned();
         }
         Ok(config)

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
@@ -25,6 +26,7 @@ mod listen;
 mod parcel;
 pub mod telegram_bot;
 pub mod waba;
+pub mod whatsapp_web;
 
 pub use self::listen::{Deaf, Ear, Heard};
 
@@ -32,7 +34,7 @@ pub use self::listen::{Deaf, Ear, Heard};
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a messenger is and can do, as plain data: the cabinet, the flows and the documents read it, nobody else asks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct About {
     /// Which messenger.
     pub kind: Kind,
@@ -57,7 +59,7 @@ pub struct About {
 }
 
 /// What a messenger can do. What it cannot is shown to people and answered with a stable code.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "a matrix of yes and no is what this is")]
 pub struct Abilities {
     /// Writes to a phone that never wrote to us.
@@ -85,7 +87,8 @@ pub struct Abilities {
 }
 
 /// A field of an attach form.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = AttachField)]
 pub struct Field {
     /// The name in the answers.
     pub name: &'static str,
@@ -123,6 +126,8 @@ pub struct Wire {
     pub files: Arc<dyn Files>,
     /// The vendor's base address, without a slash at the end.
     pub vendor: String,
+    /// The key of that address, for a gateway of ours that serves many channels; empty where there is none.
+    pub vendor_key: SecretString,
     /// The secrets, as a JSON object whose keys the messenger chose in `attach`.
     pub secrets: SecretString,
     /// Settings that are no secrets, as a JSON object.
@@ -212,6 +217,40 @@ pub enum AttachNext {
         text: String,
         /// Milliseconds.
         good_ms: i64,
+        /// After so many milliseconds the step is taken again, without answers: the picture changes, or was scanned.
+        again_ms: i64,
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// A code that the person types into the phone, or compares with the one that the phone shows.
+    Code {
+        /// The code.
+        text: String,
+        /// Whether it is compared: then the answer `confirmed` says that it is the same.
+        compare: bool,
+        /// Milliseconds.
+        good_ms: i64,
+        /// After so many milliseconds the step is taken again, without answers.
+        again_ms: i64,
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// The vendor asks for a passkey: the challenge goes to `navigator.credentials.get` on the vendor's own page, and the
+    /// answer `credential` brings what it gave.
+    Passkey {
+        /// The challenge.
+        challenge: serde_json::Value,
+        /// After so many milliseconds the step is taken again, without answers.
+        again_ms: i64,
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// The vendor is at it.
+    Wait {
+        /// What is waited for, in Russian and in English.
+        what: (&'static str, &'static str),
+        /// After so many milliseconds the step is taken again, without answers.
+        again_ms: i64,
         /// What to keep until then.
         kept: serde_json::Value,
     },
@@ -242,6 +281,13 @@ pub struct Fetched {
     pub mime: Option<String>,
     /// The bytes, under the cap that was asked for.
     pub bytes: Bytes,
+}
+
+/// What a look at a phone told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The chat to write to, as the vendor names it; none where the phone does not have the messenger.
+    pub chat: Option<String>,
 }
 
 /// A messenger.
@@ -279,12 +325,32 @@ pub trait Messenger: Send + Sync {
         let (_, _, _) = (wire, cursor, ear);
         Box::pin(std::future::ready(parcel::refused(crate::model::result::Code::NotSupported)))
     }
+
+    /// Whether attaching links a device: the account is known only at the end, so the address that the vendor is told is
+    /// chosen before, is the same at every try, and tries are counted. Never blocks, never fails.
+    fn links_device(&self) -> bool {
+        false
+    }
+
+    /// Ends what `attach` began at the vendor: a session, a linked device. Called when a person switches a channel off; may
+    /// be repeated. The answer is `Done`, or why it failed.
+    fn detach<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Answer> {
+        let _ = wire;
+        Box::pin(async { Answer::done() })
+    }
+
+    /// Asks whether a phone has the messenger; only where `checks_phone` says that it can be asked. Vendors count these
+    /// questions, so the flow keeps the answers and a budget. May be repeated, so its error is never `Unsure`.
+    fn check_phone<'a>(&'a self, wire: &'a Wire, phone: &'a str) -> Boxed<'a, Result<Checked, Answer>> {
+        let _ = (wire, phone);
+        Box::pin(async { Err(Answer::Refused { code: crate::model::result::Code::NotSupported, text: String::new() }) })
+    }
 }
 
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&telegram_bot::TelegramBot, &waba::Waba, &email::Email]
+    &[&whatsapp_web::WhatsappWeb, &telegram_bot::TelegramBot, &waba::Waba, &email::Email]
 }
 
 /// The messenger of a kind; none where it is not built yet.

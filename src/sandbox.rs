@@ -1,7 +1,8 @@
 //! Fake vendors on sockets, for the demo and for the tests. Speaks sockets; knows nothing of the rest of the house.
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
-//! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, the page at
+//! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of `WhatsApp`
+//! Web at `/waha/`, the page at
 //! `/` and the control at `/_/` (every route of it is told in `sandbox/control.rs`).
 
 mod answer;
@@ -19,6 +20,7 @@ mod phone;
 mod state;
 mod telegram;
 mod waba;
+mod waha;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use secrecy::ExposeSecret as _;
 
 use crate::app::keys;
 use crate::config::{Config, ConfigError};
@@ -171,6 +172,9 @@ async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
         let configured = match about.kind.slug() {
             "telegram_bot" => config.vendors.telegram_bot.as_str(),
             "waba" => config.vendors.waba.as_str(),
+            // a gateway of one's own that need not be there
+            "whatsapp_web" if config.vendors.whatsapp_web_key.expose_secret().is_empty() => continue,
+            "whatsapp_web" => config.vendors.whatsapp_web.as_str(),
             _ => "",
         };
         let address = if configured.is_empty() { about.vendor } else { configured };

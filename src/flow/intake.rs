@@ -149,7 +149,8 @@ pub fn rows(app: &App, channel: &ChannelRow, events: &[(String, Event)]) -> Resu
     let row = |(key, event): &(String, Event)| {
         Ok(NewHook {
             id: HookId::new().to_string(),
-            source: "messenger".to_owned(),
+            // a session that came or went changes the lane, and the pump hears of that after the commit
+            source: if matches!(event, Event::Link { .. }) { "link" } else { "messenger" }.to_owned(),
             owner: channel.id.clone(),
             key: key_of(key),
             body: Some(text(event)?),

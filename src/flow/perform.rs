@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::app::App;
-use crate::flow::{credentials, portal};
+use crate::flow::{credentials, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId};
@@ -115,8 +115,13 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
     };
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
-    let call = messenger.send(&wire, &outgoing, app.clock.now());
-    let answer = measured(app, messenger.about().kind.slug(), call).await;
+    let answer = match phone::reach(app, &channel, messenger, &wire, outgoing).await? {
+        Ok(outgoing) => {
+            let call = messenger.send(&wire, &outgoing, app.clock.now());
+            measured(app, messenger.about().kind.slug(), call).await
+        }
+        Err(answer) => answer,
+    };
     if let Answer::Expired { seen } = &answer {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }
@@ -134,14 +139,29 @@ pub fn wire(app: &App, channel: &ChannelRow) -> Result<Wire> {
         credentials::open(app, "channels", &channel.id, &channel.secrets)?
     };
     let settings = crate::store::row::value("channels", &channel.settings)?;
-    Ok(Wire {
+    Ok(Wire { secrets, settings, ..bare_wire(app, &channel.messenger) })
+}
+
+/// The way to a messenger for somebody who has no channel yet.
+#[must_use]
+pub fn bare_wire(app: &App, messenger: &str) -> Wire {
+    Wire {
         http: app.http.clone(),
         dial: app.dial.clone(),
         files: app.files.clone(),
-        vendor: vendor_address(app, &channel.messenger),
-        secrets,
-        settings,
-    })
+        vendor: vendor_address(app, messenger),
+        vendor_key: vendor_key(app, messenger),
+        secrets: SecretString::from("{}".to_owned()),
+        settings: serde_json::Value::Object(serde_json::Map::new()),
+    }
+}
+
+/// The key of a messenger's gateway, where it has one.
+fn vendor_key(app: &App, messenger: &str) -> SecretString {
+    match messenger {
+        "whatsapp_web" => app.config.vendors.whatsapp_web_key.clone(),
+        _ => SecretString::from(String::new()),
+    }
 }
 
 /// Where a messenger's API is: the configuration's address, or the vendor's own.
@@ -150,6 +170,7 @@ pub fn vendor_address(app: &App, messenger: &str) -> String {
     let configured = match messenger {
         "telegram_bot" => app.config.vendors.telegram_bot.as_str(),
         "waba" => app.config.vendors.waba.as_str(),
+        "whatsapp_web" => app.config.vendors.whatsapp_web.as_str(),
         _ => "",
     };
     if !configured.is_empty() {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::crm::bitrix24::event;
 use crate::flow::install::{self, InstallError};
-use crate::flow::{credentials, mailing, receive, robot, sms};
+use crate::flow::{credentials, link, mailing, receive, robot, sms};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
 use crate::store::outbox::Accepted;
@@ -88,6 +88,9 @@ async fn work_all(app: &App, hooks: Vec<HookRow>) -> bool {
 async fn work(app: &App, hook: HookRow) -> Result<Vec<Accepted>> {
     if hook.source == "b24_event" {
         return work_event(app, hook).await;
+    }
+    if hook.source == "link" {
+        return link::work(app, &hook).await.map(|()| Vec::new());
     }
     let inner = app.clone();
     app.store

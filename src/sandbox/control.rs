@@ -9,7 +9,7 @@
 //! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |
 //! | `DELETE /_/ledger` | `?kept=` | forgets the calls; `kept` sets how many are kept from now on |
 //! | `GET /_/faults` | | the planned faults |
-//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
+//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba waha bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
 //! | `DELETE /_/faults` | `?id=` | drops one, or all |
 //! | `POST /_/telegram/bots` | `{token, username?, name?}` | registers a token → `{id, username, base}` |
 //! | `GET /_/telegram/bots` | | bots with `webhook` as `getWebhookInfo` tells it |
@@ -18,10 +18,19 @@
 //! | `GET /_/waba/numbers` | | numbers and accounts |
 //! | `POST /_/waba/accounts/{id}` | `{webhook?, subscribed?, doubles?, reversed?, templates?}` | changes an account; `doubles` and `reversed` count deliveries; `templates` replaces the list |
 //! | `POST /_/waba/accounts/{id}/verify` | | makes the verification GET → `{verified, reason?}` |
+//! | `POST /_/waha` | `{key?}` | sets the key of the gateway → `{key, base}` |
+//! | `GET /_/waha` | | sessions with `status`, `me`, `qr` as it is shown now, `code`, `webhook` |
+//! | `POST /_/waha/sessions/{name}` | `{names}` | how customers are named: `shown`, `told` (hidden, the phone beside) or `hidden` |
+//! | `POST /_/waha/sessions/{name}/scan` | `{phone, name?, qr?, passkey?, compare?}` | the owner's phone scans the code; an old `qr` is refused |
+//! | `POST /_/waha/sessions/{name}/type` | `{phone, code, name?, passkey?, compare?}` | the owner types the code |
+//! | `POST /_/waha/sessions/{name}/remove` | | the owner removes the device on the phone |
+//! | `POST /_/waha/sessions/{name}/move` | `{status}` | the session comes to another state |
+//! | `POST /_/waha/sessions/{name}/say` | `{to, text}` | the owner writes on the phone → `{id}` |
+//! | `POST /_/waha/sessions/{name}/event` | `{event, payload}` | posts any event |
 //! | `POST /_/phones` | `{id, name?, username?, whatsapp?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
 //! | `GET /_/phones` | `?messages=N` | phones with their latest N messages |
 //! | `GET /_/phones/{id}` | `?since=n` | one phone with `messages` |
-//! | `POST /_/phones/{id}/say` | `{messenger, text?, media?: {kind, name, mime, base64? , size?}, line?, press?, quote?}` | the customer writes; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
+//! | `POST /_/phones/{id}/say` | `{messenger, text?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?}` | the customer writes; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
 //! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, with `read` statuses |
 //! | `GET /_/b24` | | all portals |
 //! | `POST /_/b24/{portal}` | `{client_id?, client_secret?, member_id?, domain?, installer_url?, event_url?, scope?, status?, licence?}` | makes a portal → its card with keys, `endpoint`, `server_endpoint` |
@@ -47,6 +56,7 @@
 //! | `ANY /_/switchboard/{path}` | | passes to Switchboard with its bearer token |
 //! | `POST /_/switchboard` | `{url, token}` | says where Switchboard is |
 
+mod gateway;
 mod portals;
 mod switchboard;
 mod vendors;
@@ -77,6 +87,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/_/faults", web::post().to(plan_fault))
         .route("/_/faults", web::delete().to(drop_faults))
         .configure(vendors::routes)
+        .configure(gateway::routes)
         .configure(portals::routes)
         .configure(switchboard::routes);
 }
@@ -151,8 +162,8 @@ async fn list_faults(sandbox: Data<Sandbox>) -> HttpResponse {
 
 async fn plan_fault(sandbox: Data<Sandbox>, fault: Json<Fault>) -> HttpResponse {
     let fault = fault.into_inner();
-    if !["telegram", "waba", "bitrix24", "oauth"].contains(&fault.vendor.as_str()) {
-        return refuse("vendor is one of telegram, waba, bitrix24, oauth");
+    if !["telegram", "waba", "waha", "bitrix24", "oauth"].contains(&fault.vendor.as_str()) {
+        return refuse("vendor is one of telegram, waba, waha, bitrix24, oauth");
     }
     if fault.kind == super::fault::Kind::CutBefore && fault.needle.is_some() {
         return refuse("cut_before happens before the body is read, so it cannot match");

@@ -29,7 +29,7 @@ pub(crate) struct Media {
 pub(crate) struct Bubble {
     /// Rising by one over all phones.
     pub(crate) n: u64,
-    /// `telegram_bot` or `waba`.
+    /// `telegram_bot`, `waba` or `whatsapp_web`.
     pub(crate) messenger: &'static str,
     /// The bot or the phone number it goes through.
     pub(crate) line: String,

@@ -15,6 +15,7 @@ use super::ledger::Ledger;
 use super::phone::Phones;
 use super::telegram::Telegram;
 use super::waba::Waba;
+use super::waha::Waha;
 use crate::model::clock::{Clock, SystemClock};
 use crate::model::moment::{Moment, Tick};
 
@@ -54,6 +55,7 @@ pub(crate) struct Sandbox {
     pub(crate) bitrix24: Mutex<Bitrix24>,
     pub(crate) telegram: Mutex<Telegram>,
     pub(crate) waba: Mutex<Waba>,
+    pub(crate) waha: Mutex<Waha>,
     pub(crate) phones: Mutex<Phones>,
 }
 
@@ -92,6 +94,7 @@ impl Sandbox {
             bitrix24: Mutex::default(),
             telegram: Mutex::default(),
             waba: Mutex::default(),
+            waha: Mutex::default(),
             phones: Mutex::default(),
         })
     }
@@ -162,6 +165,7 @@ impl Sandbox {
         *self.bitrix24.lock() = Bitrix24::default();
         *self.telegram.lock() = Telegram::default();
         *self.waba.lock() = Waba::default();
+        *self.waha.lock() = Waha::default();
         *self.phones.lock() = Phones::default();
         *self.settings.lock() = Settings::default();
         self.faults.drop_planned(None);

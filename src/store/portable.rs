@@ -7,6 +7,8 @@ use super::{Connection, flies, waits, with_starts};
 pub mod answer;
 #[path = "portable/channel.rs"]
 pub mod channel;
+#[path = "portable/chat_name.rs"]
+pub mod chat_name;
 #[path = "portable/company.rs"]
 pub mod company;
 #[path = "portable/dialog.rs"]
@@ -19,6 +21,8 @@ pub mod hook;
 pub mod lane;
 #[path = "portable/line.rs"]
 pub mod line;
+#[path = "portable/linking.rs"]
+pub mod linking;
 #[path = "portable/listening.rs"]
 pub mod listening;
 #[path = "portable/mailing.rs"]
@@ -27,6 +31,8 @@ pub mod mailing;
 pub mod message;
 #[path = "portable/owner.rs"]
 pub mod owner;
+#[path = "portable/phone_check.rs"]
+pub mod phone_check;
 #[path = "portable/portal.rs"]
 pub mod portal;
 #[path = "portable/queue.rs"]

@@ -9,6 +9,7 @@ mod outgoing;
 mod schemas;
 mod telegram_bot;
 mod waba;
+mod whatsapp_web;
 pub(crate) mod wire;
 
 use switchboard::messenger::{catalogue, of};
@@ -54,9 +55,9 @@ fn every_card_is_complete() {
         }
         assert!(about.text_limit >= about.caption_limit && about.caption_limit > 0, "{what}");
         assert!(!about.media_limits.is_empty() && about.media_limits.iter().all(|(_, limit)| *limit > 0), "{what}");
-        // a mailbox names its own servers
-        let vendor = about.vendor.starts_with("https://") && !about.vendor.ends_with('/');
-        assert!(vendor != (about.kind == Kind::Email), "{what}");
+        // a gateway and a mailbox have no address of their vendor
+        let named = about.vendor.starts_with("https://") || messenger.links_device() || about.kind == Kind::Email;
+        assert!(named && !about.vendor.ends_with('/'), "{what}");
         let Pace::Gap { from_ms, to_ms, live_ms } = about.pace else { panic!("{what}: a channel keeps a gap") };
         assert!(about.floor_ms > 0 && from_ms >= about.floor_ms && to_ms >= from_ms && live_ms > 0, "{what}");
         assert!(serde_json::to_value(about).unwrap()["kind"] == what);

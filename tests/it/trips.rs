@@ -7,6 +7,7 @@ mod sms;
 mod stage;
 mod strangers;
 mod tokens;
+mod whatsapp_web;
 
 use serde_json::json;
 

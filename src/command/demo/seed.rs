@@ -19,6 +19,9 @@ pub(super) const CLIENT_ID: &str = "local.switchboard";
 /// Its secret. It opens the sandbox's portal and nothing else.
 pub(super) const CLIENT_SECRET: &str = "demo-portal-secret";
 
+/// The key of the sandbox's gateway.
+pub(super) const GATEWAY_KEY: &str = "demo-gateway-key";
+
 const LOGIN: &str = "admin@example.com";
 const BOT_TOKEN: &str = "100200300:AADemoDemoDemoDemoDemoDemoDemoDemo1";
 const NUMBER: &str = "106540352242922";
@@ -57,6 +60,7 @@ impl Control {
         let number = json!({"id": NUMBER, "account": ACCOUNT, "token": "EAADemo", "app_secret": APP_SECRET,
             "verify_token": "demo-verify", "name": "Ромашка"});
         self.post("/_/waba/numbers", number).await?;
+        self.post("/_/waha", json!({"key": GATEWAY_KEY})).await?;
         for (name, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
             let phone = json!({"id": number.to_string(), "name": name, "started": true, "window": 24});
             self.post("/_/phones", phone).await?;
@@ -145,7 +149,7 @@ async fn login(app: &App, company: CompanyId) -> anyhow::Result<Login> {
 
 async fn attach(app: &App, company: CompanyId, line: LineId, kind: Kind, answers: Value) -> anyhow::Result<()> {
     let answers = answers.as_object().cloned().unwrap_or_default();
-    let attached = channel::attach(app, company, line, kind, Step { answers, kept: None }).await;
+    let attached = channel::attach(app, company, line, kind, Step { answers, kept: None, channel: None }).await;
     attached.with_context(|| format!("the channel {} of the demo could not be attached", kind.slug()))?;
     Ok(())
 }

@@ -79,7 +79,7 @@ pub(super) async fn compose(
 }
 
 fn check(content: &Content) -> Result<(), Answer> {
-    if content.template.is_some() {
+    if content.template.is_some() || content.has_place_or_cards() {
         return Err(refused(Code::NotSupported));
     }
     let text = content.text.as_deref().unwrap_or_default();

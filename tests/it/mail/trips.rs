@@ -52,7 +52,7 @@ impl House {
         let own = address("sales");
         let mut answers = post.form(&own);
         answers.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-        let step = Step { answers: answers.as_object().cloned().unwrap(), kept: None };
+        let step = Step { answers: answers.as_object().cloned().unwrap(), kept: None, channel: None };
         let attached = channel::attach(&server.app, company, line, Kind::Email, step).await.unwrap();
         let Attached::Done { channel: id } = attached else { panic!("{attached:?}") };
         let id: ChannelId = id.parse().unwrap();
@@ -314,7 +314,7 @@ async fn a_message_of_unknown_fate_is_settled_by_its_copy_among_the_sent_ones() 
         delivered_at: None,
         viewed_at: None,
     };
-    house.server.app.store.write(move |conn| on!(conn, message::enter(&[row.clone()]))).await.unwrap();
+    house.server.app.store.write(move |conn| on!(conn, message::enter(std::slice::from_ref(&row)))).await.unwrap();
     house.server.stop().await;
     let copy = letter(&own, "anna@example.test", &format!("sb.{id}@company.test"), "1", "1");
     let sent = post().mailbox(&own).join(".&BB4EQgQ,BEAEMAQyBDsENQQ9BD0ESwQ1-");

@@ -17,6 +17,9 @@ use switchboard::net::http::{Http, Limits};
 /// Files by their source. One whose bytes are missing breaks off after its first half.
 pub(super) struct Shelf(HashMap<&'static str, Option<Bytes>>);
 
+/// The key of a gateway, where the messenger has one.
+pub(super) const VENDOR_KEY: &str = "key-of-the-gateway";
+
 pub(crate) const FILE: &[u8] = b"the bytes of the file";
 
 impl Files for Shelf {
@@ -26,6 +29,9 @@ impl Files for Shelf {
             let bytes = found.ok_or(io::ErrorKind::NotFound)?;
             let size = bytes.as_ref().map_or(FILE.len(), Bytes::len) as u64;
             let parts = match bytes {
+                Some(bytes) if source == "store:crumbs" => {
+                    bytes.chunks(2).map(|crumb| Ok(Bytes::copy_from_slice(crumb))).collect()
+                }
                 Some(bytes) => vec![Ok(bytes)],
                 None => vec![Ok(Bytes::from_static(&FILE[..10])), Err(io::Error::other("the disk is gone"))],
             };
@@ -53,6 +59,7 @@ pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
         dial: dial(),
         files: Arc::new(Shelf(HashMap::new())),
         vendor: String::new(),
+        vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
     }
@@ -71,6 +78,8 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
     let shelf = Shelf(HashMap::from([
         ("store:good", Some(Bytes::from_static(FILE))),
         ("https://files.example.test/report.xls", Some(Bytes::from_static(FILE))),
+        ("https://files.example.test/a.bin", Some(Bytes::from_static(FILE))),
+        ("store:crumbs", Some(Bytes::from_static(FILE))),
         ("store:broken", None),
     ]));
     Wire {
@@ -78,6 +87,7 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
         dial: dial(),
         files: Arc::new(shelf),
         vendor: vendor.to_owned(),
+        vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
     }
