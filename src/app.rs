@@ -15,6 +15,7 @@ use crate::model::clock::Clock;
 use crate::model::id::{ChannelId, LaneId, PortalId};
 use crate::model::message::{Kind, Peer};
 use crate::model::moment::{Moment, Tick};
+use crate::net::dial::Dial;
 use crate::net::http::Http;
 use crate::store::outbox::Accepted;
 use crate::store::row::{ChannelRow, DialogRow, PortalRow};
@@ -57,6 +58,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// The way out.
     pub http: Arc<Http>,
+    /// The way out for what is no HTTP.
+    pub dial: Arc<Dial>,
     /// Where the bytes of files to send come from.
     pub files: Arc<dyn Files>,
     /// The keys that seal secrets.

@@ -151,6 +151,8 @@ pub struct Vendors {
     pub whatsapp_web_key: SecretString,
     /// How long one call may take, in seconds.
     pub call_s: u64,
+    /// A PEM file of more authorities that mail servers are trusted by; empty where there is none.
+    pub ca_file: String,
     /// More authorization servers of Bitrix24, as `host` or `host:port`.
     pub oauth_hosts: Vec<String>,
     /// Whether addresses without TLS are let through.

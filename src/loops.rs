@@ -3,5 +3,6 @@
 pub mod bell;
 pub mod feeder;
 pub mod keeper;
+pub mod listener;
 pub mod pump;
 pub mod works;

@@ -17,13 +17,18 @@ use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
+use crate::net::dial::Dial;
 use crate::net::http::Http;
 
+pub mod email;
 mod field;
+mod listen;
 mod parcel;
 pub mod telegram_bot;
 pub mod waba;
 pub mod whatsapp_web;
+
+pub use self::listen::{Deaf, Ear, Heard};
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -75,6 +80,10 @@ pub struct Abilities {
     pub checks_phone: bool,
     /// Takes part in groups.
     pub groups: bool,
+    /// Keeps a connection on which it hears of messages, instead of being posted to.
+    pub listens: bool,
+    /// Has subjects, and answers go into the thread of what they answer.
+    pub threads: bool,
 }
 
 /// A field of an attach form.
@@ -111,6 +120,8 @@ pub struct OpenFile {
 pub struct Wire {
     /// The way out.
     pub http: Arc<Http>,
+    /// The way out for what is no HTTP.
+    pub dial: Arc<Dial>,
     /// Where files to send are read from.
     pub files: Arc<dyn Files>,
     /// The vendor's base address, without a slash at the end.
@@ -307,6 +318,14 @@ pub trait Messenger: Send + Sync {
         limit: u64,
     ) -> Boxed<'a, Result<Fetched, Answer>>;
 
+    /// Listens, where the abilities say so, and goes on from `cursor`: what was handed to the ear last, null at first. Runs
+    /// until the connection ends, and answers why: it is called again after a pause, and where the answer is `Expired`
+    /// twice the channel is lost. May be dropped at any moment. One process at a time calls it for a channel.
+    fn listen<'a>(&'a self, wire: &'a Wire, cursor: serde_json::Value, ear: &'a dyn Ear) -> Boxed<'a, Answer> {
+        let (_, _, _) = (wire, cursor, ear);
+        Box::pin(std::future::ready(parcel::refused(crate::model::result::Code::NotSupported)))
+    }
+
     /// Whether attaching links a device: the account is known only at the end, so the address that the vendor is told is
     /// chosen before, is the same at every try, and tries are counted. Never blocks, never fails.
     fn links_device(&self) -> bool {
@@ -331,7 +350,7 @@ pub trait Messenger: Send + Sync {
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&whatsapp_web::WhatsappWeb, &telegram_bot::TelegramBot, &waba::Waba]
+    &[&whatsapp_web::WhatsappWeb, &telegram_bot::TelegramBot, &waba::Waba, &email::Email]
 }
 
 /// The messenger of a kind; none where it is not built yet.

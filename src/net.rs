@@ -1,6 +1,7 @@
 //! The way out: calls with deadlines and size caps, signatures, and the guard against private addresses.
 
 pub mod departure;
+pub mod dial;
 pub mod guard;
 pub mod http;
 pub mod signature;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +21,10 @@ use crate::loops::pump::lanes::Rules;
 use crate::loops::pump::lease::Times;
 use crate::loops::pump::{self, Pump};
 use crate::loops::works::Works;
-use crate::loops::{feeder, keeper};
+use crate::loops::{feeder, keeper, listener};
 use crate::model::address;
 use crate::model::clock::Clock;
+use crate::net::dial::Dial;
 use crate::net::guard::{Guard, Policy};
 use crate::net::http::{Http, Limits};
 use crate::store::{Options, Store};
@@ -122,15 +124,18 @@ pub async fn start_on(
     let region = config.region.clone();
     std::thread::spawn(move || address::warm_up(&region));
     let (bell, hearing) = pump::Bell::new();
-    let feed = Arc::new(Notify::new());
+    let (feed, listen) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let has_pump = roles.contains(&Role::Pump);
-    let house = HouseBell::new(has_pump.then(|| bell.clone()), Arc::clone(&feed));
+    let house = HouseBell::new(has_pump.then(|| bell.clone()), Arc::clone(&feed), Arc::clone(&listen));
     let app = open(config, clock, house)?;
     let pump = if has_pump { Some((bell.clone(), tokio::spawn(pump_of(&app, bell)?.run(hearing)))) } else { None };
     let stop = CancellationToken::new();
     let mut loops = Vec::new();
     if roles.contains(&Role::Feeder) {
         loops.push(tokio::spawn(feeder::run(app.clone(), feed, stop.clone())));
+    }
+    if roles.contains(&Role::Listener) {
+        loops.push(tokio::spawn(listener::run(app.clone(), listen, stop.clone())));
     }
     if roles.contains(&Role::Keeper) {
         loops.push(tokio::spawn(keeper::run(app.clone(), stop.clone())));
@@ -173,12 +178,16 @@ fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell) -> anyhow::Resul
     let limits = Limits { deadline: config.call_deadline(), ..Limits::CALL };
     let http = Http::with_limits(limits).context("the TLS roots of this machine cannot be read")?;
     let policy = Policy { plain_http: config.vendors.allow_http, networks: config.vendors.allow_networks.clone() };
+    let authorities = Some(config.vendors.ca_file.as_str()).filter(|file| !file.is_empty()).map(Path::new);
+    let dial = Dial::new(policy.clone(), authorities, limits.deadline / 2)
+        .context("vendors.ca_file, or the TLS roots of this machine, cannot be read")?;
     let guard = Guard::new(policy, limits.with_file()).context("the TLS roots of this machine cannot be read")?;
     Ok(App {
         config: Arc::new(config),
         store,
         clock,
         http: Arc::new(http),
+        dial: Arc::new(dial),
         files: Arc::new(GuardedFiles::new(guard)),
         keys: Arc::new(ring),
         bell: Arc::new(bell),

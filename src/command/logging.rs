@@ -8,7 +8,11 @@ use crate::config::{Log, LogFormat};
 
 /// Starts the log; a second call changes nothing.
 pub(super) fn start(log: &Log) {
-    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // at its finest level it writes down every command, the login with its password too
+    if let Ok(silent) = "async_imap=off".parse() {
+        filter = filter.add_directive(silent);
+    }
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -94,10 +94,11 @@ pub async fn attach(
     kind: Kind,
     step: Step,
 ) -> Result<Attached, ChannelError> {
-    if app.config.server.public_url.is_empty() {
+    let messenger = messenger::of(kind).ok_or(ChannelError::NotFound)?;
+    // whoever listens is not posted to
+    if app.config.server.public_url.is_empty() && !messenger.about().abilities.listens {
         return Err(ChannelError::NoAddress);
     }
-    let messenger = messenger::of(kind).ok_or(ChannelError::NotFound)?;
     let found = app.store.read(move |conn| crate::on!(conn, line::by_id(company, line))).await?;
     found.ok_or(ChannelError::NotFound)?;
     let place = format!("{company}:{line}:{}", kind.slug());

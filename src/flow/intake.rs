@@ -114,7 +114,7 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
     let channel = app.store.read(move |conn| crate::on!(conn, channel::by_hook_key(&key))).await?;
     let channel = channel.ok_or(IntakeError::Unknown)?;
     let received = receive(app, &channel, delivery)?;
-    let mut hooks = rows(app, &channel, &received)?;
+    let mut hooks = rows(app, &channel, &received.events)?;
     for account in received.elsewhere {
         let kind = channel.messenger.clone();
         let other = app.store.read(move |conn| crate::on!(conn, channel::by_account(&kind, &account))).await?;
@@ -122,7 +122,7 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
         if let Some(other) = other
             && let Ok(received) = receive(app, &other, delivery)
         {
-            hooks.extend(rows(app, &other, &received)?);
+            hooks.extend(rows(app, &other, &received.events)?);
         }
     }
     if !hooks.is_empty() {
@@ -140,7 +140,11 @@ fn receive(app: &App, channel: &ChannelRow, delivery: &Delivery<'_>) -> Result<R
     })
 }
 
-fn rows(app: &App, channel: &ChannelRow, received: &Received) -> Result<Vec<NewHook>> {
+/// Events of a channel as the deliveries that the feeder works, each with its key against repetition.
+///
+/// # Errors
+/// Where an event has no JSON form.
+pub fn rows(app: &App, channel: &ChannelRow, events: &[(String, Event)]) -> Result<Vec<NewHook>> {
     let now = app.clock.now().0;
     let row = |(key, event): &(String, Event)| {
         Ok(NewHook {
@@ -155,7 +159,7 @@ fn rows(app: &App, channel: &ChannelRow, received: &Received) -> Result<Vec<NewH
             received_at: now,
         })
     };
-    received.events.iter().map(row).collect()
+    events.iter().map(row).collect()
 }
 
 async fn write(app: &App, hooks: Vec<NewHook>) -> Result<usize> {

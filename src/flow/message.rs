@@ -37,6 +37,9 @@ pub struct MessageIn {
     pub to: String,
     /// The text; `{a|b}` is picked from.
     pub text: String,
+    /// The subject, for messengers that have one; it begins a new thread.
+    #[serde(default)]
+    pub subject: Option<String>,
     /// Whether it leaves before everything that is paced.
     #[serde(default)]
     pub urgent: bool,
@@ -202,7 +205,15 @@ fn errand(
         rank: if message.urgent { Rank::Live } else { Rank::Service },
         origin: Origin::Api { tracking: message.tracking.clone() },
     };
-    Ok(route::text_errand(app, &channel, request, now))
+    let errand = route::text_errand(app, &channel, request, now);
+    Ok(errand.map(|(errand, id)| (with_subject(errand, message.subject.as_deref()), id)))
+}
+
+fn with_subject(mut errand: NewErrand, subject: Option<&str>) -> NewErrand {
+    if let Work::Send { outgoing, .. } = &mut errand.work {
+        outgoing.content.subject = subject.map(str::trim).filter(|subject| !subject.is_empty()).map(str::to_owned);
+    }
+    errand
 }
 
 fn channel_of(
@@ -290,13 +301,27 @@ fn of_history(row: MessageRow) -> Result<MessageOut> {
         status: status.and_then(|status| status.as_str().map(str::to_owned)).unwrap_or_default(),
         channel: row.channel,
         chat: row.chat,
-        content: value("messages", &row.content)?,
+        content: content_of(&row.content)?,
         code: row.code,
         reason: row.reason,
         accepted_at: Some(row.accepted_at),
         sent_at: row.sent_at,
         delivered_at: row.delivered_at,
         viewed_at: row.viewed_at,
+    })
+}
+
+/// What a message says. One that came in with files or a subject is kept as it came.
+fn content_of(kept: &str) -> Result<Content> {
+    #[derive(Deserialize)]
+    struct Came {
+        text: Option<String>,
+        #[serde(default)]
+        subject: Option<String>,
+    }
+    value("messages", kept).or_else(|_| {
+        let came: Came = value("messages", kept)?;
+        Ok(Content { text: came.text, subject: came.subject, ..Content::default() })
     })
 }
 

@@ -147,6 +147,7 @@ pub fn wire(app: &App, channel: &ChannelRow) -> Result<Wire> {
 pub fn bare_wire(app: &App, messenger: &str) -> Wire {
     Wire {
         http: app.http.clone(),
+        dial: app.dial.clone(),
         files: app.files.clone(),
         vendor: vendor_address(app, messenger),
         vendor_key: vendor_key(app, messenger),
@@ -205,6 +206,10 @@ async fn address(app: &App, channel: ChannelId, about: &messenger::About, mut ou
         if by == SoughtBy::Contact {
             outgoing.to = Peer::Chat(dialog.chat.clone());
         }
+        if abilities.threads && outgoing.thread.is_none() {
+            let thread = dialog.thread.as_deref();
+            outgoing.thread = thread.map(|thread| crate::store::row::value("dialogs", thread)).transpose()?;
+        }
         if !abilities.free_text_always {
             outgoing.window_until = dialog.incoming_at.map(|at| Moment(at).plus_ms(WINDOW_MS));
         }
@@ -234,7 +239,7 @@ fn sought_by(about: &messenger::About, to: &Peer) -> Option<SoughtBy> {
     if by_contact {
         return Some(SoughtBy::Contact);
     }
-    (!about.abilities.free_text_always).then_some(SoughtBy::Chat)
+    (!about.abilities.free_text_always || about.abilities.threads).then_some(SoughtBy::Chat)
 }
 
 fn find_dialog(conn: &mut Conn, channel: ChannelId, to: &Peer, by: SoughtBy) -> Result<Option<DialogRow>> {

@@ -18,6 +18,7 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
     let Ok(id) = channel.id.parse::<ChannelId>() else { return Ok(Vec::new()) };
     match event {
         Event::Message(incoming) => message(conn, channel, id, incoming, now)?,
+        Event::Letter(letter) => crate::flow::letter::work(conn, channel, id, letter, now)?,
         Event::Receipt(receipt) => {
             let new = receipt::apply(app, conn, id, receipt, now)?;
             return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
@@ -49,12 +50,29 @@ fn message(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Inco
     // only WhatsApp hides phones, behind such names
     let hidden = incoming.chat.ends_with("@lid");
     match if hidden { crate::on!(conn, chat_name::shown(id, &incoming.chat))? } else { None } {
-        Some(shown) => enter(conn, channel, id, &Incoming { chat: shown, ..incoming.clone() }, now),
-        None => enter(conn, channel, id, incoming, now),
+        Some(shown) => enter_plain(conn, channel, id, &Incoming { chat: shown, ..incoming.clone() }, now),
+        None => enter_plain(conn, channel, id, incoming, now),
     }
 }
 
-fn enter(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
+fn enter_plain(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
+    let content = if incoming.media.is_empty() && incoming.place.is_none() && incoming.note.is_none() {
+        text(&Content { text: incoming.text.clone(), ..Content::default() })?
+    } else {
+        text(incoming)?
+    };
+    enter(conn, channel, id, incoming, content, now)
+}
+
+/// Enters a message that came in into the history and its dialog; the content is told as it is to be kept.
+pub(super) fn enter(
+    conn: &mut Conn,
+    channel: &ChannelRow,
+    id: ChannelId,
+    incoming: &Incoming,
+    content: String,
+    now: Moment,
+) -> Result<()> {
     if crate::on!(conn, dialog::by_chat(id, &incoming.chat))?.is_none() {
         open_dialog(conn, channel, incoming, now)?;
     }
@@ -75,11 +93,7 @@ fn enter(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incomi
         outgoing: incoming.ours,
         status: Status::Sent.to_db(),
         vendor_id: Some(incoming.vendor_id.clone()),
-        content: if incoming.media.is_empty() && incoming.place.is_none() && incoming.note.is_none() {
-            text(&Content { text: incoming.text.clone(), ..Content::default() })?
-        } else {
-            text(incoming)?
-        },
+        content,
         origin: text(&origin)?,
         code: None,
         reason: None,
@@ -98,8 +112,9 @@ fn open_dialog(conn: &mut Conn, channel: &ChannelRow, incoming: &Incoming, now: 
     };
     let person = &incoming.from;
     let name = person.name.clone().or_else(|| person.username.clone()).unwrap_or_else(|| incoming.chat.clone());
-    let contact = if incoming.group {
-        None
+    let known = known_contact(conn, channel, incoming)?;
+    let contact = if incoming.group || known.is_some() {
+        known
     } else {
         let row = ContactRow {
             id: ContactId::new().to_string(),
@@ -123,7 +138,17 @@ fn open_dialog(conn: &mut Conn, channel: &ChannelRow, incoming: &Incoming, now: 
         allowed: true,
         incoming_at: None,
         created_at: now.0,
+        thread: None,
     };
     crate::on!(conn, dialog::create(&row))?;
     Ok(())
+}
+
+/// A person may have several chats on a channel where each has a subject: all of them are one contact's.
+fn known_contact(conn: &mut Conn, channel: &ChannelRow, incoming: &Incoming) -> Result<Option<String>> {
+    let (Ok(id), Some(username)) = (channel.id.parse(), &incoming.from.username) else { return Ok(None) };
+    if incoming.group || !incoming.chat.starts_with(username.as_str()) {
+        return Ok(None);
+    }
+    Ok(crate::on!(conn, dialog::by_contact(id, Some(username), None))?.and_then(|dialog| dialog.contact))
 }

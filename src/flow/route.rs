@@ -74,6 +74,7 @@ fn reaches(kind: Kind, to: &Peer) -> bool {
         Peer::Chat(chat) => match kind {
             Kind::WhatsappWeb | Kind::Waba => chat.contains("@c.us") || chat.contains("@g.us"),
             Kind::Telegram | Kind::TelegramBot => !chat.contains('@'),
+            Kind::Email => chat.contains('@') && !chat.starts_with('@'),
             _ => false,
         },
     }
@@ -124,6 +125,7 @@ pub fn text_errand(
         content: Content { text: Some(text), ..Content::default() },
         reply_to: None,
         window_until: None,
+        thread: None,
     };
     let channel_id = channel.id.parse().map_err(|_| Code::ChannelNotFound)?;
     let errand = NewErrand {

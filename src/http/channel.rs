@@ -14,7 +14,7 @@ use crate::model::address::phone_digits;
 use crate::model::id::{ChannelId, LaneId, LineId};
 use crate::model::message::Kind;
 use crate::model::pace::Pace;
-use crate::store::row::{ChannelRow, LaneRow, LaneState};
+use crate::store::row::{ChannelRow, LaneRow, LaneState, ListeningRow};
 
 /// One step of attaching.
 #[derive(Deserialize, ToSchema)]
@@ -82,6 +82,35 @@ pub(super) struct ChannelOut {
     connected_at: i64,
     /// Where the vendor posts to, for administrators of channels whose vendor is told by hand.
     webhook_url: Option<String>,
+    /// How its own connection fares, where it keeps one.
+    listening: Option<ListeningOut>,
+}
+
+/// How the connection of a listening channel fares.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ListeningOut {
+    /// Since when it stands; none while it does not.
+    connected_at: Option<i64>,
+    /// When something came last.
+    heard_at: Option<i64>,
+    /// Since when it is away.
+    error_at: Option<i64>,
+    /// Why.
+    error: Option<String>,
+    /// When messages may have been missed.
+    gap_at: Option<i64>,
+}
+
+impl ListeningOut {
+    fn of(row: &ListeningRow) -> Self {
+        Self {
+            connected_at: row.connected_at,
+            heard_at: row.heard_at,
+            error_at: row.error_at,
+            error: row.error.clone(),
+            gap_at: row.gap_at,
+        }
+    }
 }
 
 /// The channels of the company, oldest first.
@@ -118,13 +147,18 @@ pub(super) struct NotSent {
 #[utoipa::path(get, path = "/channels", tag = "channels", responses((status = 200, body = ChannelsOut)))]
 pub(super) async fn list_channels(app: web::Data<App>, signed: Signed) -> Told {
     let company = signed.company;
-    let (rows, lanes) = app
+    let (rows, lanes, listenings) = app
         .store
         .read(move |conn| {
-            Ok((crate::on!(conn, channel::of_company(company))?, crate::on!(conn, lane::of_company(company))?))
+            let rows = crate::on!(conn, channel::of_company(company))?;
+            let lanes = crate::on!(conn, lane::of_company(company))?;
+            Ok((rows, lanes, crate::on!(conn, listening::of_company(company))?))
         })
         .await?;
-    let channels = rows.iter().map(|row| shown(&app, signed.role, row, lanes.iter().find(|lane| lane.id == row.lane)));
+    let channels = rows.iter().map(|row| {
+        let listening = listenings.iter().find(|listening| listening.channel == row.id);
+        shown(&app, signed.role, row, lanes.iter().find(|lane| lane.id == row.lane), listening)
+    });
     Ok(HttpResponse::Ok().json(ChannelsOut { channels: channels.collect::<Told<_>>()? }))
 }
 
@@ -138,11 +172,13 @@ pub(super) async fn show_channel(app: web::Data<App>, signed: Signed, id: web::P
         .read(move |conn| {
             let Some(row) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(None) };
             let lane = crate::on!(conn, lane::by_id(company, row.lane))?;
-            Ok(Some((row, lane)))
+            let listenings = crate::on!(conn, listening::of_company(company))?;
+            Ok(Some((row, lane, listenings)))
         })
         .await?;
-    let (row, lane) = found.ok_or(ApiError::NotFound)?;
-    Ok(HttpResponse::Ok().json(shown(&app, signed.role, &row, lane.as_ref())?))
+    let (row, lane, listenings) = found.ok_or(ApiError::NotFound)?;
+    let listening = listenings.iter().find(|listening| listening.channel == row.id);
+    Ok(HttpResponse::Ok().json(shown(&app, signed.role, &row, lane.as_ref(), listening)?))
 }
 
 /// Takes a step of attaching a channel to a line. 201 where it is attached, 200 where another step comes.
@@ -229,7 +265,13 @@ pub(super) async fn decide_channel(
     Ok(HttpResponse::Ok().json(NotSent { not_sent }))
 }
 
-fn shown(app: &App, asks: Role, row: &ChannelRow, lane: Option<&LaneRow>) -> Told<ChannelOut> {
+fn shown(
+    app: &App,
+    asks: Role,
+    row: &ChannelRow,
+    lane: Option<&LaneRow>,
+    listening: Option<&ListeningRow>,
+) -> Told<ChannelOut> {
     // Meta is told in its console, by a person
     let told_by_hand = asks == Role::Admin && row.messenger == Kind::Waba.slug();
     let settings: Value = crate::store::row::value("channels", &row.settings)?;
@@ -250,6 +292,7 @@ fn shown(app: &App, asks: Role, row: &ChannelRow, lane: Option<&LaneRow>) -> Tol
         lost_reason: row.lost_reason.clone(),
         pace,
         connected_at: row.connected_at,
+        listening: listening.map(ListeningOut::of),
         webhook_url: told_by_hand.then(|| channel::webhook_url(app, &row.hook_key)),
     })
 }

@@ -18,13 +18,14 @@ use crate::store::outbox::Accepted;
 pub struct HouseBell {
     pump: Option<pump::Bell>,
     feed: Arc<Notify>,
+    listen: Arc<Notify>,
 }
 
 impl HouseBell {
-    /// A bell that reaches this pump and whoever waits for `feed`.
+    /// A bell that reaches this pump, the feeder that waits for `feed` and the listener that waits for `listen`.
     #[must_use]
-    pub const fn new(pump: Option<pump::Bell>, feed: Arc<Notify>) -> Self {
-        Self { pump, feed }
+    pub const fn new(pump: Option<pump::Bell>, feed: Arc<Notify>, listen: Arc<Notify>) -> Self {
+        Self { pump, feed, listen }
     }
 }
 
@@ -39,6 +40,8 @@ impl Bell for HouseBell {
         if let Some(pump) = &self.pump {
             pump.changed(lane);
         }
+        // a channel may have come, gone or come back
+        self.listen.notify_one();
     }
 
     fn feed(&self) {

@@ -38,6 +38,8 @@ static ABOUT: About = About {
         drops_repeats: false,
         checks_phone: false,
         groups: true,
+        listens: false,
+        threads: false,
     },
     form: &[Field {
         name: "token",

@@ -45,6 +45,8 @@ static ABOUT: About = About {
         drops_repeats: false,
         checks_phone: false,
         groups: true,
+        listens: false,
+        threads: false,
     },
     form: &[
         asked("phone_number_id", "ID номера телефона", "Phone number ID", false, false),

@@ -44,6 +44,8 @@ static ABOUT: About = About {
         drops_repeats: true,
         checks_phone: true,
         groups: true,
+        listens: false,
+        threads: false,
     },
     form: &[Field {
         name: "phone",

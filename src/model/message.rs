@@ -215,6 +215,9 @@ pub struct Content {
     /// A template; only where the messenger has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
+    /// The subject; only where the messenger has threads. It begins a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// A place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
@@ -249,6 +252,18 @@ pub struct Outgoing {
     /// Until when the customer's last message lets free text through, where the messenger has such a window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_until: Option<Moment>,
+    /// What the message goes on from, where the messenger has threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Thread>,
+}
+
+/// What an answer goes on from, in messengers that have threads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Thread {
+    /// The subject, as it was last written.
+    pub subject: Option<String>,
+    /// The vendor's ids of what was said so far, oldest first; the last one is answered.
+    pub ids: Vec<String>,
 }
 
 /// A file that came in: the vendor's name for it, to be fetched later.
@@ -308,6 +323,24 @@ pub struct Incoming {
     pub note: Option<String>,
 }
 
+/// A letter that came in: a message with a subject, in a thread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Letter {
+    /// The message.
+    #[serde(flatten)]
+    pub message: Incoming,
+    /// The subject.
+    pub subject: Option<String>,
+    /// The vendor's ids that it names as its forerunners, oldest first.
+    pub references: Vec<String>,
+    /// The letter as its writer laid it out, safe to be shown; none where it is plain text.
+    pub html: Option<String>,
+    /// The whole text, where the message's own text leaves quotations out.
+    pub whole: Option<String>,
+    /// Whether a machine wrote it: it is shown, and never answered by a machine.
+    pub auto: bool,
+}
+
 /// The vendor's word about an outgoing message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -340,6 +373,8 @@ pub enum Link {
 pub enum Event {
     /// A message came in.
     Message(Box<Incoming>),
+    /// A letter came in.
+    Letter(Box<Letter>),
     /// A message was changed by its writer.
     Edited {
         /// The chat.

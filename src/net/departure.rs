@@ -32,7 +32,8 @@ impl std::fmt::Debug for Departure {
     }
 }
 
-/// Whether a call may leave now. Where nobody watches it may.
-pub(super) fn may_leave() -> bool {
+/// Whether a call may leave now. Where nobody watches it may. Whoever calls a vendor without [`super::http::Http`] asks right
+/// before the call.
+pub fn may_leave() -> bool {
     DEPARTURE.try_with(|departure| (departure.0)()).unwrap_or(true)
 }

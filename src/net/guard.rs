@@ -135,12 +135,12 @@ impl Guard {
 }
 
 impl Policy {
-    fn lists(&self, ip: IpAddr) -> bool {
+    pub(super) fn lists(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.networks.iter().any(|network| network.contains(&ip))
     }
 
-    fn lets(&self, ip: IpAddr) -> bool {
+    pub(super) fn lets(&self, ip: IpAddr) -> bool {
         self.lists(ip) || is_public(ip)
     }
 }

@@ -257,7 +257,7 @@ pub fn fold_starts(store: &Store) -> Result<()> {
 pub fn inherit(conn: &mut Conn, dead: &str) -> Result<Vec<Errand>> {
     let lists = crate::on!(conn, errand::claims_of(dead))?;
     let ids: BTreeSet<ErrandId> = lists.iter().flat_map(|list| numbers(list)).collect();
-    let shards = crate::on!(conn, owner::shards())?;
+    let shards = crate::on!(conn, owner::shards(super::owner::Post::Pump))?;
     let held: Vec<i16> =
         shards.into_iter().filter(|(_, owner)| owner.as_deref() == Some(dead)).map(|(id, _)| id).collect();
     let ids: Vec<ErrandId> = ids.into_iter().collect();

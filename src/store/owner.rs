@@ -13,6 +13,35 @@ use crate::model::id::LaneId;
 /// How many shards there are. It divides evenly among 2, 3, 4, 5, 6, 10 and 12 processes.
 pub const SHARDS: i16 = 60;
 
+/// What a process is entered for. Each has shards and beats of its own, so that a process may do one without the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Post {
+    /// It pumps.
+    Pump,
+    /// It listens.
+    Listener,
+}
+
+impl Post {
+    /// What the names of processes begin with.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Pump => "",
+            Self::Listener => "listener:",
+        }
+    }
+
+    /// The first of its shards; the shard of a lane is counted from there.
+    #[must_use]
+    pub const fn first_shard(self) -> i16 {
+        match self {
+            Self::Pump => 0,
+            Self::Listener => SHARDS,
+        }
+    }
+}
+
 /// The shard of a lane.
 #[must_use]
 pub fn shard_of(lane: LaneId) -> i16 {

@@ -23,6 +23,8 @@ pub mod lane;
 pub mod line;
 #[path = "portable/linking.rs"]
 pub mod linking;
+#[path = "portable/listening.rs"]
+pub mod listening;
 #[path = "portable/mailing.rs"]
 pub mod mailing;
 #[path = "portable/message.rs"]

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::schema::{
-    answer_entries, answers, channels, contacts, dialogs, hooks, mailings, messages, portal_tokens, portals, recipients,
+    answer_entries, answers, channels, contacts, dialogs, hooks, listenings, mailings, messages, portal_tokens,
+    portals, recipients,
 };
 use super::{Result, StoreError};
 
@@ -101,6 +102,25 @@ pub struct ChannelRow {
     pub connected_at: i64,
     /// When it was made.
     pub created_at: i64,
+}
+
+/// How a listening channel fares.
+#[derive(Queryable, Selectable, Debug, Clone, PartialEq, Eq, Serialize)]
+#[diesel(table_name = listenings, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+pub struct ListeningRow {
+    /// The channel.
+    #[serde(skip)]
+    pub channel: String,
+    /// Since when its connection stands; none while it does not.
+    pub connected_at: Option<i64>,
+    /// When something came last.
+    pub heard_at: Option<i64>,
+    /// Since when the connection is away.
+    pub error_at: Option<i64>,
+    /// Why.
+    pub error: Option<String>,
+    /// When messages may have been missed.
+    pub gap_at: Option<i64>,
 }
 
 /// A portal as it is kept; `application_token` is sealed.
@@ -325,6 +345,8 @@ pub struct DialogRow {
     pub incoming_at: Option<i64>,
     /// When it was made.
     pub created_at: i64,
+    /// What an answer goes on from, as JSON, where the messenger has threads.
+    pub thread: Option<String>,
 }
 
 /// A contact as it is kept.

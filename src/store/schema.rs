@@ -136,6 +136,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    listenings (channel) {
+        channel -> Text,
+        company -> Text,
+        cursor -> Nullable<Text>,
+        connected_at -> Nullable<BigInt>,
+        heard_at -> Nullable<BigInt>,
+        error_at -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+        gap_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     contacts (id) {
         id -> Text,
         company -> Text,
@@ -158,6 +171,7 @@ diesel::table! {
         allowed -> Bool,
         incoming_at -> Nullable<BigInt>,
         created_at -> BigInt,
+        thread -> Nullable<Text>,
     }
 }
 
@@ -350,6 +364,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     accepted_keys,
     owners,
     shards,
+    listenings,
     contacts,
     dialogs,
     messages,

@@ -11,6 +11,7 @@ mod crash;
 mod departure;
 mod house;
 mod http;
+mod mail;
 mod messengers;
 mod outbox;
 mod rig;

@@ -1,15 +1,16 @@
 //! The suite that every messenger of the catalogue must pass. A new messenger adds its row in `case`, its folder of
 //! fixtures and its schema; everything here then runs for it too.
 
-mod case;
+pub(crate) mod case;
+pub(crate) mod email;
 mod faults;
-mod incoming;
+pub(crate) mod incoming;
 mod outgoing;
 mod schemas;
 mod telegram_bot;
 mod waba;
 mod whatsapp_web;
-mod wire;
+pub(crate) mod wire;
 
 use switchboard::messenger::{catalogue, of};
 use switchboard::model::message::Kind;
@@ -25,6 +26,17 @@ fn every_messenger_is_found_by_its_kind_and_only_once() {
     assert!(of(Kind::Avito).is_none());
 }
 
+/// Whoever is posted to runs through the suite of this folder; whoever listens, through one beside its real server.
+#[test]
+fn every_messenger_is_proven() {
+    let posted: Vec<Kind> = case::cases().iter().map(|case| case.messenger.about().kind).collect();
+    for messenger in catalogue() {
+        let about = messenger.about();
+        assert!(posted.contains(&about.kind) != email::LISTENING.contains(&about.kind), "{}", about.kind.slug());
+        assert_eq!(about.abilities.listens, email::LISTENING.contains(&about.kind), "{}", about.kind.slug());
+    }
+}
+
 #[test]
 fn every_card_is_complete() {
     for messenger in catalogue() {
@@ -35,14 +47,17 @@ fn every_card_is_complete() {
         for field in about.form {
             assert!(!field.name.is_empty() && !field.label.0.is_empty() && !field.label.1.is_empty(), "{what}");
             assert!(field.label.0.chars().any(|c| ('а'..='я').contains(&c)), "{what}: {} is not Russian", field.name);
-            assert_eq!(field.secret, ["token", "secret", "pin"].iter().any(|word| field.name.contains(word)), "{what}");
+            assert_eq!(
+                field.secret,
+                ["token", "secret", "pin", "password"].iter().any(|word| field.name.contains(word)),
+                "{what}"
+            );
         }
         assert!(about.text_limit >= about.caption_limit && about.caption_limit > 0, "{what}");
         assert!(!about.media_limits.is_empty() && about.media_limits.iter().all(|(_, limit)| *limit > 0), "{what}");
-        assert!(
-            (about.vendor.starts_with("https://") || messenger.links_device()) && !about.vendor.ends_with('/'),
-            "{what}"
-        );
+        // a gateway and a mailbox have no address of their vendor
+        let named = about.vendor.starts_with("https://") || messenger.links_device() || about.kind == Kind::Email;
+        assert!(named && !about.vendor.ends_with('/'), "{what}");
         let Pace::Gap { from_ms, to_ms, live_ms } = about.pace else { panic!("{what}: a channel keeps a gap") };
         assert!(about.floor_ms > 0 && from_ms >= about.floor_ms && to_ms >= from_ms && live_ms > 0, "{what}");
         assert!(serde_json::to_value(about).unwrap()["kind"] == what);

@@ -1,10 +1,10 @@
-//! Which shards this process pumps: it beats, watches the beats of the others, and takes its fair share.
+//! Which shards this process holds, to pump or to listen: it beats, watches the beats of the others, and takes its fair share.
 
 use std::collections::HashMap;
 
 use super::witness;
 use crate::model::moment::Tick;
-use crate::store::owner::SHARDS;
+use crate::store::owner::{Post, SHARDS};
 use crate::store::{Conn, Result};
 
 /// Times of the lease, in milliseconds. The fence falls well before others take over.
@@ -42,6 +42,7 @@ pub struct Turn {
 /// The lease of one process.
 #[derive(Debug, Clone)]
 pub struct Lease {
+    post: Post,
     owner: String,
     times: Times,
     entered: bool,
@@ -59,7 +60,14 @@ impl Lease {
     /// and the lease never ends.
     #[must_use]
     pub fn new(times: Times, alone: bool) -> Self {
+        Self::of(Post::Pump, times, alone)
+    }
+
+    /// The same for any post.
+    #[must_use]
+    pub fn of(post: Post, times: Times, alone: bool) -> Self {
         Self {
+            post,
             owner: String::new(),
             times,
             entered: false,
@@ -116,7 +124,8 @@ impl Lease {
     /// Those of the database.
     pub fn end(&mut self, conn: &mut Conn) -> Result<()> {
         crate::on!(conn, owner::free_shards(&self.owner))?;
-        if let Some((_, beat)) = crate::on!(conn, owner::all())?.into_iter().find(|(id, _)| *id == self.owner) {
+        if let Some((_, beat)) = crate::on!(conn, owner::all(self.post))?.into_iter().find(|(id, _)| *id == self.owner)
+        {
             crate::on!(conn, owner::strike(&self.owner, beat))?;
         }
         (self.entered, self.held) = (false, Vec::new());
@@ -141,7 +150,7 @@ impl Lease {
             (self.held, self.leaving) = (Vec::new(), Vec::new());
         }
         if !self.entered {
-            self.owner = witness::name();
+            self.owner = format!("{}{}", self.post.prefix(), witness::name());
             crate::on!(conn, owner::enter(&self.owner))?;
             self.entered = true;
         }
@@ -152,7 +161,7 @@ impl Lease {
     }
 
     fn watch(&mut self, conn: &mut Conn, tick: Tick, turn: &mut Turn) -> Result<usize> {
-        let owners = crate::on!(conn, owner::all())?;
+        let owners = crate::on!(conn, owner::all(self.post))?;
         let mut living = 0;
         for (id, beat) in &owners {
             let seen = self.seen.entry(id.clone()).or_insert((*beat, tick));
@@ -172,7 +181,7 @@ impl Lease {
 
     fn share(&mut self, conn: &mut Conn, living: usize, turn: &mut Turn) -> Result<()> {
         let fair = if self.retiring { 0 } else { usize::try_from(SHARDS).unwrap_or(0).div_ceil(living) };
-        let mut shards = crate::on!(conn, owner::shards())?;
+        let mut shards = crate::on!(conn, owner::shards(self.post))?;
         shards.sort_unstable_by_key(|(shard, _)| spread(*shard));
         // a turn whose commit broke off may have taken some without a word
         let own = shards.iter().filter(|(_, owner)| owner.as_deref() == Some(self.owner.as_str()));

@@ -58,6 +58,13 @@ pub fn heard(conn: &mut Connection, channel: ChannelId, chat: &str, at: i64) -> 
     Ok(())
 }
 
+/// What an answer into a chat goes on from.
+pub fn set_thread(conn: &mut Connection, channel: ChannelId, chat: &str, thread: &str) -> Result<()> {
+    let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));
+    diesel::update(dialog).set(dialogs::thread.eq(thread)).execute(conn)?;
+    Ok(())
+}
+
 /// Whether we may write into a chat.
 pub fn set_allowed(conn: &mut Connection, channel: ChannelId, chat: &str, allowed: bool) -> Result<()> {
     let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));

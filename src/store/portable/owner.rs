@@ -1,9 +1,10 @@
-//! Processes that pump, and the shards they hold.
+//! Processes that pump or listen, and the shards they hold.
 
 use diesel::prelude::*;
 
 use super::Connection;
 use crate::store::Result;
+use crate::store::owner::{Post, SHARDS};
 use crate::store::schema::{owners, shards};
 
 /// Enters a process.
@@ -28,9 +29,11 @@ pub fn beat(conn: &mut Connection, id: &str, retiring: bool) -> Result<bool> {
     Ok(beaten == 1)
 }
 
-/// Every process and its beat.
-pub fn all(conn: &mut Connection) -> Result<Vec<(String, i64)>> {
-    Ok(owners::table.order(owners::id).load(conn)?)
+/// Every process of a post and its beat.
+pub fn all(conn: &mut Connection, post: Post) -> Result<Vec<(String, i64)>> {
+    let all: Vec<(String, i64)> = owners::table.order(owners::id).load(conn)?;
+    let listens = |id: &str| id.starts_with(Post::Listener.prefix());
+    Ok(all.into_iter().filter(|(id, _)| listens(id) == (post == Post::Listener)).collect())
 }
 
 /// Strikes a process out whose beat has stood still; tells whether this call did it.
@@ -38,9 +41,10 @@ pub fn strike(conn: &mut Connection, id: &str, beat: i64) -> Result<bool> {
     Ok(diesel::delete(owners::table.find(id).filter(owners::beat.eq(beat))).execute(conn)? == 1)
 }
 
-/// Who holds which shard.
-pub fn shards(conn: &mut Connection) -> Result<Vec<(i16, Option<String>)>> {
-    Ok(shards::table.order(shards::id).load(conn)?)
+/// Who holds which shard of a post.
+pub fn shards(conn: &mut Connection, post: Post) -> Result<Vec<(i16, Option<String>)>> {
+    let (first, last) = (post.first_shard(), post.first_shard() + SHARDS - 1);
+    Ok(shards::table.filter(shards::id.between(first, last)).order(shards::id).load(conn)?)
 }
 
 /// Takes shards that nobody holds; gives back those that were free.

@@ -180,7 +180,9 @@ impl Town {
     /// How many shards each process holds that holds any, fewest first.
     pub fn shares(&self) -> Vec<usize> {
         let mut shares = std::collections::BTreeMap::<_, usize>::new();
-        for (_, owner) in self.database(|conn| switchboard::on!(conn, owner::shards())) {
+        for (_, owner) in
+            self.database(|conn| switchboard::on!(conn, owner::shards(switchboard::store::owner::Post::Pump)))
+        {
             *shares.entry(owner).or_default() += 1;
         }
         let mut shares: Vec<usize> = shares.into_values().collect();
@@ -247,6 +249,7 @@ fn greet(conn: &mut Conn, company: CompanyId, channel: &str) -> store::Result<()
             is_group: false,
             allowed: true,
             incoming_at: Some(now),
+            thread: None,
             created_at: now,
         };
         assert!(switchboard::on!(conn, dialog::create(&row))?);

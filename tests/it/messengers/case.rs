@@ -33,7 +33,8 @@ pub(super) struct Case {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    catalogue().iter().map(|messenger| case(*messenger)).collect()
+    let posted = catalogue().iter().filter(|messenger| !messenger.about().abilities.listens);
+    posted.map(|messenger| case(*messenger)).collect()
 }
 
 fn case(messenger: &'static dyn Messenger) -> Case {
@@ -66,6 +67,7 @@ impl Case {
             content,
             reply_to: None,
             window_until: Some(NOW.plus_ms(1)),
+            thread: None,
         }
     }
 
@@ -147,7 +149,7 @@ pub(super) fn text(text: &str) -> Content {
     Content { text: Some(text.to_owned()), ..Content::default() }
 }
 
-pub(super) fn file(kind: MediaKind, source: &str, caption: Option<&str>) -> Content {
+pub(crate) fn file(kind: MediaKind, source: &str, caption: Option<&str>) -> Content {
     let (name, mime) = match kind {
         MediaKind::Image => ("фото.jpg", "image/jpeg"),
         MediaKind::Video => ("film.mp4", "video/mp4"),
@@ -160,7 +162,7 @@ pub(super) fn file(kind: MediaKind, source: &str, caption: Option<&str>) -> Cont
     Content { text: caption.map(str::to_owned), media: Some(media), ..Content::default() }
 }
 
-pub(super) const KINDS: [MediaKind; 6] =
+pub(crate) const KINDS: [MediaKind; 6] =
     [MediaKind::Image, MediaKind::Video, MediaKind::Audio, MediaKind::Voice, MediaKind::Sticker, MediaKind::Document];
 
 pub(super) fn hub_signature(secret: &str, body: &[u8]) -> (String, String) {

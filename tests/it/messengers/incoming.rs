@@ -8,9 +8,10 @@ use switchboard::model::message::{Event, Incoming};
 use super::case::{Case, cases};
 
 /// An event in one line, as the expectations write it.
-pub(super) fn tell(event: &Event) -> String {
+pub(crate) fn tell(event: &Event) -> String {
     match event {
         Event::Message(message) => tell_message(message),
+        Event::Letter(letter) => super::email::tell(letter),
         Event::Edited { chat, vendor_id, text } => {
             format!("edited {vendor_id} in {chat}: {}", text.as_deref().unwrap_or(""))
         }

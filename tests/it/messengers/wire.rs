@@ -10,6 +10,8 @@ use futures_util::StreamExt as _;
 use secrecy::SecretString;
 use serde_json::Value;
 use switchboard::messenger::{Boxed, Files, OpenFile, Wire};
+use switchboard::net::dial::Dial;
+use switchboard::net::guard::Policy;
 use switchboard::net::http::{Http, Limits};
 
 /// Files by their source. One whose bytes are missing breaks off after its first half.
@@ -18,7 +20,7 @@ pub(super) struct Shelf(HashMap<&'static str, Option<Bytes>>);
 /// The key of a gateway, where the messenger has one.
 pub(super) const VENDOR_KEY: &str = "key-of-the-gateway";
 
-pub(super) const FILE: &[u8] = b"the bytes of the file";
+pub(crate) const FILE: &[u8] = b"the bytes of the file";
 
 impl Files for Shelf {
     fn open<'a>(&'a self, source: &'a str) -> Boxed<'a, io::Result<OpenFile>> {
@@ -39,13 +41,13 @@ impl Files for Shelf {
 }
 
 /// A channel whose vendor is at this address, with limits short enough for a test that waits for one.
-pub(super) fn wire(vendor: &str, secrets: &Value, settings: &Value) -> Wire {
+pub(crate) fn wire(vendor: &str, secrets: &Value, settings: &Value) -> Wire {
     let limits = Limits { deadline: Duration::from_millis(400), body: 64 << 10 };
     with_limits(vendor, secrets, settings, limits)
 }
 
 /// The same with the limits of production.
-pub(super) fn patient(vendor: &str, secrets: &Value, settings: &Value) -> Wire {
+pub(crate) fn patient(vendor: &str, secrets: &Value, settings: &Value) -> Wire {
     with_limits(vendor, secrets, settings, Limits::CALL)
 }
 
@@ -54,12 +56,22 @@ pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
     static HTTP: LazyLock<Arc<Http>> = LazyLock::new(|| Arc::new(Http::new().unwrap()));
     Wire {
         http: Arc::clone(&HTTP),
+        dial: dial(),
         files: Arc::new(Shelf(HashMap::new())),
         vendor: String::new(),
         vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
     }
+}
+
+/// Connections to this machine, for messengers that speak no HTTP.
+fn dial() -> Arc<Dial> {
+    static DIAL: LazyLock<Arc<Dial>> = LazyLock::new(|| {
+        let policy = Policy { plain_http: false, networks: vec!["127.0.0.0/8".parse().unwrap()] };
+        Arc::new(Dial::new(policy, None, Duration::from_secs(5)).unwrap())
+    });
+    Arc::clone(&DIAL)
 }
 
 fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) -> Wire {
@@ -72,6 +84,7 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
     ]));
     Wire {
         http: Arc::new(Http::with_limits(limits).unwrap()),
+        dial: dial(),
         files: Arc::new(shelf),
         vendor: vendor.to_owned(),
         vendor_key: SecretString::from(VENDOR_KEY.to_owned()),

@@ -1,0 +1,69 @@
+//! Attaching: both logins are tried, and what is wrong is told at its field.
+
+use secrecy::SecretString;
+
+use super::account::{self, Proof, error};
+use super::door::{At, Trouble};
+use super::mailbox::Mailbox;
+use super::smtp;
+use crate::messenger::{AttachError, AttachNext, AttachStep, Wire};
+
+pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
+    let account = account::of_form(&step.answers)?;
+    let proof = match account.proof {
+        Proof::Password(_) => "password",
+        Proof::Token(_) => "access_token",
+    };
+    let mut mailbox = Mailbox::enter(wire, &account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
+    mailbox.examine("INBOX").await.map_err(|trouble| told(trouble, &IMAP, proof))?;
+    mailbox.leave().await;
+    let mut connection = smtp::enter(wire, &account).await.map_err(|trouble| told(trouble, &SMTP, proof))?;
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), connection.quit()).await;
+    Ok(AttachNext::Done {
+        secrets: SecretString::from(account.secrets().to_string()),
+        settings: account.settings(),
+        account: account.address,
+    })
+}
+
+/// The names of a server's fields.
+struct Names {
+    title: &'static str,
+    host: &'static str,
+    security: &'static str,
+}
+
+const IMAP: Names = Names { title: "IMAP", host: "imap_host", security: "imap_security" };
+const SMTP: Names = Names { title: "SMTP", host: "smtp_host", security: "smtp_security" };
+
+fn told(trouble: Trouble, names: &Names, proof: &'static str) -> AttachError {
+    let (title, seen) = (names.title, trouble.seen);
+    match trouble.at {
+        At::Host => error(
+            names.host,
+            &format!("Сервер {title} недоступен: {seen}. Проверьте его имя и порт."),
+            &format!("The {title} server cannot be reached: {seen}. Check its name and its port."),
+        ),
+        At::Security => error(
+            names.security,
+            &format!("Защищённое соединение с сервером {title} не установлено: {seen}. Проверьте порт и вид защиты."),
+            &format!("No secure connection with the {title} server: {seen}. Check the port and the protection."),
+        ),
+        At::Login => error(
+            proof,
+            &format!(
+                "Сервер {title} не принял вход: {seen}. Проверьте логин и пароль; Gmail, Яндексу и Mail.ru нужен пароль \
+                 приложения и включённый доступ по IMAP."
+            ),
+            &format!(
+                "The {title} server refused the login: {seen}. Check login and password; Gmail, Yandex and Mail.ru need an \
+                 app password and IMAP switched on."
+            ),
+        ),
+        At::Talk => error(
+            names.host,
+            &format!("Сервер {title} отвечает не так, как должен: {seen}. Проверьте имя, порт и вид защиты."),
+            &format!("The {title} server does not answer as it should: {seen}. Check name, port and protection."),
+        ),
+    }
+}
