@@ -114,8 +114,8 @@ pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
 
 /// When the oldest errand of a lane was accepted; none where nothing waits.
 pub fn oldest(conn: &mut Connection, lane: LaneId) -> Result<Option<i64>> {
-    let waiting = errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(WAITING)));
-    Ok(waiting.select(diesel::dsl::min(errands::accepted_at)).first(conn)?)
+    let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
+    Ok(errands::table.filter(of_lane.and(waits())).select(diesel::dsl::min(errands::accepted_at)).first(conn)?)
 }
 
 /// How many errands there are of each rank, and the oldest one's moment of acceptance; for the metrics.
