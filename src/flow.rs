@@ -13,6 +13,7 @@ pub mod line;
 pub mod link;
 pub mod mailing;
 pub mod message;
+pub mod names;
 pub mod perform;
 pub mod phone;
 pub mod portal;
