@@ -22,6 +22,7 @@ pub mod receipt;
 pub mod receive;
 pub mod robot;
 pub mod route;
+pub mod set_up;
 pub mod settle;
 pub mod sign_in;
 pub mod sms;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
@@ -28,7 +29,7 @@ pub mod whatsapp_web;
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a messenger is and can do, as plain data: the cabinet, the flows and the documents read it, nobody else asks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct About {
     /// Which messenger.
     pub kind: Kind,
@@ -53,7 +54,7 @@ pub struct About {
 }
 
 /// What a messenger can do. What it cannot is shown to people and answered with a stable code.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "a matrix of yes and no is what this is")]
 pub struct Abilities {
     /// Writes to a phone that never wrote to us.
@@ -77,7 +78,8 @@ pub struct Abilities {
 }
 
 /// A field of an attach form.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = AttachField)]
 pub struct Field {
     /// The name in the answers.
     pub name: &'static str,

@@ -7,6 +7,7 @@ mod step;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
@@ -58,7 +59,7 @@ pub enum ChannelError {
 }
 
 /// What becomes of errands that waited while the channel was away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// All of them are sent.

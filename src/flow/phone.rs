@@ -21,7 +21,7 @@ const FOUND_GOOD_MS: i64 = 7 * DAY_MS;
 const MISSED_GOOD_MS: i64 = DAY_MS;
 
 /// What is known of a phone.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Looked {
     /// The phone in digits.
     pub phone: String,

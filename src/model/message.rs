@@ -6,8 +6,9 @@ use super::moment::Moment;
 use super::status::Status;
 
 /// A kind of messenger. The written form is also the value in tables, addresses and robots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Messenger)]
 pub enum Kind {
     /// WhatsApp Web, as a linked device.
     WhatsappWeb,
@@ -55,6 +56,21 @@ impl Kind {
         }
     }
 
+    /// The name on screen, in Russian and in English.
+    #[must_use]
+    pub const fn title(self) -> (&'static str, &'static str) {
+        match self {
+            Self::WhatsappWeb => ("WhatsApp Web", "WhatsApp Web"),
+            Self::Waba => ("WhatsApp Business (WABA)", "WhatsApp Business (WABA)"),
+            Self::Telegram => ("Telegram", "Telegram"),
+            Self::TelegramBot => ("Бот Telegram", "Telegram bot"),
+            Self::Vk => ("VK", "VK"),
+            Self::VkNotify => ("VK Notify", "VK Notify"),
+            Self::Email => ("Email", "E-mail"),
+            Self::Avito => ("Авито", "Avito"),
+        }
+    }
+
     /// The kind of a written form.
     #[must_use]
     pub fn from_slug(slug: &str) -> Option<Self> {
@@ -89,7 +105,7 @@ impl Peer {
 }
 
 /// The kind of a file, as messengers tell them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// A picture.

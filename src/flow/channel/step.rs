@@ -2,26 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::messenger::Field;
 use crate::model::id::ChannelId;
 
 /// What a person fills in to take one step of attaching.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 pub struct Step {
     /// The answers, by field name.
     #[serde(default)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub answers: Map<String, Value>,
     /// What the step before gave as `kept`, unread.
     #[serde(default)]
     pub kept: Option<String>,
     /// The channel that is attached again; only in the first step.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub channel: Option<ChannelId>,
 }
 
 /// What came of a step.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "step")]
 pub enum Attached {
     /// It is attached.
