@@ -2,7 +2,7 @@
 
 pub mod keys;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -101,6 +101,7 @@ pub struct Known {
     portals: Mutex<HashMap<String, (Tick, PortalRow)>>,
     channels: Mutex<HashMap<ChannelId, (Tick, ChannelRow)>>,
     dialogs: Mutex<HashMap<Recipient, (Tick, Option<DialogRow>)>>,
+    asked: Mutex<HashSet<String>>,
 }
 
 impl Known {
@@ -171,6 +172,17 @@ impl Known {
     pub fn take_dialog(&self, channel: ChannelId, to: &Peer, tick: Tick) -> Option<Option<DialogRow>> {
         let taken = self.dialogs.lock().remove(&(channel, to.clone()));
         taken.filter(|(read, _)| tick.since_ms(*read) < Self::GOOD_MS).map(|(_, dialog)| dialog)
+    }
+
+    /// Whether this question to a vendor is put for the first time by this process.
+    #[must_use]
+    pub fn asks_first(&self, question: String) -> bool {
+        let mut asked = self.asked.lock();
+        // to ask once more after so many is cheaper than to keep them for ever
+        if asked.len() >= 10_000 {
+            asked.clear();
+        }
+        asked.insert(question)
     }
 
     /// Forgets everything: something was changed here.

@@ -15,6 +15,7 @@ pub mod link;
 pub mod listen;
 pub mod mailing;
 pub mod message;
+pub mod names;
 pub mod perform;
 pub mod phone;
 pub mod portal;

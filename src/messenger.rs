@@ -339,6 +339,13 @@ pub trait Messenger: Send + Sync {
         Box::pin(async { Answer::done() })
     }
 
+    /// Asks for the name of a chat that shows the phone, where the vendor hides phones behind other names; none where it does
+    /// not tell. May be repeated, so its error is never `Unsure`.
+    fn shown_name<'a>(&'a self, wire: &'a Wire, chat: &'a str) -> Boxed<'a, Result<Option<String>, Answer>> {
+        let _ = (wire, chat);
+        Box::pin(async { Ok(None) })
+    }
+
     /// Asks whether a phone has the messenger; only where `checks_phone` says that it can be asked. Vendors count these
     /// questions, so the flow keeps the answers and a budget. May be repeated, so its error is never `Unsure`.
     fn check_phone<'a>(&'a self, wire: &'a Wire, phone: &'a str) -> Boxed<'a, Result<Checked, Answer>> {

@@ -131,6 +131,15 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
     Ok(received.reply)
 }
 
+/// Writes down what a messenger told when it was asked, as if it had posted it.
+///
+/// # Errors
+/// Those of the store.
+pub async fn write_told(app: &App, channel: &ChannelRow, told: (String, Event)) -> Result<()> {
+    let received = Received { events: vec![told], ..Received::default() };
+    write(app, rows(app, channel, &received)?).await.map(|_| ())
+}
+
 fn receive(app: &App, channel: &ChannelRow, delivery: &Delivery<'_>) -> Result<Received, IntakeError> {
     let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of).ok_or(IntakeError::Unknown)?;
     let wire = perform::wire(app, channel)?;

@@ -52,12 +52,22 @@ pub async fn look(
     }
     let wire = perform::wire(app, &row)?;
     let mut looked = Vec::new();
+    // a gateway that is away is not asked fifty times
+    let mut away: Option<String> = None;
     for phone in phones {
+        if away.is_some() {
+            looked.push(Looked { exists: None, chat: None, unasked: away.clone(), phone });
+            continue;
+        }
         let found = match find(app, id, messenger, &wire, &phone).await? {
             Found::Known(Checked { chat }) => Looked { exists: Some(chat.is_some()), chat, unasked: None, phone },
             Found::OverBudget => Looked { exists: None, chat: None, unasked: Some("limit".to_owned()), phone },
             Found::Failed(answer) => {
-                Looked { exists: None, chat: None, unasked: Some(seen(&answer).to_owned()), phone }
+                let unasked = Some(seen(&answer).to_owned());
+                if !matches!(answer, Answer::Refused { .. } | Answer::Nobody { .. }) {
+                    away.clone_from(&unasked);
+                }
+                Looked { exists: None, chat: None, unasked, phone }
             }
         };
         looked.push(found);

@@ -38,10 +38,11 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
     Ok(Vec::new())
 }
 
-/// A vendor that hides phones told whose chat it is: what was said under both names is one dialog from now on.
+/// Two names are one chat: what was said under both is one dialog from now on.
 fn same_chat(conn: &mut Conn, channel: ChannelId, hidden: &str, shown: &str) -> Result<()> {
     if hidden != shown && crate::on!(conn, chat_name::keep(channel, hidden, shown))? {
-        crate::on!(conn, chat_name::merge(channel, hidden, shown))?;
+        let phone = shown.strip_suffix("@c.us");
+        crate::on!(conn, chat_name::merge(channel, hidden, shown, phone))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::crm::bitrix24::event;
 use crate::flow::install::{self, InstallError};
-use crate::flow::{credentials, link, mailing, receive, robot, sms};
+use crate::flow::{credentials, link, mailing, names, receive, robot, sms};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
 use crate::store::outbox::Accepted;
@@ -92,8 +92,9 @@ async fn work(app: &App, hook: HookRow) -> Result<Vec<Accepted>> {
     if hook.source == "link" {
         return link::work(app, &hook).await.map(|()| Vec::new());
     }
-    let inner = app.clone();
-    app.store
+    let (inner, came) = (app.clone(), hook.clone());
+    let accepted = app
+        .store
         .write(move |conn| {
             if !crate::on!(conn, hook::work(&hook.id))? {
                 return Ok(Vec::new());
@@ -107,7 +108,11 @@ async fn work(app: &App, hook: HookRow) -> Result<Vec<Accepted>> {
                 }
             }
         })
-        .await
+        .await?;
+    if came.source == "messenger" {
+        names::learn_later(app, &came);
+    }
+    Ok(accepted)
 }
 
 /// An event of an application's life calls the portal before it writes. It is marked as worked afterwards: whatever it does

@@ -102,6 +102,10 @@ impl Messenger for WhatsappWeb {
         Box::pin(session::delete(wire))
     }
 
+    fn shown_name<'a>(&'a self, wire: &'a Wire, chat: &'a str) -> Boxed<'a, Result<Option<String>, Answer>> {
+        Box::pin(session::shown_name(wire, chat))
+    }
+
     fn check_phone<'a>(&'a self, wire: &'a Wire, phone: &'a str) -> Boxed<'a, Result<Checked, Answer>> {
         Box::pin(session::check_phone(wire, phone))
     }

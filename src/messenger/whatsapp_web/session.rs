@@ -147,6 +147,14 @@ pub(super) async fn check_phone(wire: &Wire, phone: &str) -> Result<Checked, Ans
     }
 }
 
+/// Asks for the phone behind a hidden id; the gateway knows those that its engine has met.
+pub(super) async fn shown_name(wire: &Wire, chat: &str) -> Result<Option<String>, Answer> {
+    let Some(hidden) = name::chat(chat).filter(|chat| name::is_hidden(chat)) else { return Ok(None) };
+    let path = format!("/api/{}/lids/{}", session_of(wire), hidden.replace('@', "%40"));
+    let told = repeatable(wire.http.call(call(wire, Method::GET, &path), wire.http.limits()).await)?;
+    Ok(field::text(&told, "pn").and_then(|id| name::chat(&id)).filter(|chat| name::phone(chat).is_some()))
+}
+
 async fn order(wire: &Wire, method: Method, path: &str, body: &Value) -> Result<Value, Answer> {
     let request = call(wire, method, path);
     let request = if body.is_null() { request } else { request.json(body) };

@@ -80,9 +80,10 @@ const drawPhone = (phone) => {
   $("avatar").textContent = phone.name.slice(0, 1);
   $("phone").dataset.messenger = now.messenger;
   $("say").placeholder = w().typing;
-  $("read").hidden = now.messenger !== "waba";
+  $("read").hidden = now.messenger === "telegram_bot";
+  drawLinking(phone);
   draw($("messengers"), [now.messenger], () =>
-    [["waba", "WhatsApp"], ["telegram_bot", "Telegram"]].map(([kind, name]) =>
+    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram_bot", "Telegram"]].map(([kind, name]) =>
       h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; render(); } }, name)));
   const shown = used(now.messenger).slice(-60);
   if (draw($("talk"), [phone.id, now.messenger, shown], () => (shown.length ? shown.map(drawBubble) : h("p", { class: "hush" }, w().messages, now.messenger === "telegram_bot" ? startButton() : "")))) {
@@ -90,12 +91,25 @@ const drawPhone = (phone) => {
   }
 };
 
+// Linked devices of this phone: codes that wait to be scanned, and devices that can be removed
+const drawLinking = (phone) => {
+  const sessions = now.messenger === "whatsapp_web" ? now.data.sessions : [];
+  const waiting = sessions.filter((one) => one.status === "SCAN_QR_CODE");
+  const mine = sessions.filter((one) => one.me?.[0] === phone.id);
+  $("linking").hidden = waiting.length + mine.length === 0;
+  const button = (test, text, path, body) => h("button", { type: "button", class: "quiet", "data-test": test, onclick: () => act(() => call(path, body)) }, text);
+  draw($("linking"), [phone.id, waiting, mine], () => [
+    ...waiting.map((one) => button(`scan-${one.name}`, `${w().scan} ${one.name}`, `/_/waha/sessions/${one.name}/scan`, { phone: phone.id, name: phone.name, qr: one.qr })),
+    ...mine.map((one) => button(`unlink-${one.name}`, `${w().unlink} ${one.name}`, `/_/waha/sessions/${one.name}/remove`, {})),
+  ]);
+};
+
 const startButton = () => h("button", { type: "button", class: "quiet", "data-test": "phone-start", onclick: () => act(() => say("/start")) }, w().startBot);
 const say = (text, more = {}) => call(`/_/phones/${now.phone}/say`, { messenger: now.messenger, text, ...more });
 
 const drawBubble = (message) => {
   const mine = message.direction === "said";
-  const ticks = mine || message.messenger !== "waba" ? "" : { sent: "✓", delivered: "✓✓", read: "✓✓" }[message.status] ?? "";
+  const ticks = mine || message.messenger === "telegram_bot" ? "" : { sent: "✓", delivered: "✓✓", read: "✓✓" }[message.status] ?? "";
   const media = message.media ? h("span", { class: "file" }, `${w().kinds[message.kind] ?? w().kinds.document} · ${message.media.name || "—"} · ${Math.max(1, Math.round(message.media.size / 1024))} KB`) : null;
   const pressed = (text, back) => h("button", { type: "button", class: "press", onclick: () => act(() => say(text, { press: back || text, quote: message.id })) }, text);
   return h("div", { class: `bubble ${mine ? "mine" : "theirs"} ${message.status}`, "data-test": `bubble-${message.n}` },
@@ -276,10 +290,10 @@ const render = () => {
 const poll = async () => {
   try {
     const quiet = (path) => call(path).catch(() => null);
-    const [phones, portals, queue, mailings] = await Promise.all([call("/_/phones?messages=60&limit=24"), call("/_/b24"), quiet("/_/switchboard/api/v1/queue"), quiet("/_/switchboard/api/v1/mailings")]);
+    const [phones, portals, gateway, queue, mailings] = await Promise.all([call("/_/phones?messages=60&limit=24"), call("/_/b24"), call("/_/waha"), quiet("/_/switchboard/api/v1/queue"), quiet("/_/switchboard/api/v1/mailings")]);
     const portal = portals.portals.find((one) => one.name === now.portal) ?? portals.portals[0];
     const [steps, letter] = portal ? await Promise.all([call(`/_/b24/${portal.name}/steps?limit=8`), call(`/_/b24/${portal.name}/letters/last`)]) : [{ steps: [] }, null];
-    now.data = { phones: phones.phones, portals: portals.portals, steps: steps.steps, letter, queue, mailings };
+    now.data = { phones: phones.phones, portals: portals.portals, sessions: gateway.sessions, steps: steps.steps, letter, queue, mailings };
     $("offline").hidden = true;
     render();
   } catch {

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::Connection;
 use crate::model::id::ChannelId;
 use crate::store::Result;
-use crate::store::schema::{chat_names, dialogs, messages};
+use crate::store::schema::{chat_names, contacts, dialogs, messages};
 
 /// The name that shows the phone, where it is known.
 pub fn shown(conn: &mut Connection, channel: ChannelId, hidden: &str) -> Result<Option<String>> {
@@ -24,18 +24,24 @@ pub fn keep(conn: &mut Connection, channel: ChannelId, hidden: &str, shown: &str
 }
 
 /// Puts what was said in the chat of the one name into that of the other. The dialog of the hidden name goes where the
-/// other has one; else it takes the other's name.
-pub fn merge(conn: &mut Connection, channel: ChannelId, hidden: &str, shown: &str) -> Result<()> {
+/// other has one; else it takes the other's name, and
+/// its contact the phone.
+pub fn merge(conn: &mut Connection, channel: ChannelId, hidden: &str, shown: &str, phone: Option<&str>) -> Result<()> {
     let channel = channel.to_string();
     let said = messages::table.filter(messages::channel.eq(&channel).and(messages::chat.eq(hidden)));
     diesel::update(said).set(messages::chat.eq(shown)).execute(conn)?;
     let of =
         |chat: &str| dialogs::table.filter(dialogs::channel.eq(channel.clone()).and(dialogs::chat.eq(chat.to_owned())));
-    let Some(heard) = of(hidden).select(dialogs::incoming_at).first::<Option<i64>>(conn).optional()? else {
+    let found = of(hidden).select((dialogs::incoming_at, dialogs::contact));
+    let Some((heard, contact)) = found.first::<(Option<i64>, Option<String>)>(conn).optional()? else {
         return Ok(());
     };
     if of(shown).count().get_result::<i64>(conn)? == 0 {
         diesel::update(of(hidden)).set(dialogs::chat.eq(shown)).execute(conn)?;
+        if let (Some(contact), Some(phone)) = (contact, phone) {
+            let unknown = contacts::table.find(contact).filter(contacts::phone.is_null());
+            diesel::update(unknown).set(contacts::phone.eq(phone)).execute(conn)?;
+        }
         return Ok(());
     }
     if let Some(heard) = heard {

@@ -235,6 +235,29 @@ async fn a_phone_is_asked_about_and_the_chat_of_the_answer_is_used() {
     assert!(matches!(answer, Answer::Down { .. }), "{answer:?}");
 }
 
+#[tokio::test]
+async fn the_phone_behind_a_hidden_name_is_read_only_where_it_is_told() {
+    let case = ours();
+    let server = MockServer::start().await;
+    for (hidden, told) in
+        [("1", json!({"lid": "1@lid", "pn": "79161234567@c.us"})), ("2", json!({"lid": "2@lid", "pn": null}))]
+    {
+        Mock::given(path(format!("/api/acc-1/lids/{hidden}%40lid")))
+            .respond_with(ResponseTemplate::new(200).set_body_json(told))
+            .mount(&server)
+            .await;
+    }
+    let wire = case.patient_wire(&server.uri());
+    assert_eq!(case.messenger.shown_name(&wire, "1@lid").await, Ok(Some("79161234567@c.us".to_owned())));
+    assert_eq!(case.messenger.shown_name(&wire, "2@lid").await, Ok(None));
+    for foreign in ["79161234567@c.us", "1/../../sessions@lid", "status@broadcast"] {
+        assert_eq!(case.messenger.shown_name(&wire, foreign).await, Ok(None), "{foreign}");
+    }
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 2);
+    requests.iter().for_each(super::schemas::check_waha);
+}
+
 fn step(answers: &Value, kept: &Value) -> AttachStep {
     AttachStep { answers: answers.as_object().unwrap().clone(), webhook_url: HOOK.to_owned(), kept: kept.clone() }
 }

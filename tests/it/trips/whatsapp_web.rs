@@ -235,6 +235,30 @@ on_both_databases! {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_phone_behind_a_hidden_name_is_asked_for(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let phone = linked(&stage).await;
+        stage.control("POST", &format!("/_/waha/sessions/{}", phone.session), json!({ "names": "hidden" })).await;
+        let path = format!("/_/phones/{CUSTOMER}/say");
+        for text in ["Кто я?", "А я кто?"] {
+            stage.control("POST", &path, json!({ "messenger": "whatsapp_web", "text": text })).await;
+        }
+        stage.wait_for("both messages are in the chat that shows the phone", |stage| {
+            let phone = &phone;
+            async move {
+                let rows = history(stage, phone).await;
+                (rows.len() == 2 && rows.iter().all(|(_, chat, _)| chat == "79990000001@c.us")).then_some(())
+            }
+        }).await;
+        assert_eq!(stage.calls("waha", "lids").await.len(), 1, "it is asked for once");
+        // the contact has its phone now, so whoever writes to the phone writes into this dialog
+        let id = say(&stage, &phone, CUSTOMER, "Вы Анна").await;
+        reaches(&stage, &id, "delivered").await;
+        assert!(stage.calls("waha", "check-exists").await.is_empty());
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn phones_are_looked_up_within_a_budget_and_nobody_is_written_to(url: &str) {
         let stage = Stage::without_portal(url).await;
         let phone = linked(&stage).await;
