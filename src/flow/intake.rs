@@ -136,8 +136,7 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
 /// # Errors
 /// Those of the store.
 pub async fn write_told(app: &App, channel: &ChannelRow, told: (String, Event)) -> Result<()> {
-    let received = Received { events: vec![told], ..Received::default() };
-    write(app, rows(app, channel, &received)?).await.map(|_| ())
+    write(app, rows(app, channel, &[told])?).await.map(|_| ())
 }
 
 fn receive(app: &App, channel: &ChannelRow, delivery: &Delivery<'_>) -> Result<Received, IntakeError> {

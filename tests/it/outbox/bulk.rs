@@ -157,7 +157,7 @@ on_both_databases! {
         let want = Want { lane, live: false, ranks: (1, 3), after: (-1, 0), limit: 1, blocked: vec![], ready: vec![] };
         let claimed = store.write(move |conn| {
             switchboard::on!(conn, owner::enter("me"))?;
-            outbox::claim(conn, "me", "claim", Moment(2), &[want.clone()], false)
+            outbox::claim(conn, "me", "claim", Moment(2), std::slice::from_ref(&want), false)
         });
         assert_eq!(claimed.await.unwrap()[0].id, id);
         let end = |at: i64| store.write(move |conn| outbox::withdraw_expired(conn, Moment(at), 10));
