@@ -140,6 +140,8 @@ pub struct Received {
     pub events: Vec<(String, Event)>,
     /// The body of our 200. Most vendors want none; some want a word, the proof that the address is ours, or take a call.
     pub reply: Reply,
+    /// Whether the vendor wants a proof that only the vendor itself can tell: the flow asks [`Messenger::prove`] for it.
+    pub proof: bool,
     /// Accounts of the same messenger that the delivery also speaks of, by the name that `attach` gave them: vendors that
     /// know one address for many accounts mix them. Each is received again through its own channel.
     pub elsewhere: Vec<String>,
@@ -170,7 +172,7 @@ pub enum NotTaken {
 pub struct AttachStep {
     /// What was filled in, by field name.
     pub answers: serde_json::Map<String, serde_json::Value>,
-    /// Where the vendor shall post to, for messengers that are told.
+    /// Where the vendor shall post to, for messengers that are told here and not by [`Messenger::announce`].
     pub webhook_url: String,
     /// What the step before asked us to keep.
     pub kept: serde_json::Value,
@@ -251,6 +253,26 @@ pub trait Messenger: Send + Sync {
 
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
+
+    /// Tells the vendor where to post. Called after the channel was written down, since some vendors try the address before
+    /// they take it; called again whenever the account is attached again. May take as long as the call's deadline.
+    ///
+    /// # Errors
+    /// What the person who attaches can do about it. The channel stays lost until it is attached again.
+    fn announce<'a>(&'a self, wire: &'a Wire, webhook_url: &'a str) -> Boxed<'a, Result<(), AttachError>> {
+        let _ = (wire, webhook_url);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What is answered to a delivery that asks for a proof ([`Received::proof`]), which the vendor tells us anew each time.
+    /// Called by the intake while the vendor waits for our answer.
+    ///
+    /// # Errors
+    /// Where the vendor does not tell; it will ask again.
+    fn prove<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Reply, Answer>> {
+        let _ = wire;
+        Box::pin(async { Ok(Reply::default()) })
+    }
 
     /// Fetches a file that came in, not above `limit` bytes. Called after the delivery was written down; may be repeated,
     /// so its error is never `Unsure`.

@@ -276,17 +276,46 @@ async fn finish(
     let (slug, account) = (messenger.about().kind.slug(), done.account.clone());
     let known = app.store.read(move |conn| crate::on!(conn, channel::by_account(slug, &account))).await?;
     match known {
-        None => create(app, company, line, messenger, hook_key, &done).await,
+        None => {
+            let id = create(app, company, line, messenger, hook_key, &done).await?;
+            announce(app, company, id, messenger, hook_key).await
+        }
         Some(row) if row.company == company.to_string() && row.hook_key == hook_key => {
-            come_back(app, company, &row, &done).await
+            let id = come_back(app, company, &row, &done).await?;
+            announce(app, company, id, messenger, hook_key).await
         }
         Some(row) if row.company == company.to_string() && row.line == line => {
-            // the vendor was told a new address; it is told the old one again, since deliveries may be under way to it
-            let again = ask(app, messenger, &row.hook_key, step, Value::Null).await?;
-            let AttachNext::Done { secrets, settings, account } = again else { return Err(ChannelError::State) };
-            come_back(app, company, &row, &Done { secrets, settings, account }).await
+            // the vendor was told a new address; it is told the old one again, since deliveries may be under way to it. What
+            // took several steps cannot be taken again, and is told only below
+            let done = match step.kept {
+                None => match ask(app, messenger, &row.hook_key, step, Value::Null).await? {
+                    AttachNext::Done { secrets, settings, account } => Done { secrets, settings, account },
+                    _ => return Err(ChannelError::State),
+                },
+                Some(_) => done,
+            };
+            let id = come_back(app, company, &row, &done).await?;
+            announce(app, company, id, messenger, &row.hook_key).await
         }
         Some(_) => Err(ChannelError::Taken),
+    }
+}
+
+/// Tells the vendor where to post. A channel that hears nothing is lost until it is attached again.
+async fn announce(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+    messenger: &dyn Messenger,
+    hook_key: &str,
+) -> Result<ChannelId, ChannelError> {
+    let wire = perform::wire(app, &by_id(app, company, id).await?)?;
+    match messenger.announce(&wire, &webhook_url(app, hook_key)).await {
+        Ok(()) => Ok(id),
+        Err(error) => {
+            lose(app, company, id, &error.en).await?;
+            Err(error.into())
+        }
     }
 }
 
