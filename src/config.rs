@@ -49,7 +49,9 @@ pub struct Config {
     /// Where vendors are.
     pub vendors: Vendors,
     /// The application of Bitrix24.
-    pub bitrix24: Bitrix24,
+    pub bitrix24: Client,
+    /// The application of Avito.
+    pub avito: Client,
     /// The log.
     pub log: Log,
     /// Limits for strangers.
@@ -144,6 +146,10 @@ pub struct Vendors {
     pub telegram_bot: String,
     /// The Cloud API; empty is the vendor's own address.
     pub waba: String,
+    /// The API of VK; empty is the vendor's own address.
+    pub vk: String,
+    /// The API of Avito; empty is the vendor's own address.
+    pub avito: String,
     /// How long one call may take, in seconds.
     pub call_s: u64,
     /// More authorization servers of Bitrix24, as `host` or `host:port`.
@@ -155,9 +161,9 @@ pub struct Vendors {
     pub allow_networks: Vec<IpNet>,
 }
 
-/// The application of Bitrix24.
+/// The keys of this server as an application of a vendor.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Bitrix24 {
+pub struct Client {
     /// Its id; empty where there is none.
     pub client_id: String,
     /// Its secret.
@@ -230,7 +236,9 @@ impl Config {
                 "compare it with config.default.toml",
             )
         })?;
-        for address in [&mut config.server.public_url, &mut config.vendors.telegram_bot, &mut config.vendors.waba] {
+        let vendors = &mut config.vendors;
+        let addresses = [&mut vendors.telegram_bot, &mut vendors.waba, &mut vendors.vk, &mut vendors.avito];
+        for address in addresses.into_iter().chain([&mut config.server.public_url]) {
             *address = address.trim_end_matches('/').to_owned();
         }
         Ok(config)

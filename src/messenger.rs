@@ -18,9 +18,11 @@ use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 use crate::net::http::Http;
 
+pub mod avito;
 mod field;
 mod parcel;
 pub mod telegram_bot;
+pub mod vk;
 pub mod waba;
 
 /// A future in a box, as trait objects need it.
@@ -112,7 +114,8 @@ pub struct Wire {
     pub files: Arc<dyn Files>,
     /// The vendor's base address, without a slash at the end.
     pub vendor: String,
-    /// The secrets, as a JSON object whose keys the messenger chose in `attach`.
+    /// The secrets, as a JSON object whose keys the messenger chose in `attach`. In `attach` itself: the keys of this server at
+    /// the vendor, as `client_id` and `client_secret`, where the settings have them.
     pub secrets: SecretString,
     /// Settings that are no secrets, as a JSON object.
     pub settings: serde_json::Value,
@@ -274,6 +277,13 @@ pub trait Messenger: Send + Sync {
         Box::pin(async { Ok(Reply::default()) })
     }
 
+    /// Renews credentials that ran out; none where they never do. Called after `Expired`, by one task of one process at a
+    /// time; what it gives is kept before it is used. The answer `Expired` says that only a person can help.
+    fn renew<'a>(&'a self, wire: &'a Wire, now: Moment) -> Option<Boxed<'a, Result<SecretString, Answer>>> {
+        let _ = (wire, now);
+        None
+    }
+
     /// Fetches a file that came in, not above `limit` bytes. Called after the delivery was written down; may be repeated,
     /// so its error is never `Unsure`.
     fn fetch_media<'a>(
@@ -287,7 +297,7 @@ pub trait Messenger: Send + Sync {
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&telegram_bot::TelegramBot, &waba::Waba]
+    &[&telegram_bot::TelegramBot, &waba::Waba, &vk::Vk, &avito::Avito]
 }
 
 /// The messenger of a kind; none where it is not built yet.

@@ -171,6 +171,8 @@ async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
         let configured = match about.kind.slug() {
             "telegram_bot" => config.vendors.telegram_bot.as_str(),
             "waba" => config.vendors.waba.as_str(),
+            "vk" => config.vendors.vk.as_str(),
+            "avito" => config.vendors.avito.as_str(),
             _ => "",
         };
         let address = if configured.is_empty() { about.vendor } else { configured };

@@ -43,7 +43,8 @@ const RANGES: &[(&str, i64, i64)] = &[
 const CHOICES: &[(&str, &[&str])] = &[("log.format", &["json", "text"])];
 
 /// Addresses; they may be empty.
-const ADDRESSES: &[&str] = &["server.public_url", "vendors.telegram_bot", "vendors.waba"];
+const ADDRESSES: &[&str] =
+    &["server.public_url", "vendors.telegram_bot", "vendors.waba", "vendors.vk", "vendors.avito"];
 
 /// Texts that must look so.
 type Form = (&'static str, fn(&str) -> bool, &'static str, &'static str);

@@ -257,7 +257,7 @@ async fn ask(
         http: app.http.clone(),
         files: app.files.clone(),
         vendor: perform::vendor_address(app, messenger.about().kind.slug()),
-        secrets: SecretString::from("{}".to_owned()),
+        secrets: perform::own_keys(app, messenger.about().kind),
         settings: json!({}),
     };
     let step = AttachStep { answers: step.answers.clone(), webhook_url: webhook_url(app, hook_key), kept };

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
 use crate::app::App;
+use crate::flow::renew::{self, Renewed};
 use crate::flow::{credentials, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
@@ -115,8 +117,19 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
     };
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
-    let call = messenger.send(&wire, &outgoing, app.clock.now());
-    let answer = measured(app, messenger.about().kind.slug(), call).await;
+    let slug = messenger.about().kind.slug();
+    let mut answer = measured(app, slug, messenger.send(&wire, &outgoing, app.clock.now())).await;
+    if matches!(answer, Answer::Expired { .. }) {
+        match renew::renew(app, company, &channel, messenger).await? {
+            Renewed::Fresh(channel) => {
+                // nothing was taken, and what is refused a second time is refused for good
+                let wire = self::wire(app, &channel)?;
+                answer = measured(app, slug, messenger.send(&wire, &outgoing, app.clock.now())).await;
+            }
+            Renewed::Later(seen) => answer = Answer::Down { seen },
+            Renewed::Never => {}
+        }
+    }
     if let Answer::Expired { seen } = &answer {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }
@@ -143,12 +156,27 @@ pub fn wire(app: &App, channel: &ChannelRow) -> Result<Wire> {
     })
 }
 
+/// The keys of this server at a vendor where people sign in: an empty object where the settings have none.
+#[must_use]
+pub fn own_keys(app: &App, kind: Kind) -> SecretString {
+    let keys = &app.config.avito;
+    let known = kind == Kind::Avito && !keys.client_id.is_empty();
+    let text = if known {
+        json!({"client_id": keys.client_id, "client_secret": keys.client_secret.expose_secret()}).to_string()
+    } else {
+        "{}".to_owned()
+    };
+    SecretString::from(text)
+}
+
 /// Where a messenger's API is: the configuration's address, or the vendor's own.
 #[must_use]
 pub fn vendor_address(app: &App, messenger: &str) -> String {
     let configured = match messenger {
         "telegram_bot" => app.config.vendors.telegram_bot.as_str(),
         "waba" => app.config.vendors.waba.as_str(),
+        "vk" => app.config.vendors.vk.as_str(),
+        "avito" => app.config.vendors.avito.as_str(),
         _ => "",
     };
     if !configured.is_empty() {

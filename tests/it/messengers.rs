@@ -1,12 +1,14 @@
 //! The suite that every messenger of the catalogue must pass. A new messenger adds its row in `case`, its folder of
 //! fixtures and its schema; everything here then runs for it too.
 
+mod avito;
 mod case;
 mod faults;
 mod incoming;
 mod outgoing;
 mod schemas;
 mod telegram_bot;
+mod vk;
 mod waba;
 mod wire;
 
@@ -21,7 +23,7 @@ fn every_messenger_is_found_by_its_kind_and_only_once() {
         assert_eq!(of(kind).map(|found| found.about().kind), Some(kind));
         assert_eq!(catalogue().iter().filter(|other| other.about().kind == kind).count(), 1);
     }
-    assert!(of(Kind::Avito).is_none());
+    assert!(of(Kind::WhatsappWeb).is_none());
 }
 
 #[test]

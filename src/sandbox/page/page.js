@@ -80,9 +80,9 @@ const drawPhone = (phone) => {
   $("avatar").textContent = phone.name.slice(0, 1);
   $("phone").dataset.messenger = now.messenger;
   $("say").placeholder = w().typing;
-  $("read").hidden = now.messenger !== "waba";
+  $("read").hidden = now.messenger === "telegram_bot";
   draw($("messengers"), [now.messenger], () =>
-    [["waba", "WhatsApp"], ["telegram_bot", "Telegram"]].map(([kind, name]) =>
+    [["waba", "WhatsApp"], ["telegram_bot", "Telegram"], ["vk", w().vk], ["avito", w().avito]].map(([kind, name]) =>
       h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; render(); } }, name)));
   const shown = used(now.messenger).slice(-60);
   if (draw($("talk"), [phone.id, now.messenger, shown], () => (shown.length ? shown.map(drawBubble) : h("p", { class: "hush" }, w().messages, now.messenger === "telegram_bot" ? startButton() : "")))) {

@@ -102,6 +102,12 @@ pub(in crate::store) fn look(conn: &mut Connection, lane: LaneId, limit: i64) ->
         .load(conn)?)
 }
 
+/// Whether a call of a lane is in the air.
+pub fn flies(conn: &mut Connection, lane: LaneId) -> Result<bool> {
+    let flying = errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(FLYING)));
+    Ok(flying.select(errands::id).first::<i64>(conn).optional()?.is_some())
+}
+
 /// How many errands wait in a lane.
 pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
     Ok(errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(WAITING))).count().get_result(conn)?)

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::sandbox::avito;
 use crate::sandbox::control::{missing, refuse, tell};
 use crate::sandbox::phone::{Bubble, Media, bubble, digits};
 use crate::sandbox::state::Sandbox;
 use crate::sandbox::telegram::{self, describe};
+use crate::sandbox::vk;
 use crate::sandbox::waba::{self, envelope, queue, webhook};
 
 /// How long a customer's message lets the business write freely, milliseconds.
@@ -28,6 +30,10 @@ pub(crate) struct Said {
     line: Option<String>,
     press: Option<String>,
     quote: Option<String>,
+    place: Option<(f64, f64)>,
+    #[serde(default)]
+    comment: bool,
+    allow: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -68,9 +74,35 @@ pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Sai
     let done = match said.messenger.as_str() {
         "telegram" | "telegram_bot" => say_telegram(&sandbox, &phone, &said),
         "whatsapp" | "waba" => say_whatsapp(&sandbox, &phone, &said),
-        _ => return refuse("messenger is telegram_bot or waba"),
+        "vk" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
+        "avito" => avito::say::say(&sandbox, &phone, &in_avito(&said)),
+        _ => return refuse("messenger is telegram_bot, waba, vk or avito"),
     };
     done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
+}
+
+fn file_of(said: &Said) -> Option<(String, Media, Bytes)> {
+    said.media.as_ref().map(|attached| {
+        let (media, bytes) = attached.read();
+        (attached.kind.clone(), media, bytes)
+    })
+}
+
+fn in_avito(said: &Said) -> avito::say::Words {
+    avito::say::Words { line: said.line.clone(), text: said.text.clone(), media: file_of(said), place: said.place }
+}
+
+fn in_vk(said: &Said) -> vk::say::Words {
+    vk::say::Words {
+        line: said.line.clone(),
+        text: said.text.clone(),
+        media: file_of(said),
+        place: said.place,
+        quote: said.quote.clone(),
+        press: said.press.clone(),
+        comment: said.comment,
+        allow: said.allow,
+    }
 }
 
 fn say_telegram(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<String> {
@@ -253,5 +285,7 @@ pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json
     for bubble in &unread {
         webhook::send_status(&sandbox, bubble, &phone, "read", None, None);
     }
-    tell(json!({"read": unread.len()}))
+    let in_vk = vk::say::read(&sandbox, &phone, reading.line.as_deref());
+    let in_avito = avito::say::read(&sandbox, &phone, reading.line.as_deref());
+    tell(json!({"read": unread.len() + in_vk + in_avito}))
 }
