@@ -11,6 +11,7 @@ pub mod history;
 pub mod notice;
 pub mod outbox;
 pub mod owner;
+mod place;
 mod postgres;
 pub mod row;
 mod schema;
@@ -256,7 +257,7 @@ impl Store {
         let connections = (0..if options.is_postgres() { options.writers.max(1) } else { 1 })
             .map(|_| connect_writer(&options))
             .collect::<Result<Vec<_>>>()?;
-        let writer = Writer::start(connections, &options);
+        let writer = Writer::start(connections, &options)?;
         Ok(Arc::new(Self { readers, writer, options, _lock: lock }))
     }
 
@@ -330,11 +331,12 @@ pub fn migrate(options: &Options) -> Result<()> {
     if options.is_postgres() { postgres::migrate(&options.url) } else { sqlite::migrate(options.sqlite_path()) }
 }
 
-/// A connection for the writer. On SQLite its cache holds more: what it writes it has read just before.
+/// A connection for the writer. On SQLite its cache holds more: what it writes it has read just before; and the log is moved
+/// by a thread of its own.
 fn connect_writer(options: &Options) -> Result<Conn> {
     let mut conn = connect(options)?;
     if matches!(conn, Conn::Sqlite(_)) {
-        conn.batch("PRAGMA cache_size = -32000")?;
+        conn.batch("PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 0")?;
     }
     Ok(conn)
 }

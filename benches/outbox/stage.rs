@@ -146,12 +146,14 @@ impl Seed {
             },
         );
         let (id, lane) = (hex(conn, "n"), series(conn, lanes));
+        // as autovacuum does it; on SQLite the server never asks for statistics
+        let analyze = if matches!(conn, Conn::Postgres(_)) { "ANALYZE" } else { "" };
         conn.batch(&format!(
             "INSERT INTO lanes (id, company, kind, shard, state, pace, hours, version, sent_boot, sent_tick, sent_gap_ms, \
              live_tick) SELECT n, '{company}', 'channel', n % 60, 0, '{pace}', NULL, 0, {sent}, {gap_ms}, 0 FROM {lane};
              INSERT INTO channels (id, company, line, lane, messenger, account, state, secrets, settings, hook_key, \
              lost_reason, connected_at, created_at) SELECT 'ch_' || {id}, '{company}', {line}, n, 'telegram_bot', \
-             'bot' || n, 'connected', '', '{{}}', 'key' || n, NULL, 0, 0 FROM {lane}; ANALYZE"
+             'bot' || n, 'connected', '', '{{}}', 'key' || n, NULL, 0, 0 FROM {lane}; {analyze}"
         ))
     }
 
@@ -159,12 +161,19 @@ impl Seed {
         let Self { house: House { company, .. }, lanes, first, errands, .. } = self;
         let (channel, message) = (hex(conn, &format!("1 + n % {lanes}")), hex(conn, &format!("{first} + n")));
         let (errand, day, now) = (series(conn, errands), now.0 + 86_400_000, now.0);
+        let (counted, state, zero) = match conn {
+            Conn::Sqlite(_) => (format!("UPDATE errand_count SET last = {first} + {errands}"), "", ""),
+            Conn::Postgres(_) => (format!("SELECT setval('errand_count', {first} + {errands})"), "state,", "0,"),
+        };
         conn.batch(&format!(
-            "INSERT INTO errands (company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, \
-             merge_key, mailing, work, origin) SELECT '{company}', 1 + n % {lanes}, 1, CAST(700000000 + n AS TEXT), 0, 0, 0, \
-             {now}, {day}, NULL, NULL, '{{\"do\":\"send\",\"channel\":\"ch_' || {channel} || '\",\"message\":\"ms_' || {message} \
+            "INSERT INTO errands (id, company, lane, rank, peer, {state} attempts, not_before, accepted_at, expires_at, \
+             merge_key, mailing, work, origin) SELECT ((((1 + n % {lanes}) << 2) + 1) << 38) + {first} + n, '{company}', \
+             1 + n % {lanes}, 1, CAST(700000000 + n AS TEXT), {zero} 0, 0, {now}, {day}, NULL, NULL, \
+             '{{\"do\":\"send\",\"channel\":\"ch_' || {channel} || '\",\"message\":\"ms_' || {message} \
              || '\",\"outgoing\":{{\"key\":\"ms_' || {message} || '\",\"to\":{{\"chat\":\"' || (700000000 + n) || \
-             '\"}},\"content\":{{\"text\":\"{TEXT}\"}}}}}}', '{{\"by\":\"api\",\"tracking\":null}}' FROM {errand}"
+             '\"}},\"content\":{{\"text\":\"{TEXT}\"}}}}}}', '{{\"by\":\"api\",\"tracking\":null}}' FROM {errand};
+             INSERT INTO expiries (due, lane) SELECT DISTINCT ({day} + 999) / 1000 * 1000, lane FROM errands WHERE true \
+             ON CONFLICT DO NOTHING; {counted}"
         ))
     }
 }

@@ -46,7 +46,7 @@ pub async fn must_wait(app: &App, hook: &HookRow) -> Result<bool> {
     app.store
         .read(move |conn| {
             let Some(channel) = crate::on!(conn, channel::whosever(id))? else { return Ok(false) };
-            crate::on!(conn, errand::flies(channel.lane))
+            crate::on!(conn, errand::any_flies(channel.lane))
         })
         .await
 }

@@ -126,7 +126,7 @@ pub async fn find(app: &App, company: CompanyId, id: MessageId) -> Result<Option
             if let Some(row) = found {
                 return of_history(row).map(Some);
             }
-            waiting.map(|(state, work)| of_queue(id, state, &work)).transpose()
+            waiting.map(|(flies, work)| of_queue(id, flies, &work)).transpose()
         })
         .await
 }
@@ -300,7 +300,7 @@ fn of_history(row: MessageRow) -> Result<MessageOut> {
     })
 }
 
-fn of_queue(id: MessageId, state: i16, work: &str) -> Result<MessageOut> {
+fn of_queue(id: MessageId, flies: bool, work: &str) -> Result<MessageOut> {
     let work: Work = value("errands", work)?;
     let (channel, chat, content) = match work {
         Work::Send { channel, outgoing, .. } => (channel.to_string(), outgoing.to.chat_id(), outgoing.content),
@@ -308,7 +308,7 @@ fn of_queue(id: MessageId, state: i16, work: &str) -> Result<MessageOut> {
     };
     Ok(MessageOut {
         id: id.to_string(),
-        status: if state == 0 { "waiting" } else { "flying" }.to_owned(),
+        status: if flies { "flying" } else { "waiting" }.to_owned(),
         channel,
         chat,
         content,

@@ -56,8 +56,8 @@ pub struct LaneOut {
 /// An errand.
 #[derive(Debug, Clone, Serialize)]
 pub struct ErrandOut {
-    /// Its number; below 0 for a row that its mailing holds back.
-    pub id: i64,
+    /// Its number, as text since it is larger than the numbers of a browser; below 0 for a row that its mailing holds back.
+    pub id: String,
     /// Its rank, 0 goes first.
     pub rank: i16,
     /// Who gets it.
@@ -162,9 +162,9 @@ fn entries(seen: &Seen) -> Result<(Vec<ErrandOut>, Vec<Waiting>)> {
         if !flying {
             waiting.push(Waiting { rank: errand.rank, peer: errand.peer.clone(), not_before: *not_before });
         }
-        shown.push(ErrandOut { id: errand.id, rank: errand.rank.to_db(), to, text, eta_at: None, state });
+        shown.push(ErrandOut { id: errand.id.to_string(), rank: errand.rank.to_db(), to, text, eta_at: None, state });
     }
-    for ((row, of_portal), id) in seen.pending.iter().zip((1..).map(|n: i64| -n)) {
+    for ((row, of_portal), id) in seen.pending.iter().zip((1..).map(|n: i64| format!("-{n}"))) {
         let (to, content): (Peer, Content) = (value("recipients", &row.peer)?, value("recipients", &row.content)?);
         let rank = if *of_portal { Rank::Marketing } else { Rank::Mailing };
         waiting.push(Waiting { rank, peer: String::new(), not_before: Moment(0) });

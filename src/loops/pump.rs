@@ -327,8 +327,14 @@ impl<T: Trade> Pump<T> {
 
     fn rescan(&self) {
         if self.store.is_shared() {
-            self.ask(|conn| crate::on!(conn, lane::heads()), Event::Heads);
+            return self.ask(|conn| crate::on!(conn, lane::heads()), Event::Heads);
         }
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = outbox::fold_starts(&store) {
+                tracing::warn!(%error, "the starts of calls stay beside the rows of their lanes until the next time");
+            }
+        });
     }
 
     /// Whether others may believe that this process is dead: nothing is started on their account.

@@ -99,7 +99,7 @@ pub type LineId = i64;
 /// The number of a lane; used inside only.
 pub type LaneId = i64;
 
-/// The number of an errand; used inside only, gone when the errand is done.
+/// The number of an errand; used inside only, gone when the errand is done. It grows with rank and acceptance within a lane.
 pub type ErrandId = i64;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The outbox in the database: accept, claim, remove, put back. What differs between the databases is in
 //! `sqlite/outbox.rs` and `postgres/outbox.rs`; the order of the story and the reasons are here.
 //!
-//! An errand is *waiting* until a pump claims it: one conditional update, which a stop or a pause of another process
-//! cannot overlook. It *flies* until its answer is settled: then it is removed, or put back. A process that dies leaves
+//! An errand is *waiting* until a pump claims it: on PostgreSQL by one conditional update, which a stop or a pause of another
+//! process cannot overlook; on SQLite, where one writer does everything, by a row in `flights`. It *flies* until its answer is settled: then it is removed, or put back. A process that dies leaves
 //! flying errands behind; whoever takes its lanes over finds them through its rows in `claims`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use diesel::prelude::*;
 
 use super::row::Sent;
 use super::schema::errands;
-use super::{Conn, Result, StoreError, postgres, sqlite};
+use super::{Conn, Result, Store, StoreError, place, postgres, sqlite};
 use crate::model::errand::{Errand, NewErrand, Rank};
 use crate::model::id::{ErrandId, LaneId, MailingId};
 use crate::model::moment::Moment;
@@ -49,6 +49,15 @@ pub struct Want {
     pub ready: Vec<ErrandId>,
 }
 
+impl Want {
+    /// The number behind which the wanted errands stand, and the last one that they may have.
+    pub(super) fn behind(&self) -> (ErrandId, ErrandId) {
+        let (rank, id) = self.after;
+        let (first, last) = place::ranks(self.lane, self.ranks.0.max(rank), self.ranks.1).into_inner();
+        (id.max(first - 1), last)
+    }
+}
+
 /// An errand that goes back into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutBack {
@@ -61,15 +70,12 @@ pub struct PutBack {
 }
 
 /// The row as it is written.
-#[derive(Insertable, Debug, Clone)]
-#[diesel(table_name = errands, treat_none_as_default_value = false)]
+#[derive(Debug, Clone)]
 pub(super) struct ErrandIn {
     pub company: String,
     pub lane: i64,
     pub rank: i16,
     pub peer: String,
-    pub state: i16,
-    pub attempts: i32,
     pub not_before: i64,
     pub accepted_at: i64,
     pub expires_at: Option<i64>,
@@ -95,9 +101,8 @@ pub(super) struct ErrandRow {
     pub origin: String,
 }
 
-/// The states of an errand in the table.
-pub(super) const WAITING: i16 = 0;
-pub(super) const FLYING: i16 = 1;
+/// A second, in milliseconds.
+const SECOND_MS: i64 = 1000;
 
 /// Accepts errands, in their order. One whose key was accepted before is left out (`None`); one whose merge key waits in
 /// the same lane replaces what waits.
@@ -125,9 +130,28 @@ pub fn accept(conn: &mut Conn, now: Moment, new: &[NewErrand]) -> Result<Vec<Opt
             not_before: errand.not_before.unwrap_or_default(),
         })
         .collect();
+    expire(conn, now, new.iter().zip(&fresh).filter(|(_, fresh)| **fresh).map(|(errand, _)| errand))?;
     super::notice::accepted(conn, &accepted)?;
     let mut accepted = accepted.into_iter();
     Ok(fresh.into_iter().map(|fresh| if fresh { accepted.next() } else { None }).collect())
+}
+
+/// Writes down in which lanes errands expire, and when. What expires at once is looked for a little later: in a moment every
+/// other transaction knows of it.
+fn expire<'a>(conn: &mut Conn, now: Moment, new: impl Iterator<Item = &'a NewErrand>) -> Result<()> {
+    let soonest = now.plus_ms(SECOND_MS);
+    let due: BTreeSet<(i64, LaneId)> =
+        new.filter_map(|errand| Some((second(errand.expires_at?.max(soonest)), errand.lane))).collect();
+    match conn {
+        _ if due.is_empty() => Ok(()),
+        Conn::Sqlite(conn) => sqlite::outbox::expire(conn, &due),
+        Conn::Postgres(conn) => postgres::outbox::expire(conn, &due),
+    }
+}
+
+/// The end of the second in which a moment lies.
+const fn second(at: Moment) -> i64 {
+    (at.0 + SECOND_MS - 1).div_euclid(SECOND_MS) * SECOND_MS
 }
 
 /// Claims errands for this process. It must still be an owner: where another process has declared it dead, nothing is
@@ -179,7 +203,18 @@ pub fn remove(conn: &mut Conn, ids: &[ErrandId]) -> Result<Vec<ErrandId>> {
 /// Those of the database.
 pub fn put_back(conn: &mut Conn, errands: &[PutBack]) -> Result<()> {
     for errand in errands {
-        crate::on!(conn, errand::put_back(errand))?;
+        // its second may have been looked at while it flew
+        let expires_at = match conn {
+            Conn::Sqlite(conn) => sqlite::outbox::put_back(conn, errand)?,
+            Conn::Postgres(conn) => postgres::outbox::put_back(conn, errand)?,
+        };
+        if let Some(expires_at) = expires_at {
+            let due = BTreeSet::from([(second(Moment(expires_at)), place::lane_and_rank(errand.id).0)]);
+            match conn {
+                Conn::Sqlite(conn) => sqlite::outbox::expire(conn, &due)?,
+                Conn::Postgres(conn) => postgres::outbox::expire(conn, &due)?,
+            }
+        }
     }
     Ok(())
 }
@@ -199,9 +234,18 @@ pub fn set_sent(conn: &mut Conn, boot: &str, sent: &[Sent]) -> Result<()> {
     let last: Vec<Sent> = last.into_values().collect();
     match conn {
         _ if last.is_empty() => Ok(()),
-        Conn::Sqlite(conn) => sqlite::outbox::set_sent(conn, boot, &last),
+        Conn::Sqlite(conn) => sqlite::starts::write(conn, boot, &last),
         Conn::Postgres(conn) => postgres::outbox::set_sent(conn, boot, &last),
     }
+}
+
+/// Writes starts of calls into the rows of their lanes where they still stand beside them. A start of the server may come at
+/// any time: it reads both.
+///
+/// # Errors
+/// Those of the database.
+pub fn fold_starts(store: &Store) -> Result<()> {
+    if store.is_shared() { Ok(()) } else { sqlite::starts::fold(store) }
 }
 
 /// Takes the errands over that a dead process left flying, and closes its claims. What was in the air is in the answer:
@@ -271,7 +315,7 @@ pub fn withdraw_lane(conn: &mut Conn, lane: LaneId, before: Moment, limit: i64) 
 /// Those of the database.
 pub fn look(conn: &mut Conn, lane: LaneId, limit: i64) -> Result<Vec<(Errand, bool, Moment)>> {
     let rows = crate::on!(conn, errand::look(lane, limit))?;
-    rows.into_iter().map(|(row, state, not_before)| Ok((read(row)?, state == FLYING, Moment(not_before)))).collect()
+    rows.into_iter().map(|(row, flies, not_before)| Ok((read(row)?, flies, Moment(not_before)))).collect()
 }
 
 fn fresh_keys(conn: &mut Conn, now: Moment, new: &[NewErrand]) -> Result<Vec<bool>> {
@@ -295,8 +339,6 @@ fn written(now: Moment, errand: &NewErrand) -> Result<ErrandIn> {
         lane: errand.lane,
         rank: errand.rank.to_db(),
         peer: errand.peer.clone(),
-        state: WAITING,
-        attempts: 0,
         not_before: errand.not_before.unwrap_or_default().0,
         accepted_at: now.0,
         expires_at: errand.expires_at.map(|at| at.0),

@@ -1,7 +1,7 @@
 //! The portable queries, one file per noun; compiled once for each connection type. They open no transaction: that is the
 //! writer's.
 
-use super::Connection;
+use super::{Connection, flies, waits, with_starts};
 
 #[path = "portable/answer.rs"]
 pub mod answer;

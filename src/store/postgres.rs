@@ -1,10 +1,13 @@
 //! PostgreSQL: how it is opened, and what is tuned for it.
 
 use diesel::connection::SimpleConnection as _;
+use diesel::dsl::Eq;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
+use super::row::LaneRow;
+use super::schema::errands;
 use super::{Options, Result, StoreError};
 
 pub(super) mod history;
@@ -24,6 +27,24 @@ const MIGRATION_LOCK: i64 = 0x5377_6974_6368;
 pub mod nouns;
 
 type Connection = PgConnection;
+
+/// The condition of an errand that flies.
+fn flies() -> Eq<errands::state, i16> {
+    errands::state.eq(1)
+}
+
+/// The condition of an errand that waits.
+fn waits() -> Eq<errands::state, i16> {
+    errands::state.eq(0)
+}
+
+/// Starts of calls stand in the rows of their lanes.
+fn with_starts(
+    conn: &mut Connection,
+    read: impl FnOnce(&mut Connection) -> Result<Vec<LaneRow>>,
+) -> Result<Vec<LaneRow>> {
+    read(conn)
+}
 
 pub(super) fn migrate(url: &str) -> Result<()> {
     let mut conn = establish(url)?;

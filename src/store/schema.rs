@@ -101,6 +101,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    expiries (due, lane) {
+        due -> BigInt,
+        lane -> BigInt,
+    }
+}
+
+diesel::table! {
     claims (id) {
         id -> Text,
         owner -> Text,

@@ -3,13 +3,19 @@
 use std::path::Path;
 
 use diesel::connection::SimpleConnection as _;
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
+use self::starts::with_starts;
 use super::{Options, Result, StoreError};
 
+pub(super) mod checkpoint;
 pub(super) mod history;
 pub(super) mod outbox;
+pub(super) mod starts;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -22,6 +28,16 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 pub mod nouns;
 
 type Connection = SqliteConnection;
+
+/// The condition of an errand that flies.
+fn flies() -> SqlLiteral<Bool> {
+    sql("EXISTS (SELECT 1 FROM flights WHERE flights.id = errands.id)")
+}
+
+/// The condition of an errand that waits.
+fn waits() -> SqlLiteral<Bool> {
+    sql("NOT EXISTS (SELECT 1 FROM flights WHERE flights.id = errands.id)")
+}
 
 /// Takes the lock beside the file that tells other servers that it is in use; none for a database in memory.
 pub(super) fn lock_file(path: &str) -> Result<Option<std::fs::File>> {

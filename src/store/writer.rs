@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::sqlite::checkpoint::Checkpointer;
 use super::{Conn, Options, Result, StoreError};
 
 /// At most this many jobs share a transaction: more would make the first one wait for the last.
@@ -82,17 +83,20 @@ impl std::fmt::Debug for Shared {
 
 impl Writer {
     /// Starts one thread for each connection.
-    #[must_use]
-    pub fn start(connections: Vec<Conn>, options: &Options) -> Self {
+    ///
+    /// # Errors
+    /// Where the database cannot be reached.
+    pub fn start(connections: Vec<Conn>, options: &Options) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let threads = connections
             .into_iter()
             .map(|conn| {
                 let (shared, options) = (Arc::clone(&shared), options.clone());
-                std::thread::spawn(move || write_all(&shared, conn, &options))
+                let log = matches!(conn, Conn::Sqlite(_)).then(|| Checkpointer::start(&options)).transpose()?;
+                Ok(std::thread::spawn(move || write_all(&shared, conn, &options, log)))
             })
-            .collect();
-        Self { shared, threads }
+            .collect::<Result<_>>()?;
+        Ok(Self { shared, threads })
     }
 
     /// Hands a job over and waits for its commit.
@@ -159,10 +163,12 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(shared: &Shared, conn: Conn, options: &Options) {
-    let mut pen = Pen { conn: Some(conn), options, patient: true };
+fn write_all(shared: &Shared, conn: Conn, options: &Options, log: Option<Checkpointer>) {
+    let mut pen = Pen { conn: Some(conn), options, log, patient: true };
     while let Some(jobs) = next_jobs(shared) {
         pen.write_together(jobs, shared);
+        // nobody waits for it any more
+        pen.tend_log();
     }
 }
 
@@ -183,6 +189,8 @@ fn next_jobs(shared: &Shared) -> Option<Vec<Box<dyn Job>>> {
 struct Pen<'a> {
     conn: Option<Conn>,
     options: &'a Options,
+    /// Moves the log of SQLite.
+    log: Option<Checkpointer>,
     /// Whether a database that has just gone is waited for: a restart of it then costs moments and no request.
     patient: bool,
 }
@@ -209,6 +217,12 @@ impl Pen<'_> {
                 }
             }
             _ => jobs.into_iter().for_each(|job| self.write_alone(job, shared)),
+        }
+    }
+
+    fn tend_log(&mut self) {
+        if let (Some(log), Some(Conn::Sqlite(conn))) = (&self.log, &mut self.conn) {
+            log.committed(conn);
         }
     }
 

@@ -74,9 +74,10 @@ CREATE TABLE channels (
 CREATE INDEX channels_line ON channels (company, line);
 CREATE INDEX channels_lane ON channels (lane);
 
--- The outbox: what waits and what flies. Done errands are deleted.
+-- The outbox: what waits and what flies. Done errands are deleted. The number of an errand is its place: its lane, its rank and
+-- a count that only rises. The errands of a lane stand together in the order in which they leave, and no index is kept for that.
 CREATE TABLE errands (
-    id BIGSERIAL PRIMARY KEY,
+    id BIGINT PRIMARY KEY,
     company TEXT NOT NULL,
     lane BIGINT NOT NULL,
     rank SMALLINT NOT NULL,
@@ -91,10 +92,19 @@ CREATE TABLE errands (
     work TEXT NOT NULL,
     origin TEXT NOT NULL
 ) WITH (fillfactor = 55, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
-CREATE INDEX errands_next ON errands (lane, rank, id);
 CREATE INDEX errands_mailing ON errands (mailing) WHERE mailing IS NOT NULL;
-CREATE INDEX errands_expiry ON errands (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX errands_planned ON errands (not_before) WHERE not_before > 0;
 CREATE UNIQUE INDEX errands_merge ON errands (lane, merge_key) WHERE merge_key IS NOT NULL;
+
+-- The count in the numbers of errands.
+CREATE SEQUENCE errand_count;
+
+-- In which lanes errands expire, and when, by the second: one row for many errands, and none is touched when an errand leaves.
+CREATE TABLE expiries (
+    due BIGINT NOT NULL,
+    lane BIGINT NOT NULL,
+    PRIMARY KEY (due, lane)
+);
 
 -- One row per batch of claimed errands, so that a dead process's open calls are found without a search.
 CREATE TABLE claims (

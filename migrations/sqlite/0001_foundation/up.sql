@@ -74,14 +74,14 @@ CREATE TABLE channels (
 CREATE INDEX channels_line ON channels (company, line);
 CREATE INDEX channels_lane ON channels (lane);
 
--- The outbox: what waits and what flies. Done errands are deleted.
+-- The outbox: what waits and what flies. Done errands are deleted. The number of an errand is its place: its lane, its rank and
+-- a count that only rises. The errands of a lane stand together in the order in which they leave, and no index is kept for that.
 CREATE TABLE errands (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    id INTEGER PRIMARY KEY NOT NULL,
     company TEXT NOT NULL,
     lane BIGINT NOT NULL,
     rank SMALLINT NOT NULL,
     peer TEXT NOT NULL,
-    state SMALLINT NOT NULL,
     attempts INTEGER NOT NULL,
     not_before BIGINT NOT NULL,
     accepted_at BIGINT NOT NULL,
@@ -91,10 +91,35 @@ CREATE TABLE errands (
     work TEXT NOT NULL,
     origin TEXT NOT NULL
 );
-CREATE INDEX errands_next ON errands (lane, rank, id);
 CREATE INDEX errands_mailing ON errands (mailing) WHERE mailing IS NOT NULL;
-CREATE INDEX errands_expiry ON errands (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX errands_planned ON errands (not_before) WHERE not_before > 0;
 CREATE UNIQUE INDEX errands_merge ON errands (lane, merge_key) WHERE merge_key IS NOT NULL;
+
+-- The errands that fly: claimed, and their answer not settled. A claim writes this small table and leaves the errand's page alone.
+CREATE TABLE flights (
+    id INTEGER PRIMARY KEY NOT NULL
+);
+
+-- When calls of lanes began, one row for each settling transaction; folded into `lanes` now and then, many lanes at once.
+CREATE TABLE starts (
+    id INTEGER PRIMARY KEY NOT NULL,
+    boot TEXT NOT NULL,
+    sent TEXT NOT NULL
+);
+
+-- The count in the numbers of errands.
+CREATE TABLE errand_count (
+    id SMALLINT PRIMARY KEY NOT NULL,
+    last BIGINT NOT NULL
+);
+INSERT INTO errand_count (id, last) VALUES (0, 0);
+
+-- In which lanes errands expire, and when, by the second: one row for many errands, and none is touched when an errand leaves.
+CREATE TABLE expiries (
+    due BIGINT NOT NULL,
+    lane BIGINT NOT NULL,
+    PRIMARY KEY (due, lane)
+) WITHOUT ROWID;
 
 -- One row per batch of claimed errands, so that a dead process's open calls are found without a search.
 CREATE TABLE claims (
@@ -168,7 +193,7 @@ CREATE TABLE messages (
     sent_at BIGINT,
     delivered_at BIGINT,
     viewed_at BIGINT
-) WITHOUT ROWID;
+);
 CREATE INDEX messages_vendor ON messages (channel, vendor_id) WHERE vendor_id IS NOT NULL;
 
 -- Receipts that came before the message they speak of.

@@ -1,12 +1,15 @@
 //! Errands and claims.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 
-use super::Connection;
+use super::{Connection, flies, waits};
 use crate::model::id::LaneId;
 use crate::store::Result;
-use crate::store::outbox::{ErrandRow, FLYING, PutBack, WAITING};
-use crate::store::schema::{accepted_keys, claims, errands};
+use crate::store::outbox::ErrandRow;
+use crate::store::place;
+use crate::store::schema::{accepted_keys, claims, errands, expiries};
 
 /// Writes down which errands a process has taken, so that they are found when it dies.
 pub fn open_claim(conn: &mut Connection, id: &str, owner: &str, list: &str) -> Result<()> {
@@ -35,41 +38,41 @@ pub fn claims_of(conn: &mut Connection, owner: &str) -> Result<Vec<String>> {
 /// Those of the errands that still fly.
 pub(in crate::store) fn flying(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ErrandRow>> {
     Ok(errands::table
-        .filter(errands::id.eq_any(ids).and(errands::state.eq(FLYING)))
+        .filter(errands::id.eq_any(ids).and(flies()))
         .order(errands::id)
         .select(ErrandRow::as_select())
         .load(conn)?)
 }
 
-pub(in crate::store) fn put_back(conn: &mut Connection, errand: &PutBack) -> Result<()> {
-    diesel::update(errands::table.find(errand.id).filter(errands::state.eq(FLYING)))
-        .set((
-            errands::state.eq(WAITING),
-            errands::not_before.eq(errand.not_before.0),
-            errands::attempts.eq(errand.attempts),
-        ))
-        .execute(conn)?;
-    Ok(())
-}
-
 pub(in crate::store) fn withdraw_mailing(conn: &mut Connection, mailing: &str) -> Result<Vec<ErrandRow>> {
-    Ok(diesel::delete(errands::table.filter(errands::mailing.eq(mailing).and(errands::state.eq(WAITING))))
+    Ok(diesel::delete(errands::table.filter(errands::mailing.eq(mailing).and(waits())))
         .returning(ErrandRow::as_returning())
         .get_results(conn)?)
 }
 
 pub(in crate::store) fn flying_of_mailing(conn: &mut Connection, mailing: &str) -> Result<i64> {
-    Ok(errands::table.filter(errands::mailing.eq(mailing).and(errands::state.eq(FLYING))).count().get_result(conn)?)
+    Ok(errands::table.filter(errands::mailing.eq(mailing).and(flies())).count().get_result(conn)?)
 }
 
 pub(in crate::store) fn withdraw_expired(conn: &mut Connection, now: i64, limit: i64) -> Result<Vec<ErrandRow>> {
-    let ids: Vec<i64> = errands::table
-        .filter(errands::expires_at.le(now).and(errands::state.eq(WAITING)))
-        .order(errands::expires_at)
-        .limit(limit)
-        .select(errands::id)
-        .load(conn)?;
-    withdraw(conn, &ids)
+    let due = expiries::table.filter(expiries::due.le(now));
+    let lanes: BTreeSet<LaneId> =
+        due.select(expiries::lane).order(expiries::due).limit(limit).load(conn)?.into_iter().collect();
+    let mut rows = Vec::new();
+    for lane in lanes {
+        let ids: Vec<i64> = errands::table
+            .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
+            .filter(errands::expires_at.le(now).and(waits()))
+            .order(errands::id)
+            .limit(limit)
+            .select(errands::id)
+            .load(conn)?;
+        if i64::try_from(ids.len()).is_ok_and(|found| found < limit) {
+            diesel::delete(expiries::table.filter(expiries::due.le(now).and(expiries::lane.eq(lane)))).execute(conn)?;
+        }
+        rows.extend(withdraw(conn, &ids)?);
+    }
+    Ok(rows)
 }
 
 pub(in crate::store) fn withdraw_lane(
@@ -79,7 +82,8 @@ pub(in crate::store) fn withdraw_lane(
     limit: i64,
 ) -> Result<Vec<ErrandRow>> {
     let ids: Vec<i64> = errands::table
-        .filter(errands::lane.eq(lane).and(errands::accepted_at.lt(before)).and(errands::state.eq(WAITING)))
+        .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
+        .filter(errands::accepted_at.lt(before).and(waits()))
         .order(errands::id)
         .limit(limit)
         .select(errands::id)
@@ -88,29 +92,31 @@ pub(in crate::store) fn withdraw_lane(
 }
 
 fn withdraw(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ErrandRow>> {
-    Ok(diesel::delete(errands::table.filter(errands::id.eq_any(ids).and(errands::state.eq(WAITING))))
+    Ok(diesel::delete(errands::table.filter(errands::id.eq_any(ids).and(waits())))
         .returning(ErrandRow::as_returning())
         .get_results(conn)?)
 }
 
-pub(in crate::store) fn look(conn: &mut Connection, lane: LaneId, limit: i64) -> Result<Vec<(ErrandRow, i16, i64)>> {
+pub(in crate::store) fn look(conn: &mut Connection, lane: LaneId, limit: i64) -> Result<Vec<(ErrandRow, bool, i64)>> {
     Ok(errands::table
-        .filter(errands::lane.eq(lane))
-        .order((errands::rank, errands::id))
+        .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
+        .order(errands::id)
         .limit(limit)
-        .select((ErrandRow::as_select(), errands::state, errands::not_before))
+        .select((ErrandRow::as_select(), flies(), errands::not_before))
         .load(conn)?)
 }
 
 /// Whether a call of a lane is in the air.
-pub fn flies(conn: &mut Connection, lane: LaneId) -> Result<bool> {
-    let flying = errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(FLYING)));
+pub fn any_flies(conn: &mut Connection, lane: LaneId) -> Result<bool> {
+    let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
+    let flying = errands::table.filter(of_lane.and(flies()));
     Ok(flying.select(errands::id).first::<i64>(conn).optional()?.is_some())
 }
 
 /// How many errands wait in a lane.
 pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
-    Ok(errands::table.filter(errands::lane.eq(lane).and(errands::state.eq(WAITING))).count().get_result(conn)?)
+    let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
+    Ok(errands::table.filter(of_lane.and(waits())).count().get_result(conn)?)
 }
 
 /// How many errands there are of each rank, and the oldest one's moment of acceptance; for the metrics.

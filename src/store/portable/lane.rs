@@ -1,12 +1,13 @@
 //! Lanes.
 
-use diesel::dsl::{count_star, min};
+use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
 
-use super::Connection;
+use super::{Connection, waits, with_starts};
 use crate::model::id::{CompanyId, ErrandId, LaneId};
 use crate::store::Result;
-use crate::store::outbox::WAITING;
+use crate::store::place;
 use crate::store::row::{LaneRow, NewLane, Planned, text};
 use crate::store::schema::{errands, lanes};
 
@@ -53,27 +54,42 @@ pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<LaneR
 
 /// The lanes of these shards: what a process loads when it takes them.
 pub fn of_shards(conn: &mut Connection, shards: &[i16]) -> Result<Vec<LaneRow>> {
-    Ok(lanes::table.filter(lanes::shard.eq_any(shards)).select(LaneRow::as_select()).load(conn)?)
+    with_starts(conn, |conn| {
+        Ok(lanes::table.filter(lanes::shard.eq_any(shards)).select(LaneRow::as_select()).load(conn)?)
+    })
 }
 
 /// Lanes by their numbers, of whatever company: for the pump alone.
 pub fn by_ids(conn: &mut Connection, ids: &[LaneId]) -> Result<Vec<LaneRow>> {
-    Ok(lanes::table.filter(lanes::id.eq_any(ids)).select(LaneRow::as_select()).load(conn)?)
+    with_starts(conn, |conn| Ok(lanes::table.filter(lanes::id.eq_any(ids)).select(LaneRow::as_select()).load(conn)?))
 }
 
-/// Which lanes have work: the lowest number of each lane and rank.
+/// Which lanes have work: the lowest number of each lane and rank. Leaps from one to the next, so that a lane costs as much
+/// whether it holds one errand or a million.
 pub fn heads(conn: &mut Connection) -> Result<Vec<(LaneId, i16, ErrandId)>> {
-    let rows: Vec<(LaneId, i16, Option<ErrandId>)> = errands::table
-        .group_by((errands::lane, errands::rank))
-        .select((errands::lane, errands::rank, min(errands::id)))
-        .load(conn)?;
-    Ok(rows.into_iter().filter_map(|(lane, rank, id)| id.map(|id| (lane, rank, id))).collect())
+    #[derive(QueryableByName)]
+    struct Head {
+        #[diesel(sql_type = BigInt)]
+        id: ErrandId,
+    }
+    let heads: Vec<Head> = diesel::sql_query(
+        "WITH RECURSIVE heads (id) AS (SELECT min(id) FROM errands UNION ALL \
+         SELECT (SELECT min(id) FROM errands WHERE id >= ((heads.id >> 38) + 1) << 38) FROM heads WHERE id IS NOT NULL) \
+         SELECT id FROM heads WHERE id IS NOT NULL",
+    )
+    .load(conn)?;
+    let place = |Head { id }| {
+        let (lane, rank) = place::lane_and_rank(id);
+        (lane, rank, id)
+    };
+    Ok(heads.into_iter().map(place).collect())
 }
 
 /// Errands that wait for a moment: the few that were put back or planned.
 pub fn planned(conn: &mut Connection) -> Result<Vec<Planned>> {
     Ok(errands::table
-        .filter(errands::not_before.gt(0).and(errands::state.eq(WAITING)))
+        // in words, not as a value: only so the index of the planned ones is found
+        .filter(sql::<Bool>("errands.not_before > 0").and(waits()))
         .select(Planned::as_select())
         .load(conn)?)
 }

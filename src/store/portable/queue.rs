@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::Connection;
+use super::{Connection, flies};
 use crate::model::id::{CompanyId, LaneId, LineId};
 use crate::store::Result;
 use crate::store::row::RecipientRow;
@@ -28,13 +28,13 @@ pub fn accepted_at(conn: &mut Connection, company: CompanyId, key: &str) -> Resu
         .optional()?)
 }
 
-/// The errand of a company with this merge key, in whatever lane: its state and its work.
-pub fn by_merge_key(conn: &mut Connection, company: CompanyId, key: &str) -> Result<Option<(i16, String)>> {
+/// The errand of a company with this merge key, in whatever lane: whether it flies, and its work.
+pub fn by_merge_key(conn: &mut Connection, company: CompanyId, key: &str) -> Result<Option<(bool, String)>> {
     let of_company = lanes::table.filter(lanes::company.eq(company.to_string())).select(lanes::id);
     Ok(errands::table
         .filter(errands::lane.eq_any(of_company).and(errands::merge_key.eq(key)))
         .filter(errands::merge_key.is_not_null())
-        .select((errands::state, errands::work))
+        .select((flies(), errands::work))
         .first(conn)
         .optional()?)
 }

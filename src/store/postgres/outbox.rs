@@ -1,6 +1,6 @@
 //! The outbox on PostgreSQL: whole batches in one statement, since every round trip costs more than its rows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::marker::PhantomData;
 
 use diesel::pg::Pg;
@@ -8,12 +8,13 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
 
 use super::Connection;
-use crate::model::id::ErrandId;
+use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::Moment;
 use crate::store::Result;
 use crate::store::fixed::fixed;
-use crate::store::outbox::{ErrandIn, ErrandRow, Want};
+use crate::store::outbox::{ErrandIn, ErrandRow, PutBack, Want};
 use crate::store::row::Sent;
+use crate::store::schema::errands;
 
 /// Both ways to insert: with merge keys, a conflict means that a newer word takes the place of one that waits. Without any, the
 /// search for conflicts would cost each row twice.
@@ -21,9 +22,9 @@ macro_rules! insert {
     ($name:ident, $conflict:literal) => {
         fixed! {
             $name<'a> on Pg as PgConnection, gives BigInt {
-                "INSERT INTO errands (company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, \
-merge_key, mailing, work, origin) SELECT company, lane, rank, peer, 0, 0, not_before, accepted_at, \
-expires_at, merge_key, mailing, work, origin FROM unnest(" company: Array<Text> = Vec<&'a str>,
+                "INSERT INTO errands (id, company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, \
+merge_key, mailing, work, origin) SELECT (((lane << 2) + rank) << 38) + nextval('errand_count'), company, lane, rank, peer, 0, 0, not_before, accepted_at, \
+expires_at, merge_key, mailing, work, origin FROM (SELECT * FROM unnest(" company: Array<Text> = Vec<&'a str>,
                 "::text[], " lane: Array<BigInt> = Vec<i64>,
                 "::bigint[], " rank: Array<SmallInt> = Vec<i16>,
                 "::smallint[], " peer: Array<Text> = Vec<&'a str>,
@@ -37,7 +38,7 @@ expires_at, merge_key, mailing, work, origin FROM unnest(" company: Array<Text> 
                 // «ordinality» keeps the order of acceptance: numbers are drawn in it
                 ; concat!(
                     "::text[]) WITH ORDINALITY AS new (company, lane, rank, peer, not_before, accepted_at, expires_at, \
-merge_key, mailing, work, origin, n) ORDER BY n ",
+merge_key, mailing, work, origin, n) ORDER BY n) AS ordered ",
                     $conflict,
                     " RETURNING id"
                 )
@@ -50,6 +51,15 @@ insert!(Insert, "");
 insert!(Merge, "ON CONFLICT (lane, merge_key) WHERE merge_key IS NOT NULL DO UPDATE SET work = excluded.work");
 
 fixed! {
+    // in one order, so that two processes never wait for each other
+    Expire<'a> on Pg as PgConnection, gives () {
+        "INSERT INTO expiries (due, lane) SELECT * FROM unnest(" due: Array<BigInt> = Vec<i64>,
+        "::bigint[], " lane: Array<BigInt> = Vec<i64>,
+        ; "::bigint[]) ON CONFLICT DO NOTHING"
+    }
+}
+
+fixed! {
     FreshKeys<'a> on Pg as PgConnection, gives (Text, Text) {
         "INSERT INTO accepted_keys (company, key, accepted_at) SELECT DISTINCT company, key, " now: BigInt = i64,
         " FROM unnest(" company: Array<Text> = Vec<&'a str>,
@@ -60,21 +70,17 @@ fixed! {
 
 fixed! {
     Claim<'a> on Pg as PgConnection, gives (BigInt, Text, BigInt, SmallInt, Text, Integer, BigInt, Nullable<BigInt>, Text, Text) {
-        "WITH wants AS (SELECT * FROM unnest(" lane: Array<BigInt> = Vec<i64>,
-        "::bigint[], " low: Array<SmallInt> = Vec<i16>,
-        "::smallint[], " high: Array<SmallInt> = Vec<i16>,
-        "::smallint[], " rank: Array<SmallInt> = Vec<i16>,
-        "::smallint[], " id: Array<BigInt> = Vec<i64>,
+        "WITH wants AS (SELECT * FROM unnest(" after: Array<BigInt> = Vec<i64>,
+        "::bigint[], " last: Array<BigInt> = Vec<i64>,
         "::bigint[], " most: Array<Integer> = Vec<i32>,
         "::integer[], " blocked: Array<Nullable<Text>> = Vec<Option<String>>,
         "::text[], " ready: Array<Nullable<Text>> = Vec<Option<String>>,
-        "::text[]) AS w (lane, low, high, rank, id, most, blocked, ready)), \
+        "::text[]) AS w (after, last, most, blocked, ready)), \
          picked AS (SELECT next.id FROM wants w CROSS JOIN LATERAL (SELECT e.id FROM errands e \
-           WHERE e.lane = w.lane AND (e.rank, e.id) > (w.rank, w.id) AND e.rank BETWEEN w.low AND w.high \
-           AND e.state = 0 AND (e.not_before <= " now: BigInt = i64,
+           WHERE e.id > w.after AND e.id <= w.last AND e.state = 0 AND (e.not_before <= " now: BigInt = i64,
         ; " OR (w.ready IS NOT NULL AND e.id = ANY (string_to_array(w.ready, ',')::bigint[]))) \
            AND (w.blocked IS NULL OR NOT (e.rank || ':' || e.peer) = ANY (string_to_array(w.blocked, E'\\n'))) \
-           ORDER BY e.rank, e.id LIMIT w.most) next) \
+           ORDER BY e.id LIMIT w.most) next) \
          UPDATE errands SET state = 1, merge_key = CASE WHEN merge_key LIKE 'message:%' THEN merge_key END FROM picked \
          WHERE errands.id = picked.id AND errands.state = 0 \
          RETURNING errands.id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin"
@@ -161,6 +167,12 @@ fn insert_distinct(conn: &mut Connection, rows: &[ErrandIn]) -> Result<Vec<Erran
     Ok(if rows.iter().any(|row| row.merge_key.is_some()) { all!(Merge) } else { all!(Insert) })
 }
 
+pub(in crate::store) fn expire(conn: &mut Connection, due: &BTreeSet<(i64, LaneId)>) -> Result<()> {
+    let (due, lane) = due.iter().copied().unzip();
+    Expire { due, lane, nothing: PhantomData }.execute(conn)?;
+    Ok(())
+}
+
 pub(in crate::store) fn fresh_keys(
     conn: &mut Connection,
     now: Moment,
@@ -188,11 +200,8 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
         };
     }
     let claim = Claim {
-        lane: column!(want => want.lane),
-        low: column!(want => want.ranks.0),
-        high: column!(want => want.ranks.1),
-        rank: column!(want => want.after.0),
-        id: column!(want => want.after.1),
+        after: column!(want => want.behind().0),
+        last: column!(want => want.behind().1),
         most: column!(want => want.limit),
         blocked: column!(want => blocked(want)),
         ready: column!(want => ready(want)),
@@ -201,7 +210,7 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
     };
     let mut rows: Vec<ErrandRow> = claim.load(conn)?;
     // RETURNING has no order
-    rows.sort_unstable_by_key(|row| (row.lane, row.rank, row.id));
+    rows.sort_unstable_by_key(|row| row.id);
     Ok(rows)
 }
 
@@ -218,6 +227,16 @@ fn ready(want: &Want) -> Option<String> {
 
 pub(in crate::store) fn remove(conn: &mut Connection, ids: &[ErrandId]) -> Result<Vec<ErrandId>> {
     Ok(Remove { ids, nothing: PhantomData }.load(conn)?)
+}
+
+/// Puts an errand back that flies; the answer is when it expires.
+pub(in crate::store) fn put_back(conn: &mut Connection, errand: &PutBack) -> Result<Option<i64>> {
+    let expires_at: Option<Option<i64>> = diesel::update(errands::table.find(errand.id).filter(super::flies()))
+        .set((errands::state.eq(0), errands::not_before.eq(errand.not_before.0), errands::attempts.eq(errand.attempts)))
+        .returning(errands::expires_at)
+        .get_result(conn)
+        .optional()?;
+    Ok(expires_at.flatten())
 }
 
 /// Each lane once.

@@ -99,6 +99,26 @@ impl LaneRow {
         value("lanes", &self.pace)
     }
 
+    /// Takes in when calls began. Earlier starts never replace later ones, and ticks of two boots never stand side by side.
+    pub fn note(&mut self, boot: &str, sent: &Sent) {
+        let over = |tick: i64, gap_ms: i64| tick.saturating_add(gap_ms.saturating_mul(1000));
+        let paced = sent.paced.map(|(tick, gap_ms)| (tick.0, gap_ms));
+        let live = sent.live.map(|tick| tick.0);
+        if self.sent_boot.as_deref() != Some(boot) {
+            self.sent_boot = Some(boot.to_owned());
+            self.sent_tick = paced.map(|(tick, _)| tick).or(live).unwrap_or_default();
+            self.sent_gap_ms = paced.map_or(self.sent_gap_ms, |(_, gap_ms)| gap_ms);
+            self.live_tick = live.unwrap_or_default();
+            return;
+        }
+        if let Some((tick, gap_ms)) = paced
+            && over(tick, gap_ms) >= over(self.sent_tick, self.sent_gap_ms)
+        {
+            (self.sent_tick, self.sent_gap_ms) = (tick, gap_ms);
+        }
+        self.live_tick = self.live_tick.max(live.unwrap_or(self.live_tick));
+    }
+
     /// The hours.
     ///
     /// # Errors

@@ -1,34 +1,38 @@
 //! The outbox on SQLite: prepared statements row by row. One writer and no round trips make that the fastest way.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use diesel::define_sql_function;
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 
 use super::Connection;
-use crate::model::id::ErrandId;
+use crate::model::id::{ErrandId, LaneId};
 use crate::model::moment::Moment;
 use crate::store::Result;
 use crate::store::fixed::fixed;
-use crate::store::outbox::{ErrandIn, ErrandRow, WAITING, Want};
-use crate::store::row::Sent;
+use crate::store::outbox::{ErrandIn, ErrandRow, PutBack, Want};
+use crate::store::place;
 use crate::store::schema::errands;
 
-define_sql_function! {
-    fn last_insert_rowid() -> BigInt;
+diesel::table! {
+    errand_count (id) {
+        id -> SmallInt,
+        last -> BigInt,
+    }
 }
 
 fixed! {
     Put<'a> on Sqlite as SqliteConnection, gives () {
-        "INSERT INTO errands (company, lane, rank, peer, state, attempts, not_before, accepted_at, expires_at, merge_key, \
-         mailing, work, origin) VALUES (" company: Text = &'a str,
+        "INSERT INTO errands (id, company, lane, rank, peer, attempts, not_before, accepted_at, expires_at, merge_key, \
+         mailing, work, origin) VALUES (" id: BigInt = i64,
+        ", " company: Text = &'a str,
         ", " lane: BigInt = i64,
         ", " rank: SmallInt = i16,
         ", " peer: Text = &'a str,
-        ", 0, 0, " not_before: BigInt = i64,
+        ", 0, " not_before: BigInt = i64,
         ", " accepted_at: BigInt = i64,
         ", " expires_at: Nullable<BigInt> = Option<i64>,
         ", " merge_key: Nullable<Text> = Option<&'a str>,
@@ -36,6 +40,14 @@ fixed! {
         ", " work: Text = &'a str,
         ", " origin: Text = &'a str,
         ; ")"
+    }
+}
+
+fixed! {
+    Expire<'a> on Sqlite as SqliteConnection, gives () {
+        "INSERT INTO expiries (due, lane) VALUES (" due: BigInt = i64,
+        ", " lane: BigInt = i64,
+        ; ") ON CONFLICT DO NOTHING"
     }
 }
 
@@ -49,9 +61,33 @@ fixed! {
 }
 
 fixed! {
-    // a merge key ends with the claim: what comes later is news; a message of the API is found by its own until it is settled
+    Next<'a> on Sqlite as SqliteConnection, gives (BigInt, Text, BigInt, SmallInt, Text, Integer, BigInt, Nullable<BigInt>, Text, Text) {
+        "SELECT id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin FROM errands WHERE id > " after: BigInt = i64,
+        " AND id <= " last: BigInt = i64,
+        " AND not_before <= " now: BigInt = i64,
+        " AND NOT EXISTS (SELECT 1 FROM flights WHERE flights.id = errands.id) ORDER BY id LIMIT " limit: BigInt = i64,
+        ; ""
+    }
+}
+
+fixed! {
     Fly<'a> on Sqlite as SqliteConnection, gives () {
-        "UPDATE errands SET state = 1, merge_key = CASE WHEN merge_key LIKE 'message:%' THEN merge_key END WHERE id = " id: BigInt = i64,
+        "INSERT INTO flights (id) VALUES (" id: BigInt = i64,
+        ; ")"
+    }
+}
+
+fixed! {
+    // a merge key ends with the claim: what comes later is news; a message of the API is found by its own until it is settled
+    ForgetKey<'a> on Sqlite as SqliteConnection, gives () {
+        "UPDATE errands SET merge_key = NULL WHERE merge_key NOT LIKE 'message:%' AND id = " id: BigInt = i64,
+        ; ""
+    }
+}
+
+fixed! {
+    Land<'a> on Sqlite as SqliteConnection, gives () {
+        "DELETE FROM flights WHERE id = " id: BigInt = i64,
         ; ""
     }
 }
@@ -59,51 +95,39 @@ fixed! {
 fixed! {
     Remove<'a> on Sqlite as SqliteConnection, gives () {
         "DELETE FROM errands WHERE id = " id: BigInt = i64,
-        ; " AND state = 1"
-    }
-}
-
-fixed! {
-    // earlier starts never replace later ones, and ticks of two boots never stand side by side in one row
-    SetSent<'a> on Sqlite as SqliteConnection, gives () {
-        "UPDATE lanes SET sent_boot = sent.boot, \
-         sent_tick = CASE WHEN lanes.sent_boot = sent.boot THEN CASE WHEN sent.tick + sent.gap_ms * 1000 >= \
-           lanes.sent_tick + lanes.sent_gap_ms * 1000 THEN sent.tick ELSE lanes.sent_tick END \
-           ELSE coalesce(sent.tick, sent.live) END, \
-         sent_gap_ms = CASE WHEN lanes.sent_boot = sent.boot THEN CASE WHEN sent.tick + sent.gap_ms * 1000 >= \
-           lanes.sent_tick + lanes.sent_gap_ms * 1000 THEN sent.gap_ms ELSE lanes.sent_gap_ms END \
-           ELSE coalesce(sent.gap_ms, lanes.sent_gap_ms) END, \
-         live_tick = CASE WHEN lanes.sent_boot = sent.boot THEN max(lanes.live_tick, coalesce(sent.live, lanes.live_tick)) \
-           ELSE coalesce(sent.live, 0) END \
-         FROM (SELECT " boot: Text = &'a str,
-        " AS boot, " tick: Nullable<BigInt> = Option<i64>,
-        " AS tick, " gap_ms: Nullable<BigInt> = Option<i64>,
-        " AS gap_ms, " live: Nullable<BigInt> = Option<i64>,
-        " AS live) AS sent WHERE lanes.id = " lane: BigInt = i64,
         ; ""
     }
 }
 
 pub(in crate::store) fn insert(conn: &mut Connection, rows: Vec<ErrandIn>) -> Result<Vec<ErrandId>> {
-    let (mut ids, mut open) = (Vec::with_capacity(rows.len()), 0);
+    let new = i64::try_from(rows.len()).unwrap_or_default();
+    let mut count = count(conn, new)?;
+    let mut ids = Vec::with_capacity(rows.len());
     for row in rows {
         if row.merge_key.is_some()
             && let Some(merged) = merge(conn, &row)?
         {
-            number(conn, &mut ids, std::mem::take(&mut open))?;
             ids.push(merged);
         } else {
-            // RETURNING would make each of them a statement that can be taken back, which copies every page it touches
-            put(conn, &row)?;
-            open += 1;
+            count += 1;
+            let id = place::of(row.lane, row.rank, count);
+            put(conn, id, &row)?;
+            ids.push(id);
         }
     }
-    number(conn, &mut ids, open)?;
     Ok(ids)
 }
 
-fn put(conn: &mut Connection, row: &ErrandIn) -> Result<()> {
+/// Counts so many errands; gives back the count before them.
+fn count(conn: &mut Connection, new: i64) -> Result<i64> {
+    diesel::update(errand_count::table).set(errand_count::last.eq(errand_count::last + new)).execute(conn)?;
+    let last: i64 = errand_count::table.select(errand_count::last).first(conn)?;
+    Ok(last - new)
+}
+
+fn put(conn: &mut Connection, id: ErrandId, row: &ErrandIn) -> Result<()> {
     let put = Put {
+        id,
         company: &row.company,
         lane: row.lane,
         rank: row.rank,
@@ -121,11 +145,9 @@ fn put(conn: &mut Connection, row: &ErrandIn) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of the last `count` rows: AUTOINCREMENT counts on by one, and nobody else writes inside our transaction.
-fn number(conn: &mut Connection, ids: &mut Vec<ErrandId>, count: i64) -> Result<()> {
-    if count > 0 {
-        let last: ErrandId = diesel::select(last_insert_rowid()).get_result(conn)?;
-        ids.extend(last - count + 1..=last);
+pub(in crate::store) fn expire(conn: &mut Connection, due: &BTreeSet<(i64, LaneId)>) -> Result<()> {
+    for (due, lane) in due {
+        Expire { due: *due, lane: *lane, nothing: PhantomData }.execute(conn)?;
     }
     Ok(())
 }
@@ -134,7 +156,7 @@ fn number(conn: &mut Connection, ids: &mut Vec<ErrandId>, count: i64) -> Result<
 fn merge(conn: &mut Connection, row: &ErrandIn) -> Result<Option<ErrandId>> {
     let waiting = errands::table
         .filter(errands::lane.eq(row.lane).and(errands::merge_key.eq(&row.merge_key)))
-        .filter(errands::state.eq(WAITING));
+        .filter(super::waits());
     Ok(diesel::update(waiting).set(errands::work.eq(&row.work)).returning(errands::id).get_result(conn).optional()?)
 }
 
@@ -160,34 +182,24 @@ pub(in crate::store) fn claim(conn: &mut Connection, now: Moment, wants: &[Want]
     }
     for row in &rows {
         Fly { id: row.id, nothing: PhantomData }.execute(conn)?;
+        ForgetKey { id: row.id, nothing: PhantomData }.execute(conn)?;
     }
     Ok(rows)
 }
 
-/// The next errands of a track: one statement that is prepared once. A place is found by its rank first, so that the index
-/// begins there.
+/// The next errands of a track: one statement that is prepared once.
 fn next(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<ErrandRow>> {
-    let (rank, id) = want.after;
-    let query = errands::table
-        .filter(errands::lane.eq(want.lane))
-        .filter(errands::rank.between(want.ranks.0.max(rank), want.ranks.1))
-        .filter(errands::rank.gt(rank).or(errands::id.gt(id)))
-        .filter(errands::state.eq(WAITING).and(errands::not_before.le(now.0)))
-        .order((errands::rank, errands::id))
-        .limit(i64::from(want.limit))
-        .select(ErrandRow::as_select());
-    Ok(query.load(conn)?)
+    let (after, last) = want.behind();
+    Ok(Next { after, last, now: now.0, limit: i64::from(want.limit), nothing: PhantomData }.load(conn)?)
 }
 
 /// The same where recipients must wait, or errands are due whatever the calendar says.
 fn next_among(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<ErrandRow>> {
-    let (rank, id) = want.after;
+    let (after, last) = want.behind();
     let mut query = errands::table
-        .filter(errands::lane.eq(want.lane))
-        .filter(errands::rank.between(want.ranks.0.max(rank), want.ranks.1))
-        .filter(errands::rank.gt(rank).or(errands::id.gt(id)))
-        .filter(errands::state.eq(WAITING))
-        .order((errands::rank, errands::id))
+        .filter(errands::id.gt(after).and(errands::id.le(last)))
+        .filter(super::waits())
+        .order(errands::id)
         .limit(i64::from(want.limit))
         .select(ErrandRow::as_select())
         .into_boxed();
@@ -215,18 +227,28 @@ fn next_among(conn: &mut Connection, now: Moment, want: &Want) -> Result<Vec<Err
 pub(in crate::store) fn remove(conn: &mut Connection, ids: &[ErrandId]) -> Result<Vec<ErrandId>> {
     let mut gone = Vec::with_capacity(ids.len());
     for id in ids {
-        if (Remove { id: *id, nothing: PhantomData }).execute(conn)? == 1 {
+        if land(conn, *id)? {
+            Remove { id: *id, nothing: PhantomData }.execute(conn)?;
             gone.push(*id);
         }
     }
     Ok(gone)
 }
 
-pub(in crate::store) fn set_sent(conn: &mut Connection, boot: &str, sent: &[Sent]) -> Result<()> {
-    for Sent { lane, paced, live } in sent {
-        let (tick, gap_ms) = paced.map_or((None, None), |(tick, gap_ms)| (Some(tick.0), Some(gap_ms)));
-        let live = live.map(|tick| tick.0);
-        SetSent { boot, tick, gap_ms, live, lane: *lane, nothing: PhantomData }.execute(conn)?;
+/// Whether an errand flew, which it does no more.
+fn land(conn: &mut Connection, id: ErrandId) -> Result<bool> {
+    Ok(Land { id, nothing: PhantomData }.execute(conn)? == 1)
+}
+
+/// Puts an errand back that flies; the answer is when it expires.
+pub(in crate::store) fn put_back(conn: &mut Connection, errand: &PutBack) -> Result<Option<i64>> {
+    if !land(conn, errand.id)? {
+        return Ok(None);
     }
-    Ok(())
+    let expires_at: Option<Option<i64>> = diesel::update(errands::table.find(errand.id))
+        .set((errands::not_before.eq(errand.not_before.0), errands::attempts.eq(errand.attempts)))
+        .returning(errands::expires_at)
+        .get_result(conn)
+        .optional()?;
+    Ok(expires_at.flatten())
 }
