@@ -13,6 +13,7 @@ mod house;
 mod http;
 mod messengers;
 mod outbox;
+mod receipts;
 mod rig;
 mod sandbox;
 mod simulator;

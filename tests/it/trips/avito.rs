@@ -52,6 +52,26 @@ on_both_databases! {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_same_delivery_ten_times_makes_one_message(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = account(&stage).await;
+        let accounts = stage.control("GET", "/_/avito/accounts", Value::Null).await;
+        let hook = accounts["accounts"][0]["subscriptions"][0].as_str().unwrap().to_owned();
+        let value = json!({ "id": "m1", "chat_id": CHAT, "user_id": 94_235_311, "author_id": 5, "created": 1_795_171_200,
+            "type": "text", "content": { "text": "Одно слово" } });
+        let body = json!({ "id": "d1", "payload": { "type": "message", "value": value } });
+        let posts = (0..10).map(|_| reqwest::Client::new().post(&hook).json(&body).send());
+        for reply in futures_util::future::join_all(posts).await {
+            assert_eq!(reply.unwrap().status().as_u16(), 200);
+        }
+        let forged = reqwest::Client::new().post(hook.split('?').next().unwrap()).json(&body).send().await.unwrap();
+        assert_eq!(forged.status().as_u16(), 403);
+        says(&stage, "и другое").await;
+        stage.wait_for_history(&channel, &["< Одно слово", "< и другое"]).await;
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_message_that_was_cut_off_is_known_by_its_echo_and_never_sent_again(url: &str) {
         let stage = Stage::without_portal(url).await;
         let channel = account(&stage).await;
