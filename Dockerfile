@@ -1,9 +1,18 @@
 # syntax=docker/dockerfile:1
 # One image with the one binary: docker build -t switchboard .
 
+FROM node:20-bookworm-slim AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json web/.npmrc ./
+RUN npm ci --ignore-scripts
+COPY docs/openapi.json /src/docs/openapi.json
+COPY web ./
+RUN npm run build
+
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
+COPY --from=web /src/web/dist web/dist
 # the caches keep the dependencies between builds; the binary is copied out of them
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

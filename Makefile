@@ -1,16 +1,26 @@
 # What a person types. Everything else is in scripts/, one story per file.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench fmt lint
+.PHONY: help run build web test bench fmt lint
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
 
 run: ## build everything and start the demo: the server on SQLite beside the sandbox
-	scripts/need build
+	scripts/need build web
+	scripts/web
 	cargo run --locked -- demo $(ARGS)
 
+build: ## a release binary with the cabinet in it: target/release/switchboard
+	scripts/need build web
+	scripts/web
+	cargo build --release --locked --bin switchboard
+
+web: ## build the cabinet into web/dist, where something of it changed
+	scripts/need web
+	scripts/web
+
 test: ## every check there is, on both databases and in a browser
-	scripts/need build lint postgres browser
+	scripts/need build lint web postgres browser
 	scripts/test
 
 bench: ## measure, and write bench/results/*.json; PEERS=<folder> measures the peers in the same rounds

@@ -47,6 +47,8 @@ enum Command {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Keys(keys::Keys),
+    /// Prints the document of the API, which is `docs/openapi.json`.
+    Openapi,
     /// Prints every setting with its comment and its default, to begin a file of your own from.
     Config,
 }
@@ -77,6 +79,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(backup) => backup.run(&settings()?),
         Command::Restore(restore) => restore.run(&settings()?),
         Command::Keys(keys) => keys.run(),
+        Command::Openapi => {
+            tell(crate::http::openapi::document()?.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Config => {
             tell(crate::config::DEFAULTS.trim_end());
             Ok(ExitCode::SUCCESS)

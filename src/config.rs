@@ -150,6 +150,11 @@ pub struct Vendors {
     pub vk: String,
     /// The API of Avito; empty is the vendor's own address.
     pub avito: String,
+    /// The gateway of WhatsApp Web; empty is where compose.yaml puts it.
+    pub whatsapp_web: String,
+    /// The key that the gateway asks for.
+    #[serde(deserialize_with = "secret")]
+    pub whatsapp_web_key: SecretString,
     /// How long one call may take, in seconds.
     pub call_s: u64,
     /// More authorization servers of Bitrix24, as `host` or `host:port`.
@@ -199,6 +204,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Requests at once after a rest.
     pub requests_burst: u32,
+    /// Phones that one channel may look up in a day.
+    pub phone_checks_per_day: u32,
 }
 
 /// How long things are kept, in days.
@@ -237,7 +244,13 @@ impl Config {
             )
         })?;
         let vendors = &mut config.vendors;
-        let addresses = [&mut vendors.telegram_bot, &mut vendors.waba, &mut vendors.vk, &mut vendors.avito];
+        let addresses = [
+            &mut vendors.telegram_bot,
+            &mut vendors.waba,
+            &mut vendors.vk,
+            &mut vendors.avito,
+            &mut vendors.whatsapp_web,
+        ];
         for address in addresses.into_iter().chain([&mut config.server.public_url]) {
             *address = address.trim_end_matches('/').to_owned();
         }

@@ -1,6 +1,7 @@
 //! The way in: the HTTP server, what every request passes, and the handlers, one file per noun.
 
 pub mod auth;
+mod cabinet;
 mod channel;
 pub mod error;
 mod health;
@@ -12,11 +13,14 @@ mod log;
 mod mailing;
 pub mod measure;
 mod message;
+mod messenger;
+pub mod openapi;
 mod page;
 mod portal;
 mod queue;
 mod routes;
 mod session;
+mod set_up;
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -48,7 +52,7 @@ pub fn server(app: &App, listener: TcpListener) -> std::io::Result<Server> {
             .app_data(error::path())
             .app_data(error::query())
             .configure(routes::configure)
-            .default_service(web::to(error::nothing_here))
+            .default_service(web::to(cabinet::show_elsewhere))
             .wrap(from_fn(limit::pass))
             .wrap(from_fn(language::speak))
             .wrap(headers())

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
@@ -24,12 +25,13 @@ mod parcel;
 pub mod telegram_bot;
 pub mod vk;
 pub mod waba;
+pub mod whatsapp_web;
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a messenger is and can do, as plain data: the cabinet, the flows and the documents read it, nobody else asks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct About {
     /// Which messenger.
     pub kind: Kind,
@@ -54,7 +56,7 @@ pub struct About {
 }
 
 /// What a messenger can do. What it cannot is shown to people and answered with a stable code.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "a matrix of yes and no is what this is")]
 pub struct Abilities {
     /// Writes to a phone that never wrote to us.
@@ -78,7 +80,8 @@ pub struct Abilities {
 }
 
 /// A field of an attach form.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = AttachField)]
 pub struct Field {
     /// The name in the answers.
     pub name: &'static str,
@@ -114,6 +117,8 @@ pub struct Wire {
     pub files: Arc<dyn Files>,
     /// The vendor's base address, without a slash at the end.
     pub vendor: String,
+    /// The key of that address, for a gateway of ours that serves many channels; empty where there is none.
+    pub vendor_key: SecretString,
     /// The secrets, as a JSON object whose keys the messenger chose in `attach`. In `attach` itself: the keys of this server at
     /// the vendor, as `client_id` and `client_secret`, where the settings have them.
     pub secrets: SecretString,
@@ -206,6 +211,40 @@ pub enum AttachNext {
         text: String,
         /// Milliseconds.
         good_ms: i64,
+        /// After so many milliseconds the step is taken again, without answers: the picture changes, or was scanned.
+        again_ms: i64,
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// A code that the person types into the phone, or compares with the one that the phone shows.
+    Code {
+        /// The code.
+        text: String,
+        /// Whether it is compared: then the answer `confirmed` says that it is the same.
+        compare: bool,
+        /// Milliseconds.
+        good_ms: i64,
+        /// After so many milliseconds the step is taken again, without answers.
+        again_ms: i64,
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// The vendor asks for a passkey: the challenge goes to `navigator.credentials.get` on the vendor's own page, and the
+    /// answer `credential` brings what it gave.
+    Passkey {
+        /// The challenge.
+        challenge: serde_json::Value,
+        /// After so many milliseconds the step is taken again, without answers.
+        again_ms: i64,
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// The vendor is at it.
+    Wait {
+        /// What is waited for, in Russian and in English.
+        what: (&'static str, &'static str),
+        /// After so many milliseconds the step is taken again, without answers.
+        again_ms: i64,
         /// What to keep until then.
         kept: serde_json::Value,
     },
@@ -238,6 +277,13 @@ pub struct Fetched {
     pub bytes: Bytes,
 }
 
+/// What a look at a phone told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The chat to write to, as the vendor names it; none where the phone does not have the messenger.
+    pub chat: Option<String>,
+}
+
 /// A messenger.
 pub trait Messenger: Send + Sync {
     /// What it is and can do. Never blocks, never fails.
@@ -256,6 +302,12 @@ pub trait Messenger: Send + Sync {
 
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
+
+    /// Whether the vendor is told where to post by [`Messenger::announce`], so that `attach` is never taken twice for it. Never
+    /// blocks, never fails.
+    fn announces(&self) -> bool {
+        false
+    }
 
     /// Tells the vendor where to post. Called after the channel was written down, since some vendors try the address before
     /// they take it; called again whenever the account is attached again. May take as long as the call's deadline.
@@ -292,12 +344,32 @@ pub trait Messenger: Send + Sync {
         media: &'a IncomingMedia,
         limit: u64,
     ) -> Boxed<'a, Result<Fetched, Answer>>;
+
+    /// Whether attaching links a device: the account is known only at the end, so the address that the vendor is told is
+    /// chosen before, is the same at every try, and tries are counted. Never blocks, never fails.
+    fn links_device(&self) -> bool {
+        false
+    }
+
+    /// Ends what `attach` began at the vendor: a session, a linked device. Called when a person switches a channel off; may
+    /// be repeated. The answer is `Done`, or why it failed.
+    fn detach<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Answer> {
+        let _ = wire;
+        Box::pin(async { Answer::done() })
+    }
+
+    /// Asks whether a phone has the messenger; only where `checks_phone` says that it can be asked. Vendors count these
+    /// questions, so the flow keeps the answers and a budget. May be repeated, so its error is never `Unsure`.
+    fn check_phone<'a>(&'a self, wire: &'a Wire, phone: &'a str) -> Boxed<'a, Result<Checked, Answer>> {
+        let _ = (wire, phone);
+        Box::pin(async { Err(Answer::Refused { code: crate::model::result::Code::NotSupported, text: String::new() }) })
+    }
 }
 
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&telegram_bot::TelegramBot, &waba::Waba, &vk::Vk, &avito::Avito]
+    &[&whatsapp_web::WhatsappWeb, &telegram_bot::TelegramBot, &waba::Waba, &vk::Vk, &avito::Avito]
 }
 
 /// The messenger of a kind; none where it is not built yet.

@@ -7,6 +7,7 @@
 
 pub mod backup;
 mod fixed;
+pub mod founding;
 pub mod history;
 pub mod notice;
 pub mod outbox;

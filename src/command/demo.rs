@@ -19,7 +19,8 @@ use crate::serve::{self, Role};
 
 /// Starts the server beside fake vendors, ready to be played with. Needs no setting and no account anywhere.
 ///
-/// Prints three lines that a script can read: `Switchboard  http://…`, `Sandbox  http://…` and `Login  <login>  <password>`.
+/// Prints four lines that a script can read: `Switchboard  http://…`, `Cabinet  http://…`, `Sandbox  http://…` and
+/// `Login  <login>  <password>`.
 /// The page of the sandbox shows phones, a deal whose stage fires the robot, a letter of CRM-marketing, and the queue.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -60,6 +61,7 @@ impl Demo {
         let login = seed::seed(&running.app, &control).await?;
         control.watch(&address, &login.token).await?;
         tell(&format!("Switchboard  {address}"));
+        tell(&format!("Cabinet  {address}/lines"));
         tell(&format!("Sandbox  {}", vendors.base()));
         tell(&format!("Login  {}  {}", login.name, login.password.expose_secret()));
         serve::stop_signal().await?;
@@ -106,6 +108,8 @@ fn settings(folder: &Path, address: &str, vendors: &str, listen: SocketAddr) -> 
         ("VENDORS__WABA", format!("{vendors}/graph/v23.0")),
         ("VENDORS__VK", format!("{vendors}/vk/method")),
         ("VENDORS__AVITO", format!("{vendors}/avito")),
+        ("VENDORS__WHATSAPP_WEB", format!("{vendors}/waha")),
+        ("VENDORS__WHATSAPP_WEB_KEY", seed::GATEWAY_KEY.to_owned()),
         ("VENDORS__OAUTH_HOSTS", host.to_owned()),
         ("VENDORS__ALLOW_HTTP", "true".to_owned()),
         ("VENDORS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),

@@ -34,6 +34,7 @@ const RANGES: &[(&str, i64, i64)] = &[
     ("limits.sign_ins_per_minute", 1, 10_000),
     ("limits.requests_per_second", 1, 100_000),
     ("limits.requests_burst", 1, 1_000_000),
+    ("limits.phone_checks_per_day", 0, 10_000),
     ("keep.messages_days", 0, 36_500),
     ("keep.hooks_days", 1, 36_500),
     ("keep.keys_days", 1, 36_500),
@@ -43,8 +44,14 @@ const RANGES: &[(&str, i64, i64)] = &[
 const CHOICES: &[(&str, &[&str])] = &[("log.format", &["json", "text"])];
 
 /// Addresses; they may be empty.
-const ADDRESSES: &[&str] =
-    &["server.public_url", "vendors.telegram_bot", "vendors.waba", "vendors.vk", "vendors.avito"];
+const ADDRESSES: &[&str] = &[
+    "server.public_url",
+    "vendors.telegram_bot",
+    "vendors.waba",
+    "vendors.whatsapp_web",
+    "vendors.vk",
+    "vendors.avito",
+];
 
 /// Texts that must look so.
 type Form = (&'static str, fn(&str) -> bool, &'static str, &'static str);

@@ -1,8 +1,13 @@
 //! The life of a channel: it is attached, it may be lost, it comes back, and somebody decides about what waited meanwhile.
 
+mod leaving;
+mod linking;
+mod step;
+
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
@@ -17,6 +22,9 @@ use crate::model::vendor::Answer;
 use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChannelRow, LaneState, NewLane};
 use crate::store::{Conn, Result, StoreError, notice};
+
+pub use leaving::{lose, switch_off};
+pub use step::{Attached, Step};
 
 /// Why a channel was not attached or changed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +41,12 @@ pub enum ChannelError {
     /// The account is attached elsewhere.
     #[error("the account is attached elsewhere")]
     Taken,
+    /// The account that was linked is not that of the channel which is attached again.
+    #[error("the account is another than that of the channel")]
+    OtherAccount,
+    /// The vendor did not answer, or refused; what was seen.
+    #[error("the vendor did not do it: {0}")]
+    Vendor(String),
     /// The channel is not in a state in which this can be done.
     #[error("the channel is not in that state")]
     State,
@@ -44,53 +58,8 @@ pub enum ChannelError {
     Store(#[from] StoreError),
 }
 
-/// What a person fills in to take one step of attaching.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct Step {
-    /// The answers, by field name.
-    #[serde(default)]
-    pub answers: Map<String, Value>,
-    /// What the step before gave as `kept`, unread.
-    #[serde(default)]
-    pub kept: Option<String>,
-}
-
-/// What came of a step.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "snake_case", tag = "step")]
-pub enum Attached {
-    /// It is attached.
-    Done {
-        /// The channel.
-        channel: String,
-    },
-    /// Another form is to be filled in.
-    Form {
-        /// Its fields.
-        fields: Vec<messenger::Field>,
-        /// To be given back.
-        kept: String,
-    },
-    /// A picture is to be scanned.
-    Qr {
-        /// What is inside.
-        text: String,
-        /// How long it is good, in milliseconds.
-        good_ms: i64,
-        /// To be given back.
-        kept: String,
-    },
-    /// A page of the vendor is to be visited.
-    Redirect {
-        /// Its address.
-        url: String,
-        /// To be given back.
-        kept: String,
-    },
-}
-
 /// What becomes of errands that waited while the channel was away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// All of them are sent.
@@ -134,47 +103,32 @@ pub async fn attach(
     let place = format!("{company}:{line}:{}", kind.slug());
     let (hook_key, kept) = match &step.kept {
         Some(sealed) => open_kept(app, &place, sealed)?,
-        None => (first_key(app, company, line, kind, &step.answers).await?, Value::Null),
+        None => (first_key(app, company, line, messenger, &step).await?, Value::Null),
     };
-    let next = ask(app, messenger, &hook_key, &step, kept).await?;
+    let next = ask(app, messenger, &hook_key, &step, kept.clone()).await?;
     let keep = |kept: Value| seal_kept(app, &place, &hook_key, &kept);
     match next {
         AttachNext::Done { secrets, settings, account } => {
             let done = Done { secrets, settings, account };
-            let id = finish(app, company, line, messenger, &hook_key, &step, done).await?;
+            // a linked device is asked once more about the same session, a form about everything
+            let kept = if messenger.links_device() { kept } else { Value::Null };
+            let id = finish(app, (company, line), messenger, &hook_key, (&step, kept), done).await?;
+            linking::end(app, company, &hook_key).await?;
             Ok(Attached::Done { channel: id.to_string() })
         }
         AttachNext::Form { fields, kept } => Ok(Attached::Form { fields: fields.to_vec(), kept: keep(kept) }),
-        AttachNext::Qr { text, good_ms, kept } => Ok(Attached::Qr { text, good_ms, kept: keep(kept) }),
+        AttachNext::Qr { text, good_ms, again_ms, kept } => {
+            Ok(Attached::Qr { text, good_ms, again_ms, kept: keep(kept) })
+        }
+        AttachNext::Code { text, compare, good_ms, again_ms, kept } => {
+            Ok(Attached::Code { text, compare, good_ms, again_ms, kept: keep(kept) })
+        }
+        AttachNext::Passkey { challenge, again_ms, kept } => {
+            Ok(Attached::Passkey { challenge, again_ms, kept: keep(kept) })
+        }
+        AttachNext::Wait { what, again_ms, kept } => Ok(Attached::Wait { what, again_ms, kept: keep(kept) }),
         AttachNext::Redirect { url, kept } => Ok(Attached::Redirect { url, kept: keep(kept) }),
     }
-}
-
-/// The credentials of a channel were refused for good: its lane stops, its queue stays.
-///
-/// # Errors
-/// Those of the store.
-pub async fn lose(app: &App, company: CompanyId, id: ChannelId, seen: &str) -> Result<()> {
-    let seen = seen.to_owned();
-    let lane = app
-        .store
-        .write(move |conn| {
-            let Some(channel) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(None) };
-            if !crate::on!(conn, channel::set_state(company, id, &["connected"], "lost", Some(&seen)))? {
-                return Ok(None);
-            }
-            let from = [LaneState::Running, LaneState::Paused, LaneState::Held].map(LaneState::to_db);
-            crate::on!(conn, lane::set_state(company, channel.lane, &from, LaneState::Lost.to_db()))?;
-            notice::changed(conn, channel.lane)?;
-            Ok(Some(channel.lane))
-        })
-        .await?;
-    app.known.forget();
-    if let Some(lane) = lane {
-        tracing::warn!(channel = %id, lane, "a channel is lost: its credentials were refused, attach it again");
-        app.bell.changed(lane);
-    }
-    Ok(())
 }
 
 /// Decides about what waited while the channel was away, and lets its lane run. The answer is how many are not sent.
@@ -253,29 +207,33 @@ async fn ask(
     step: &Step,
     kept: Value,
 ) -> Result<AttachNext, ChannelError> {
-    let wire = Wire {
-        http: app.http.clone(),
-        files: app.files.clone(),
-        vendor: perform::vendor_address(app, messenger.about().kind.slug()),
-        secrets: perform::own_keys(app, messenger.about().kind),
-        settings: json!({}),
-    };
+    let kind = messenger.about().kind;
+    let wire = Wire { secrets: perform::own_keys(app, kind), ..perform::bare_wire(app, kind.slug()) };
     let step = AttachStep { answers: step.answers.clone(), webhook_url: webhook_url(app, hook_key), kept };
     Ok(messenger.attach(&wire, &step).await?)
 }
 
 async fn finish(
     app: &App,
-    company: CompanyId,
-    line: LineId,
+    (company, line): (CompanyId, LineId),
     messenger: &dyn Messenger,
     hook_key: &str,
-    step: &Step,
+    (step, kept): (&Step, Value),
     done: Done,
 ) -> Result<ChannelId, ChannelError> {
-    let (slug, account) = (messenger.about().kind.slug(), done.account.clone());
-    let known = app.store.read(move |conn| crate::on!(conn, channel::by_account(slug, &account))).await?;
+    let (slug, account, key) = (messenger.about().kind.slug(), done.account.clone(), hook_key.to_owned());
+    let (known, at_address) = app
+        .store
+        .read(move |conn| {
+            let known = crate::on!(conn, channel::by_account(slug, &account))?;
+            Ok((known, crate::on!(conn, channel::by_hook_key(&key))?))
+        })
+        .await?;
     match known {
+        None if at_address.is_some() => {
+            leaving::undo(app, messenger, &done).await;
+            Err(ChannelError::OtherAccount)
+        }
         None => {
             let id = create(app, company, line, messenger, hook_key, &done).await?;
             announce(app, company, id, messenger, hook_key).await
@@ -286,18 +244,25 @@ async fn finish(
         }
         Some(row) if row.company == company.to_string() && row.line == line => {
             // the vendor was told a new address; it is told the old one again, since deliveries may be under way to it. What
-            // took several steps cannot be taken again, and is told only below
-            let done = match step.kept {
-                None => match ask(app, messenger, &row.hook_key, step, Value::Null).await? {
-                    AttachNext::Done { secrets, settings, account } => Done { secrets, settings, account },
-                    _ => return Err(ChannelError::State),
-                },
-                Some(_) => done,
+            // cannot be taken again, as a sign-in at the vendor's site, is told only below
+            let done = if messenger.announces() {
+                done
+            } else {
+                let again = ask(app, messenger, &row.hook_key, step, kept).await?;
+                let AttachNext::Done { secrets, settings, account } = again else { return Err(ChannelError::State) };
+                Done { secrets, settings, account }
             };
+            if messenger.links_device() {
+                // the session that the channel had before is of no more use
+                leaving::detach(app, messenger, &perform::wire(app, &row)?).await;
+            }
             let id = come_back(app, company, &row, &done).await?;
             announce(app, company, id, messenger, &row.hook_key).await
         }
-        Some(_) => Err(ChannelError::Taken),
+        Some(_) => {
+            leaving::undo(app, messenger, &done).await;
+            Err(ChannelError::Taken)
+        }
     }
 }
 
@@ -466,16 +431,25 @@ async fn first_key(
     app: &App,
     company: CompanyId,
     line: LineId,
-    kind: Kind,
-    answers: &Map<String, Value>,
+    messenger: &dyn Messenger,
+    step: &Step,
 ) -> Result<String, ChannelError> {
-    let channels = app.store.read(move |conn| crate::on!(conn, channel::of_line(company, line))).await?;
-    let names = |account: &str| {
-        let mut texts = answers.values().filter_map(Value::as_str).map(str::trim);
-        texts.any(|text| text == account || text.strip_prefix(account).is_some_and(|rest| rest.starts_with(':')))
+    let kind = messenger.about().kind;
+    let mut channels = app.store.read(move |conn| crate::on!(conn, channel::of_line(company, line))).await?;
+    channels.retain(|channel| channel.messenger == kind.slug());
+    let named = match step.channel {
+        Some(id) => Some(channels.iter().find(|channel| channel.id == id.to_string()).ok_or(ChannelError::NotFound)?),
+        None => channels.iter().find(|channel| names(&step.answers, &channel.account)),
     };
-    let known = channels.into_iter().find(|channel| channel.messenger == kind.slug() && names(&channel.account));
-    known.map_or_else(fresh_key, |channel| Ok(channel.hook_key))
+    if messenger.links_device() {
+        return linking::key(app, company, line, kind, named).await;
+    }
+    named.map_or_else(fresh_key, |channel| Ok(channel.hook_key.clone()))
+}
+
+fn names(answers: &Map<String, Value>, account: &str) -> bool {
+    let mut texts = answers.values().filter_map(Value::as_str).map(str::trim);
+    texts.any(|text| text == account || text.strip_prefix(account).is_some_and(|rest| rest.starts_with(':')))
 }
 
 fn fresh_key() -> Result<String, ChannelError> {

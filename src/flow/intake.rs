@@ -8,7 +8,7 @@ use crate::crm::bitrix24::event::{Auth, token_matches};
 use crate::flow::{credentials, perform};
 use crate::messenger::{self, Delivery, NotTaken, Received};
 use crate::model::id::HookId;
-use crate::model::message::Kind;
+use crate::model::message::{Event, Kind};
 use crate::net::signature::same_secret;
 use crate::store::row::{ChannelRow, NewHook, PortalRow, text};
 use crate::store::{Result, StoreError};
@@ -154,10 +154,11 @@ fn receive(app: &App, channel: &ChannelRow, delivery: &Delivery<'_>) -> Result<R
 
 fn rows(app: &App, channel: &ChannelRow, received: &Received) -> Result<Vec<NewHook>> {
     let now = app.clock.now().0;
-    let row = |(key, event): &(String, crate::model::message::Event)| {
+    let row = |(key, event): &(String, Event)| {
         Ok(NewHook {
             id: HookId::new().to_string(),
-            source: "messenger".to_owned(),
+            // a session that came or went changes the lane, and the pump hears of that after the commit
+            source: if matches!(event, Event::Link { .. }) { "link" } else { "messenger" }.to_owned(),
             owner: channel.id.clone(),
             key: key_of(key),
             body: Some(text(event)?),

@@ -27,7 +27,7 @@ pub use overview::{Counts, MailingOut, RowOut, ledger, overview};
 const END_AT_ONCE: i64 = 500;
 
 /// What pausing, resuming or stopping a mailing did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Turned {
     /// The state now.
     pub state: String,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::flow::route::{self, TextRequest};
@@ -19,7 +20,7 @@ use crate::store::row::{ChannelRow, MessageRow, Progress, value};
 use crate::store::{Conn, Result};
 
 /// A message as the API takes it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageIn {
     /// The line; the only one where it is left out.
@@ -27,6 +28,7 @@ pub struct MessageIn {
     pub line: Option<LineId>,
     /// The channel; the first of the line that reaches the recipient where it is left out.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub channel: Option<ChannelId>,
     /// Which messenger, where the channel is left out.
     #[serde(default)]
@@ -44,7 +46,7 @@ pub struct MessageIn {
 }
 
 /// A message as the API shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MessageOut {
     /// Its id.
     pub id: String,
@@ -55,6 +57,7 @@ pub struct MessageOut {
     /// The chat, or the address while it waits.
     pub chat: String,
     /// What it says.
+    #[schema(value_type = Object)]
     pub content: Content,
     /// Our stable code of an error.
     pub code: Option<String>,
@@ -71,7 +74,7 @@ pub struct MessageOut {
 }
 
 /// What a person found out about a message whose fate nobody knew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// It reached the recipient.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{credentials, portal};
+use crate::flow::{credentials, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId};
@@ -118,6 +118,10 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
     let slug = messenger.about().kind.slug();
+    let outgoing = match phone::reach(app, &channel, messenger, &wire, outgoing).await? {
+        Ok(outgoing) => outgoing,
+        Err(answer) => return lost(app, company, id, answer).await,
+    };
     let mut answer = measured(app, slug, messenger.send(&wire, &outgoing, app.clock.now())).await;
     if matches!(answer, Answer::Expired { .. }) {
         match renew::renew(app, company, &channel, messenger).await? {
@@ -130,6 +134,11 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
             Renewed::Never => {}
         }
     }
+    lost(app, company, id, answer).await
+}
+
+/// A channel whose credentials were refused is lost.
+async fn lost(app: &App, company: CompanyId, id: ChannelId, answer: Answer) -> Result<Answer> {
     if let Answer::Expired { seen } = &answer {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }
@@ -147,13 +156,28 @@ pub fn wire(app: &App, channel: &ChannelRow) -> Result<Wire> {
         credentials::open(app, "channels", &channel.id, &channel.secrets)?
     };
     let settings = crate::store::row::value("channels", &channel.settings)?;
-    Ok(Wire {
+    Ok(Wire { secrets, settings, ..bare_wire(app, &channel.messenger) })
+}
+
+/// The way to a messenger for somebody who has no channel yet.
+#[must_use]
+pub fn bare_wire(app: &App, messenger: &str) -> Wire {
+    Wire {
         http: app.http.clone(),
         files: app.files.clone(),
-        vendor: vendor_address(app, &channel.messenger),
-        secrets,
-        settings,
-    })
+        vendor: vendor_address(app, messenger),
+        vendor_key: vendor_key(app, messenger),
+        secrets: SecretString::from("{}".to_owned()),
+        settings: serde_json::Value::Object(serde_json::Map::new()),
+    }
+}
+
+/// The key of a messenger's gateway, where it has one.
+fn vendor_key(app: &App, messenger: &str) -> SecretString {
+    match messenger {
+        "whatsapp_web" => app.config.vendors.whatsapp_web_key.clone(),
+        _ => SecretString::from(String::new()),
+    }
 }
 
 /// The keys of this server at a vendor where people sign in: an empty object where the settings have none.
@@ -177,6 +201,7 @@ pub fn vendor_address(app: &App, messenger: &str) -> String {
         "waba" => app.config.vendors.waba.as_str(),
         "vk" => app.config.vendors.vk.as_str(),
         "avito" => app.config.vendors.avito.as_str(),
+        "whatsapp_web" => app.config.vendors.whatsapp_web.as_str(),
         _ => "",
     };
     if !configured.is_empty() {

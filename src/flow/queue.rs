@@ -3,48 +3,69 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::{App, LaneDue};
+use crate::flow::settle::{self, Over};
 use crate::messenger;
 use crate::model::errand::{Errand, Rank, Work};
 use crate::model::eta::{Timetable, Waiting, forecast};
-use crate::model::id::{CompanyId, LaneId};
+use crate::model::id::{CompanyId, LaneId, LineId};
 use crate::model::message::{Content, Kind, Peer};
 use crate::model::moment::{Moment, Tick};
 use crate::model::pace::Pace;
+use crate::model::result::Code;
+use crate::model::vendor::Answer;
+use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChannelRow, LaneRow, LaneState, LineRow, RecipientRow, value};
-use crate::store::{Conn, Result, outbox};
+use crate::store::{Conn, Result};
 
 /// So many errands of a lane are shown.
 const SHOWN: i64 = 50;
 
+/// The end of a longer queue is not foretold: that takes long, and it comes otherwise anyway.
+const MOST_FORECAST: usize = 10_000;
+
 /// So many letters of a text are shown.
 const TEXT_SHOWN: usize = 200;
 
+/// So many errands are ended in one transaction.
+const AT_ONCE: i64 = 200;
+
 /// The queue.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QueueOut {
     /// The server's moment.
+    #[schema(value_type = i64)]
     pub now: Moment,
     /// The lanes, in their order.
     pub lanes: Vec<LaneOut>,
 }
 
 /// A lane.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LaneOut {
     /// Its number.
     pub id: LaneId,
     /// Its line and its messenger, for the screen.
     pub title: String,
+    /// Its line.
+    pub line: LineId,
+    /// The name of its line.
+    pub line_name: String,
     /// The messenger.
+    #[schema(value_type = Kind)]
     pub messenger: String,
     /// The channel.
     pub channel: String,
-    /// `running`, `paused`, `held`, `lost`, or `closed` outside its hours.
-    pub state: &'static str,
+    /// How it stands.
+    pub state: QueueState,
     /// When the next message leaves; none where nothing does.
+    #[schema(value_type = Option<i64>)]
     pub next_at: Option<Moment>,
+    /// When the last of what waits leaves, if nothing else comes; none where nobody can tell.
+    #[schema(value_type = Option<i64>)]
+    pub ends_at: Option<Moment>,
     /// How many wait, with those that mailings hold back.
     pub waiting: i64,
     /// How many calls are open.
@@ -53,8 +74,24 @@ pub struct LaneOut {
     pub errands: Vec<ErrandOut>,
 }
 
+/// How a lane stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueState {
+    /// It runs.
+    Running,
+    /// It runs, outside its hours.
+    Closed,
+    /// A person paused it.
+    Paused,
+    /// Its channel came back, and somebody must decide about what waits.
+    Held,
+    /// Its channel is lost.
+    Lost,
+}
+
 /// An errand.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ErrandOut {
     /// Its number, as text since it is larger than the numbers of a browser; below 0 for a row that its mailing holds back.
     pub id: String,
@@ -65,9 +102,39 @@ pub struct ErrandOut {
     /// The beginning of its text.
     pub text: String,
     /// When it leaves; none where nobody can tell.
+    #[schema(value_type = Option<i64>)]
     pub eta_at: Option<Moment>,
     /// `waiting` or `flying`.
     pub state: &'static str,
+}
+
+/// Ends what waits in a lane now and belongs to no mailing: the feeder would only bring the next row of one. The answer is
+/// how many are not sent; none where the company has no such lane of a channel.
+///
+/// # Errors
+/// Those of the store.
+pub async fn clear(app: &App, company: CompanyId, lane: LaneId) -> Result<Option<usize>> {
+    let known = app.store.read(move |conn| crate::on!(conn, channel::of_lane(company, lane))).await?;
+    if known.is_none() {
+        return Ok(None);
+    }
+    let (mut count, before) = (0, app.clock.now().plus_ms(1));
+    loop {
+        let inner = app.clone();
+        let (ended, accepted) = app.store.write(move |conn| clear_some(&inner, conn, lane, before)).await?;
+        app.bell.accepted(accepted);
+        if ended == 0 {
+            return Ok(Some(count));
+        }
+        count += ended;
+    }
+}
+
+fn clear_some(app: &App, conn: &mut Conn, lane: LaneId, before: Moment) -> Result<(usize, Vec<Accepted>)> {
+    let gone = outbox::withdraw_unmailed(conn, lane, before, AT_ONCE)?;
+    let answer = Answer::Refused { code: Code::Discarded, text: String::new() };
+    let over: Vec<Over<'_>> = gone.iter().map(|errand| Over { errand, answer: &answer, ours: true }).collect();
+    Ok((over.len(), settle::settle(app, conn, &over, app.clock.now())?))
 }
 
 /// What the store knows of a lane.
@@ -115,9 +182,11 @@ fn lane_out(app: &App, seen: &Seen, due: &HashMap<LaneId, LaneDue>) -> Result<La
     let due = due.get(&seen.row.id).copied().unwrap_or_else(|| due_of_row(app, &seen.row, pace));
     let table =
         Timetable { live_at: due.live_at.max(now), paced_at: due.paced_at.max(now), pace, hours: hours.as_ref() };
-    let (mut errands, waiting) = entries(seen)?;
+    let (mut errands, mut waiting) = entries(seen)?;
+    let ends = follow(&mut waiting, seen.waiting);
     let etas = if state == LaneState::Running { forecast(table, &waiting) } else { vec![None; waiting.len()] };
     let next_at = etas.iter().flatten().min().copied();
+    let ends_at = etas.iter().flatten().max().copied().filter(|_| ends && etas.iter().all(Option::is_some));
     let mut etas = etas.into_iter();
     for errand in errands.iter_mut().filter(|errand| errand.state == "waiting") {
         errand.eta_at = etas.next().flatten();
@@ -129,23 +198,34 @@ fn lane_out(app: &App, seen: &Seen, due: &HashMap<LaneId, LaneDue>) -> Result<La
     Ok(LaneOut {
         id: seen.row.id,
         title: format!("{} · {title}", seen.line),
+        line: seen.channel.line,
+        line_name: seen.line.clone(),
         messenger: seen.channel.messenger.clone(),
         channel: seen.channel.id.clone(),
         state: state_of(state, open),
         next_at,
+        ends_at,
         waiting: seen.waiting,
         in_flight: errands.iter().filter(|errand| errand.state == "flying").count(),
         errands,
     })
 }
 
-const fn state_of(state: LaneState, open: bool) -> &'static str {
+/// Lets those follow that wait and are not shown, as far as they may be counted for a forecast; tells whether that are all.
+fn follow(waiting: &mut Vec<Waiting>, all: i64) -> bool {
+    let all = usize::try_from(all).unwrap_or(0);
+    let rest = Waiting { rank: Rank::Mailing, peer: String::new(), not_before: Moment(0) };
+    waiting.resize(all.min(MOST_FORECAST).max(waiting.len()), rest);
+    all <= MOST_FORECAST
+}
+
+const fn state_of(state: LaneState, open: bool) -> QueueState {
     match state {
-        LaneState::Running if open => "running",
-        LaneState::Running => "closed",
-        LaneState::Paused => "paused",
-        LaneState::Held => "held",
-        LaneState::Lost => "lost",
+        LaneState::Running if open => QueueState::Running,
+        LaneState::Running => QueueState::Closed,
+        LaneState::Paused => QueueState::Paused,
+        LaneState::Held => QueueState::Held,
+        LaneState::Lost => QueueState::Lost,
     }
 }
 

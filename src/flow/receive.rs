@@ -36,15 +36,41 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
         Event::Moved { from, to } => crate::on!(conn, dialog::rename(id, from, to))?,
         Event::Trouble { seen } => tracing::warn!(channel = channel.id, seen, "a messenger reports trouble"),
         Event::Ignored { what } => tracing::debug!(channel = channel.id, what, "a delivery that we do not use"),
-        // kept for the inbox and for templates, which come later
-        Event::Edited { .. } | Event::Deleted { .. } | Event::Reaction { .. } | Event::Template { .. } => {}
+        Event::SameChat { hidden, shown } => same_chat(conn, id, hidden, shown)?,
+        // worked by `flow::link`; the others are kept for the inbox and for templates, which come later
+        Event::Link { .. }
+        | Event::Edited { .. }
+        | Event::Deleted { .. }
+        | Event::Reaction { .. }
+        | Event::Template { .. } => {}
     }
     Ok(Vec::new())
 }
 
+/// A vendor that hides phones told whose chat it is: what was said under both names is one dialog from now on.
+fn same_chat(conn: &mut Conn, channel: ChannelId, hidden: &str, shown: &str) -> Result<()> {
+    if hidden != shown && crate::on!(conn, chat_name::keep(channel, hidden, shown))? {
+        crate::on!(conn, chat_name::merge(channel, hidden, shown))?;
+    }
+    Ok(())
+}
+
 fn message(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
+    // only WhatsApp hides phones, behind such names
+    let hidden = incoming.chat.ends_with("@lid");
+    match if hidden { crate::on!(conn, chat_name::shown(id, &incoming.chat))? } else { None } {
+        Some(shown) => enter(conn, channel, id, &Incoming { chat: shown, ..incoming.clone() }, now),
+        None => enter(conn, channel, id, incoming, now),
+    }
+}
+
+fn enter(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
     if crate::on!(conn, dialog::by_chat(id, &incoming.chat))?.is_none() {
         open_dialog(conn, channel, incoming, now)?;
+    }
+    if incoming.ours && crate::on!(conn, message::by_vendor_id(id, &incoming.vendor_id))?.is_some() {
+        // an echo of what left through us
+        return Ok(());
     }
     if !incoming.ours {
         // the vendor's own clock opens its window; a clock that runs ahead may not make it longer

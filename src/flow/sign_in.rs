@@ -42,18 +42,23 @@ impl std::fmt::Debug for Token {
 }
 
 /// Longer passwords are not hashed: whoever sends them wants to keep us busy.
-const LONGEST_PASSWORD: usize = 256;
+pub const LONGEST_PASSWORD: usize = 256;
+
+/// A login as it is kept: without blanks around it, in lower case; none where it is none.
+#[must_use]
+pub fn login_of(typed: &str) -> Option<String> {
+    let login = typed.trim().to_lowercase();
+    let is_login = !login.is_empty() && login.len() <= LONGEST_PASSWORD && !login.chars().any(char::is_control);
+    is_login.then_some(login)
+}
 
 /// Signs in with a login and a password.
 ///
 /// # Errors
 /// [`SignInError`].
 pub async fn sign_in(app: &App, login: &str, password: &SecretString) -> Result<Token, SignInError> {
-    let login = login.trim().to_lowercase();
-    let is_login = !login.is_empty() && login.len() <= LONGEST_PASSWORD && !login.chars().any(char::is_control);
-    if !is_login || password.expose_secret().len() > LONGEST_PASSWORD {
-        return Err(SignInError::Wrong);
-    }
+    let login = login_of(login).filter(|_| password.expose_secret().len() <= LONGEST_PASSWORD);
+    let login = login.ok_or(SignInError::Wrong)?;
     let user = app.store.read(move |conn| crate::on!(conn, user::by_login(&login))).await?;
     let (hash, given) = (user.as_ref().map(|user| user.password_hash.clone()), password.clone());
     // a login that is not there takes as long as one that is, so that nobody learns which logins there are

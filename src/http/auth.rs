@@ -30,7 +30,7 @@ pub struct Signed {
 }
 
 /// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Everything in the company.
@@ -73,6 +73,25 @@ impl FromRequest for Admin {
     }
 }
 
+/// Lets a request through that carries our header: browsers send the forms of strangers without it.
+///
+/// # Errors
+/// Where it is not there.
+pub fn from_our_page(request: &HttpRequest) -> Result<(), ApiError> {
+    if is_from_our_page(request) {
+        return Ok(());
+    }
+    Err(ApiError::bad(
+        "X-Switchboard",
+        "Нужен заголовок X-Switchboard: без него запрос мог прийти с чужой страницы",
+        "The header X-Switchboard is needed: without it the request may come from a page of a stranger",
+    ))
+}
+
+fn is_from_our_page(request: &HttpRequest) -> bool {
+    request.headers().contains_key("x-switchboard")
+}
+
 /// A bearer token, or the cookie. A cookie that changes something must come from our own pages: browsers send it along with
 /// the forms of strangers, but not with a header of ours.
 fn token_of(request: &HttpRequest) -> Option<String> {
@@ -80,7 +99,7 @@ fn token_of(request: &HttpRequest) -> Option<String> {
         let token = value.to_str().ok()?.strip_prefix("Bearer ")?.trim();
         return Some(token.to_owned()).filter(|token| !token.is_empty());
     }
-    let safe = request.method().is_safe() || request.headers().contains_key("x-switchboard");
+    let safe = request.method().is_safe() || is_from_our_page(request);
     safe.then(|| cookie_of(request)).flatten()
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError, web};
-use serde_json::json;
 
 use super::language::Language;
 use crate::flow::channel::ChannelError;
@@ -66,6 +65,23 @@ pub enum ApiError {
     Inner(String),
 }
 
+/// How an error is told.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub(super) struct ErrorOut {
+    error: ErrorBody,
+}
+
+#[derive(serde::Serialize, utoipa::ToSchema)]
+struct ErrorBody {
+    /// A stable code.
+    code: String,
+    /// What happened and what to do, in the language of the request.
+    message: String,
+    /// The field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
 impl ApiError {
     /// A field that is wrong.
     pub fn bad(field: impl Into<String>, ru: impl Into<String>, en: impl Into<String>) -> Self {
@@ -80,12 +96,10 @@ impl ApiError {
             Language::Russian => ru,
             Language::English => en,
         };
-        let mut error = json!({"code": code, "message": message});
-        if let (Self::Bad { field, .. }, Some(error)) = (self, error.as_object_mut())
-            && !field.is_empty()
-        {
-            error.insert("field".to_owned(), json!(field));
-        }
+        let field = match self {
+            Self::Bad { field, .. } if !field.is_empty() => Some(field.clone()),
+            _ => None,
+        };
         let mut response = HttpResponse::build(self.status_code());
         if let Self::TooMany(seconds) = self {
             response.insert_header(("Retry-After", seconds.to_string()));
@@ -93,7 +107,7 @@ impl ApiError {
         if matches!(self, Self::Unsigned) {
             response.insert_header(("WWW-Authenticate", "Bearer"));
         }
-        response.json(json!({"error": error}))
+        response.json(ErrorOut { error: ErrorBody { code: code.to_owned(), message, field } })
     }
 
     fn words(&self) -> (&'static str, String, String) {
@@ -209,6 +223,17 @@ impl From<ChannelError> for ApiError {
                 ru: "Этот аккаунт уже подключён к другой линии".to_owned(),
                 en: "This account is attached to another line".to_owned(),
             },
+            ChannelError::OtherAccount => Self::Conflict {
+                code: "other_account",
+                ru: "Привязан другой номер: откройте на телефоне аккаунт этого канала и начните снова".to_owned(),
+                en: "Another number was linked: open the account of this channel on the phone and begin again"
+                    .to_owned(),
+            },
+            ChannelError::Vendor(seen) => Self::Conflict {
+                code: "vendor_failed",
+                ru: format!("Мессенджер не ответил или отказал ({seen}): повторите через минуту"),
+                en: format!("The messenger did not answer or refused ({seen}): try again in a minute"),
+            },
             ChannelError::State => Self::Conflict {
                 code: "wrong_state",
                 ru: "Сейчас это сделать нельзя: состояние другое".to_owned(),
@@ -245,9 +270,4 @@ pub(super) fn path() -> web::PathConfig {
 /// How query strings are read.
 pub(super) fn query() -> web::QueryConfig {
     web::QueryConfig::default().error_handler(|error, _| ApiError::Unreadable(error.to_string()).into())
-}
-
-/// What is told at an address that does not exist.
-pub(super) async fn nothing_here() -> Told {
-    Err(ApiError::NotFound)
 }

@@ -1,13 +1,13 @@
 //! Messages of the API.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::auth::Signed;
-use super::error::{ApiError, Told};
+use super::error::{ApiError, ErrorOut, Told};
 use crate::app::App;
-use crate::flow::message::{self, Finding, MessageIn};
+use crate::flow::message::{self, Finding, MessageIn, MessageOut};
 use crate::model::id::MessageId;
 use crate::model::result::Code;
 
@@ -20,13 +20,30 @@ const LONGEST_KEY: usize = 200;
 /// So many messages are shown.
 const SHOWN: i64 = 100;
 
+/// A message that was accepted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MessageMade {
+    #[schema(value_type = String)]
+    id: MessageId,
+}
+
+/// Messages.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MessagesOut {
+    messages: Vec<MessageOut>,
+}
+
 /// What a person found out.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = MessageDecisionIn)]
 pub(super) struct DecisionIn {
     decision: Finding,
 }
 
 /// Accepts a message.
+#[utoipa::path(post, path = "/messages", tag = "messages", request_body = MessageIn,
+    params(("Idempotency-Key" = Option<String>, Header, description = "names the request, so that it may be repeated")),
+    responses((status = 202, body = MessageMade), (status = 422, body = ErrorOut)))]
 pub(super) async fn create_message(
     app: web::Data<App>,
     signed: Signed,
@@ -47,21 +64,27 @@ pub(super) async fn create_message(
         },
     };
     let id = message::post(&app, signed.company, input.into_inner(), key).await?.map_err(refusal)?;
-    Ok(HttpResponse::Accepted().json(json!({"id": id})))
+    Ok(HttpResponse::Accepted().json(MessageMade { id }))
 }
 
 /// Shows the newest messages.
+#[utoipa::path(get, path = "/messages", tag = "messages", responses((status = 200, body = MessagesOut)))]
 pub(super) async fn list_messages(app: web::Data<App>, signed: Signed) -> Told {
-    Ok(HttpResponse::Ok().json(json!({"messages": message::newest(&app, signed.company, SHOWN).await?})))
+    Ok(HttpResponse::Ok().json(MessagesOut { messages: message::newest(&app, signed.company, SHOWN).await? }))
 }
 
 /// Shows one message.
+#[utoipa::path(get, path = "/messages/{id}", tag = "messages", params(("id" = String, Path)),
+    responses((status = 200, body = MessageOut), (status = 404, body = ErrorOut)))]
 pub(super) async fn show_message(app: web::Data<App>, signed: Signed, id: web::Path<MessageId>) -> Told {
     let found = message::find(&app, signed.company, *id).await?;
     Ok(HttpResponse::Ok().json(found.ok_or(ApiError::NotFound)?))
 }
 
 /// Writes down what a person found out about a message of unknown fate.
+#[utoipa::path(post, path = "/messages/{id}/decide", tag = "messages", params(("id" = String, Path)),
+    request_body = DecisionIn,
+    responses((status = 204), (status = 404, body = ErrorOut), (status = 409, body = ErrorOut)))]
 pub(super) async fn decide_message(
     app: web::Data<App>,
     signed: Signed,

@@ -1,19 +1,19 @@
-//! The page at `/`: what this is.
+//! The page of a server that was built without the cabinet: what this is.
 
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::language::Language;
 
 /// Tells a person who opens the address in a browser where they are.
-pub(super) async fn show_page(request: HttpRequest) -> HttpResponse {
+pub(super) fn show_page(request: &HttpRequest) -> HttpResponse {
     let (lang, text) = match Language::of(request.headers()) {
         Language::Russian => (
             "ru",
-            "Сервер, который соединяет мессенджеры с Битрикс24. Он работает. Подключите портал: установите приложение в Битрикс24.",
+            "Сервер, который соединяет мессенджеры с Битрикс24. Он работает, но собран без личного кабинета: соберите его командой make build.",
         ),
         Language::English => (
             "en",
-            "A server that joins messengers with Bitrix24. It is running. To connect a portal, install the application in Bitrix24.",
+            "A server that joins messengers with Bitrix24. It is running, but was built without its cabinet: build it with make build.",
         ),
     };
     let body = format!(

@@ -9,14 +9,17 @@
 
 use actix_web::web::{ServiceConfig, delete, get, patch, post, resource, scope};
 
-use super::hook::{bitrix24, messenger};
-use super::{channel, health, line, mailing, measure, message, page, portal, queue, session};
+use super::hook::{bitrix24, messenger as hook};
+use super::{
+    cabinet, channel, health, line, mailing, measure, message, messenger, openapi, portal, queue, session, set_up,
+};
 
 /// Tells the server its addresses.
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         // address                                                     handler                          right
-        .service(resource("/").route(get().to(page::show_page))) //                                     anyone
+        .service(resource("/").route(get().to(cabinet::show_page))) //                                  anyone
+        .service(resource("/assets/{name}").route(get().to(cabinet::show_asset))) //                    anyone
         .service(resource("/health").route(get().to(health::show_ready))) //                            anyone
         .service(resource("/health/live").route(get().to(health::show_live))) //                        anyone
         .service(resource("/health/ready").route(get().to(health::show_ready))) //                      anyone
@@ -28,29 +31,33 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/bitrix24/sms/{key}").route(post().to(bitrix24::sms))) //                    own proof
         .service(
             resource("/hook/{messenger}/{key}")
-                .route(get().to(messenger::take)) //                                                    own proof
-                .route(post().to(messenger::take)), //                                                  own proof
+                .route(get().to(hook::take)) //                                                    own proof
+                .route(post().to(hook::take)), //                                                  own proof
         )
         .service(scope("/api/v1").configure(api));
 }
 
 #[rustfmt::skip] // one line for each address
 fn api(config: &mut ServiceConfig) {
-    let tokens = post().to(session::create_token); // anyone
     config
-        .service(resource("/tokens").route(tokens).route(delete().to(session::delete_token))) // user
+        .service(resource("/openapi.json").route(get().to(openapi::show_document))) // anyone
+        .service(resource("/setup").route(get().to(set_up::show_set_up)).route(post().to(set_up::do_set_up))) // anyone
+        .service(resource("/tokens").route(post().to(session::create_token)).route(delete().to(session::delete_token))) // anyone, user
         .service(resource("/me").route(get().to(session::show_me))) // user
-        .service(resource("/messengers").route(get().to(channel::list_messengers))) // user
+        .service(resource("/messengers").route(get().to(messenger::list_messengers))) // user
         .service(resource("/lines").route(get().to(line::list_lines)).route(post().to(line::create_line))) // user, admin
         .service(resource("/lines/{id}").route(patch().to(line::change_line))) // admin
         .service(resource("/lines/{id}/channels").route(post().to(channel::attach_channel))) // admin
         .service(resource("/channels").route(get().to(channel::list_channels))) // user
         .service(resource("/channels/{id}").route(get().to(channel::show_channel)).route(patch().to(channel::set_pace))) // user, admin
+        .service(resource("/channels/{id}/detach").route(post().to(channel::detach_channel))) // admin
+        .service(resource("/channels/{id}/phones").route(post().to(channel::check_phones))) // user
         .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
         .service(resource("/portals").route(get().to(portal::list_portals))) // user
         .service(resource("/queue").route(get().to(queue::show_queue))) // user
         .service(resource("/lanes/{id}/pause").route(post().to(queue::pause_lane))) // admin
         .service(resource("/lanes/{id}/resume").route(post().to(queue::resume_lane))) // admin
+        .service(resource("/lanes/{id}/clear").route(post().to(queue::clear_lane))) // admin
         .service(resource("/messages").route(get().to(message::list_messages)).route(post().to(message::create_message))) // user
         .service(resource("/messages/{id}").route(get().to(message::show_message))) // user
         .service(resource("/messages/{id}/decide").route(post().to(message::decide_message))) // user

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::crm::bitrix24::event;
 use crate::flow::install::{self, InstallError};
-use crate::flow::{credentials, echo, mailing, receive, robot, sms};
+use crate::flow::{credentials, echo, link, mailing, receive, robot, sms};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
 use crate::store::outbox::Accepted;
@@ -94,6 +94,9 @@ async fn work(app: &App, hook: HookRow) -> Result<Option<Vec<Accepted>>> {
     }
     if echo::must_wait(app, &hook).await? {
         return Ok(None);
+    }
+    if hook.source == "link" {
+        return link::work(app, &hook).await.map(|()| Some(Vec::new()));
     }
     let inner = app.clone();
     app.store

@@ -20,6 +20,9 @@ const FORGET_MS: i64 = 60_000;
 /// So many messages are forgotten in one round.
 const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
+/// What looks at phones told is of no use after so many days.
+const PHONE_CHECKS_DAYS: i64 = 30;
+
 /// So many of a kind are worked in one transaction.
 const AT_ONCE: i64 = 200;
 
@@ -122,6 +125,7 @@ async fn forget(app: &App) -> Result<()> {
     let (hooks, keys) = (days(app.config.keep.hooks_days), days(app.config.keep.keys_days));
     // none is for ever
     let messages = Some(app.config.keep.messages_days).filter(|days| *days > 0).map(days);
+    let checks = days(PHONE_CHECKS_DAYS);
     let minutes_ago = now.plus_ms(-30 * 60_000).0;
     app.store
         .write(move |conn| {
@@ -130,6 +134,7 @@ async fn forget(app: &App) -> Result<()> {
             crate::on!(conn, errand::forget_keys(keys))?;
             crate::on!(conn, answer::forget(hooks))?;
             crate::on!(conn, message::forget_receipts(minutes_ago))?;
+            crate::on!(conn, phone_check::forget(checks))?;
             if let Some(before) = messages {
                 crate::on!(conn, message::forget(before, FORGOTTEN_AT_ONCE))?;
             }

@@ -87,6 +87,10 @@ impl Messenger for Avito {
         Box::pin(attach::attach(wire, step))
     }
 
+    fn announces(&self) -> bool {
+        true
+    }
+
     fn announce<'a>(&'a self, wire: &'a Wire, webhook_url: &'a str) -> Boxed<'a, Result<(), AttachError>> {
         Box::pin(attach::announce(wire, webhook_url))
     }

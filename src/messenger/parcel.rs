@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use reqwest::multipart::Part;
 
-use super::{Fetched, Wire};
+use super::{Fetched, OpenFile, Wire};
 use crate::model::message::{IncomingMedia, Media};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -23,10 +23,7 @@ pub(super) struct Parcel {
 impl Parcel {
     /// Opens the file and puts it into a part.
     pub(super) async fn pack(wire: &Wire, media: &Media, limit: u64) -> Result<Self, Answer> {
-        let open = wire.files.open(&media.source).await.map_err(|error| unopened(&error))?;
-        if open.size > limit {
-            return Err(refused(Code::FileTooBig));
-        }
+        let open = open(wire, media, limit).await?;
         let broke = Arc::new(AtomicBool::new(false));
         let mark = Arc::clone(&broke);
         let bytes = open.bytes.inspect(move |part| {
@@ -46,6 +43,12 @@ impl Parcel {
     pub(super) fn witness(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.broke)
     }
+}
+
+/// Opens a file of ours, where it is not larger than `limit`.
+pub(super) async fn open(wire: &Wire, media: &Media, limit: u64) -> Result<OpenFile, Answer> {
+    let open = wire.files.open(&media.source).await.map_err(|error| unopened(&error))?;
+    if open.size > limit { Err(refused(Code::FileTooBig)) } else { Ok(open) }
 }
 
 /// The name as it stands in a header of the part: a line feed in it would begin a header of somebody else's making, and a

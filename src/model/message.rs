@@ -6,8 +6,9 @@ use super::moment::Moment;
 use super::status::Status;
 
 /// A kind of messenger. The written form is also the value in tables, addresses and robots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Messenger)]
 pub enum Kind {
     /// WhatsApp Web, as a linked device.
     WhatsappWeb,
@@ -55,6 +56,21 @@ impl Kind {
         }
     }
 
+    /// The name on screen, in Russian and in English.
+    #[must_use]
+    pub const fn title(self) -> (&'static str, &'static str) {
+        match self {
+            Self::WhatsappWeb => ("WhatsApp Web", "WhatsApp Web"),
+            Self::Waba => ("WhatsApp Business (WABA)", "WhatsApp Business (WABA)"),
+            Self::Telegram => ("Telegram", "Telegram"),
+            Self::TelegramBot => ("Бот Telegram", "Telegram bot"),
+            Self::Vk => ("VK", "VK"),
+            Self::VkNotify => ("VK Notify", "VK Notify"),
+            Self::Email => ("Email", "E-mail"),
+            Self::Avito => ("Авито", "Avito"),
+        }
+    }
+
     /// The kind of a written form.
     #[must_use]
     pub fn from_slug(slug: &str) -> Option<Self> {
@@ -89,7 +105,7 @@ impl Peer {
 }
 
 /// The kind of a file, as messengers tell them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// A picture.
@@ -158,7 +174,36 @@ pub struct TemplateButton {
     pub value: String,
 }
 
-/// What an outgoing message says. At least one of text, media and template is there.
+/// A place on the map.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Degrees north, times ten million.
+    pub latitude_e7: i32,
+    /// Degrees east, times ten million.
+    pub longitude_e7: i32,
+    /// What is written beside it.
+    pub title: Option<String>,
+}
+
+impl Place {
+    /// Degrees north and degrees east.
+    #[must_use]
+    pub fn degrees(&self) -> (f64, f64) {
+        (f64::from(self.latitude_e7) / 1e7, f64::from(self.longitude_e7) / 1e7)
+    }
+}
+
+/// Somebody's card: a name and a phone to call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// The name.
+    pub name: String,
+    /// The phone in digits, international, without the plus.
+    pub phone: String,
+}
+
+/// What an outgoing message says. At least one of its parts is there; which of them a messenger carries is its own matter,
+/// and what it does not carry it refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Content {
     /// Plain text.
@@ -170,6 +215,20 @@ pub struct Content {
     /// A template; only where the messenger has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
+    /// A place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Cards of people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<Card>,
+}
+
+impl Content {
+    /// Whether there is a place or a card, which not every messenger carries.
+    #[must_use]
+    pub fn has_place_or_cards(&self) -> bool {
+        self.place.is_some() || !self.cards.is_empty()
+    }
 }
 
 /// A message on its way out, as a messenger gets it.
@@ -264,6 +323,18 @@ pub struct Receipt {
     pub error: Option<(super::result::Code, String)>,
 }
 
+/// How a session that lives at a gateway stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// It works.
+    Up,
+    /// The vendor took it back: a person must link it again.
+    Relink,
+    /// It does not work, and may come back by itself.
+    Off,
+}
+
 /// Something that a vendor told us. What we do not know becomes `Ignored`, never an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
@@ -329,6 +400,22 @@ pub enum Event {
         state: String,
         /// The reason, for a person.
         reason: Option<String>,
+    },
+    /// The session behind the channel came or went.
+    Link {
+        /// How it stands now.
+        link: Link,
+        /// What the vendor calls it.
+        seen: String,
+        /// When, by the vendor's clock: an older word that comes late changes nothing.
+        at: Moment,
+    },
+    /// The vendor told that two of its names mean one chat.
+    SameChat {
+        /// The name that hides the phone.
+        hidden: String,
+        /// The name that shows it.
+        shown: String,
     },
     /// The channel itself is in trouble.
     Trouble {

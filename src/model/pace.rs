@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How fast a lane may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
     /// A gap between calls, drawn anew for each one from `from_ms` to `to_ms`; live answers have their own small gap.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::moment::Moment;
 
 /// Days and hours. Live answers do not ask it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Window {
     /// Days of the week, 1 is Monday, 7 is Sunday.
     pub days: Vec<u8>,
@@ -17,6 +17,7 @@ pub struct Window {
     /// and belongs to the day on which it opened.
     pub to_minute: u16,
     /// The zone, as `Europe/Moscow`.
+    #[schema(value_type = String)]
     pub zone: Tz,
 }
 

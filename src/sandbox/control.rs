@@ -9,7 +9,7 @@
 //! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |
 //! | `DELETE /_/ledger` | `?kept=` | forgets the calls; `kept` sets how many are kept from now on |
 //! | `GET /_/faults` | | the planned faults |
-//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba vk avito bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
+//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba waha vk avito bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
 //! | `DELETE /_/faults` | `?id=` | drops one, or all |
 //! | `POST /_/telegram/bots` | `{token, username?, name?}` | registers a token → `{id, username, base}` |
 //! | `GET /_/telegram/bots` | | bots with `webhook` as `getWebhookInfo` tells it |
@@ -18,6 +18,15 @@
 //! | `GET /_/waba/numbers` | | numbers and accounts |
 //! | `POST /_/waba/accounts/{id}` | `{webhook?, subscribed?, doubles?, reversed?, templates?}` | changes an account; `doubles` and `reversed` count deliveries; `templates` replaces the list |
 //! | `POST /_/waba/accounts/{id}/verify` | | makes the verification GET → `{verified, reason?}` |
+//! | `POST /_/waha` | `{key?}` | sets the key of the gateway → `{key, base}` |
+//! | `GET /_/waha` | | sessions with `status`, `me`, `qr` as it is shown now, `code`, `webhook` |
+//! | `POST /_/waha/sessions/{name}` | `{names}` | how customers are named: `shown`, `told` (hidden, the phone beside) or `hidden` |
+//! | `POST /_/waha/sessions/{name}/scan` | `{phone, name?, qr?, passkey?, compare?}` | the owner's phone scans the code; an old `qr` is refused |
+//! | `POST /_/waha/sessions/{name}/type` | `{phone, code, name?, passkey?, compare?}` | the owner types the code |
+//! | `POST /_/waha/sessions/{name}/remove` | | the owner removes the device on the phone |
+//! | `POST /_/waha/sessions/{name}/move` | `{status}` | the session comes to another state |
+//! | `POST /_/waha/sessions/{name}/say` | `{to, text}` | the owner writes on the phone → `{id}` |
+//! | `POST /_/waha/sessions/{name}/event` | `{event, payload}` | posts any event |
 //! | `POST /_/vk/communities` | `{id?, token?, name?, screen_name?, rights?}` | registers a community → its card with `token` and `base` |
 //! | `GET /_/vk/communities` | | communities with their servers |
 //! | `POST /_/vk/communities/{id}` | `{rights?, token?, doubles?}` | changes a community; `doubles` counts events of every server |
@@ -27,7 +36,7 @@
 //! | `POST /_/phones` | `{id, name?, username?, whatsapp?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
 //! | `GET /_/phones` | `?messages=N` | phones with their latest N messages |
 //! | `GET /_/phones/{id}` | `?since=n` | one phone with `messages` |
-//! | `POST /_/phones/{id}/say` | `{messenger, text?, media?: {kind, name, mime, base64? , size?}, line?, press?, quote?, place?, comment?, allow?}` | the customer writes; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
+//! | `POST /_/phones/{id}/say` | `{messenger, text?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?, comment?, allow?}` | the customer writes; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
 //! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, VK and Avito, with read marks |
 //! | `GET /_/b24` | | all portals |
 //! | `POST /_/b24/{portal}` | `{client_id?, client_secret?, member_id?, domain?, installer_url?, event_url?, scope?, status?, licence?}` | makes a portal → its card with keys, `endpoint`, `server_endpoint` |
@@ -54,6 +63,7 @@
 //! | `POST /_/switchboard` | `{url, token}` | says where Switchboard is |
 
 mod avito;
+mod gateway;
 mod portals;
 mod switchboard;
 mod vendors;
@@ -87,6 +97,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(vendors::routes)
         .configure(vk::routes)
         .configure(avito::routes)
+        .configure(gateway::routes)
         .configure(portals::routes)
         .configure(switchboard::routes);
 }
@@ -161,8 +172,8 @@ async fn list_faults(sandbox: Data<Sandbox>) -> HttpResponse {
 
 async fn plan_fault(sandbox: Data<Sandbox>, fault: Json<Fault>) -> HttpResponse {
     let fault = fault.into_inner();
-    if !["telegram", "waba", "vk", "avito", "bitrix24", "oauth"].contains(&fault.vendor.as_str()) {
-        return refuse("vendor is one of telegram, waba, vk, avito, bitrix24, oauth");
+    if !["telegram", "waba", "waha", "vk", "avito", "bitrix24", "oauth"].contains(&fault.vendor.as_str()) {
+        return refuse("vendor is one of telegram, waba, waha, vk, avito, bitrix24, oauth");
     }
     if fault.kind == super::fault::Kind::CutBefore && fault.needle.is_some() {
         return refuse("cut_before happens before the body is read, so it cannot match");

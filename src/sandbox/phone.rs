@@ -32,7 +32,7 @@ pub(crate) struct Media {
 pub(crate) struct Bubble {
     /// Rising by one over all phones.
     pub(crate) n: u64,
-    /// `telegram_bot`, `waba`, `vk` or `avito`.
+    /// `telegram_bot`, `waba`, `whatsapp_web`, `vk` or `avito`.
     pub(crate) messenger: &'static str,
     /// The bot or the phone number it goes through.
     pub(crate) line: String,

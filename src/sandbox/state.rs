@@ -17,6 +17,7 @@ use super::phone::Phones;
 use super::telegram::Telegram;
 use super::vk::Vk;
 use super::waba::Waba;
+use super::waha::Waha;
 use crate::model::clock::{Clock, SystemClock};
 use crate::model::moment::{Moment, Tick};
 
@@ -60,6 +61,7 @@ pub(crate) struct Sandbox {
     pub(crate) waba: Mutex<Waba>,
     pub(crate) vk: Mutex<Vk>,
     pub(crate) avito: Mutex<Avito>,
+    pub(crate) waha: Mutex<Waha>,
     pub(crate) phones: Mutex<Phones>,
 }
 
@@ -100,6 +102,7 @@ impl Sandbox {
             waba: Mutex::default(),
             vk: Mutex::default(),
             avito: Mutex::default(),
+            waha: Mutex::default(),
             phones: Mutex::default(),
         })
     }
@@ -172,6 +175,7 @@ impl Sandbox {
         *self.waba.lock() = Waba::default();
         *self.vk.lock() = Vk::default();
         *self.avito.lock() = Avito::default();
+        *self.waha.lock() = Waha::default();
         *self.phones.lock() = Phones::default();
         *self.settings.lock() = Settings::default();
         self.faults.drop_planned(None);

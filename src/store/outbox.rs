@@ -309,6 +309,15 @@ pub fn withdraw_lane(conn: &mut Conn, lane: LaneId, before: Moment, limit: i64) 
     rows.into_iter().map(read).collect()
 }
 
+/// The same for those that belong to no mailing.
+///
+/// # Errors
+/// Those of the database.
+pub fn withdraw_unmailed(conn: &mut Conn, lane: LaneId, before: Moment, limit: i64) -> Result<Vec<Errand>> {
+    let rows = crate::on!(conn, errand::withdraw_unmailed(lane, before.0, limit))?;
+    rows.into_iter().map(read).collect()
+}
+
 /// The first errands of a lane as they stand, flying ones first, then by rank and number; for people who look at the queue.
 ///
 /// # Errors

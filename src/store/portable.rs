@@ -7,6 +7,8 @@ use super::{Connection, flies, waits, with_starts};
 pub mod answer;
 #[path = "portable/channel.rs"]
 pub mod channel;
+#[path = "portable/chat_name.rs"]
+pub mod chat_name;
 #[path = "portable/company.rs"]
 pub mod company;
 #[path = "portable/dialog.rs"]
@@ -19,12 +21,16 @@ pub mod hook;
 pub mod lane;
 #[path = "portable/line.rs"]
 pub mod line;
+#[path = "portable/linking.rs"]
+pub mod linking;
 #[path = "portable/mailing.rs"]
 pub mod mailing;
 #[path = "portable/message.rs"]
 pub mod message;
 #[path = "portable/owner.rs"]
 pub mod owner;
+#[path = "portable/phone_check.rs"]
+pub mod phone_check;
 #[path = "portable/portal.rs"]
 pub mod portal;
 #[path = "portable/queue.rs"]

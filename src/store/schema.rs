@@ -305,6 +305,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    linkings (hook_key) {
+        hook_key -> Text,
+        company -> Text,
+        line -> BigInt,
+        messenger -> Text,
+        tries -> Integer,
+        tries_since -> BigInt,
+    }
+}
+
+diesel::table! {
+    channel_links (channel) {
+        channel -> Text,
+        told_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    chat_names (channel, hidden) {
+        channel -> Text,
+        hidden -> Text,
+        shown -> Text,
+    }
+}
+
+diesel::table! {
+    phone_checks (channel, phone) {
+        channel -> Text,
+        phone -> Text,
+        chat -> Nullable<Text>,
+        checked_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     companies,
     users,
@@ -327,5 +362,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     answers,
     answer_entries,
     mailings,
-    recipients
+    recipients,
+    linkings,
+    channel_links,
+    chat_names,
+    phone_checks
 );

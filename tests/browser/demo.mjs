@@ -1,4 +1,4 @@
-// Starts the demo in an empty folder, opens its sandbox page in Chromium, and leaves nothing behind.
+// Starts the demo in an empty folder, opens pages in Chromium, and leaves nothing behind.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,35 +8,53 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-const binary = process.env.SWITCHBOARD_BINARY ?? path.join(repository, 'target/debug/switchboard');
+export const binary = process.env.SWITCHBOARD_BINARY ?? path.join(repository, 'target/debug/switchboard');
 const pictures = path.join(repository, 'test-results');
+
+/** A process of ours: `says` waits for a line and gives what it holds, `stop` asks it to end and tells how it did. */
+export function launch(command, args, { cwd, env = process.env, log }) {
+  if (!existsSync(command)) throw new Error(`${command} is not there: cargo build`);
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const waiting = new Set();
+  const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
+  const failed = new Promise((_, reject) => child.once('error', reject));
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      log.push(line);
+      for (const look of waiting) look(line);
+    });
+  }
+  const says = (pattern) => {
+    const said = new Promise((resolve) => {
+      const look = (line) => {
+        const found = pattern.exec(line);
+        if (found) waiting.delete(look), resolve(found[1]);
+      };
+      log.forEach(look);
+      waiting.add(look);
+    });
+    const over = ended.then((result) => Promise.reject(new Error(`${args[0]} ended with ${result}`)));
+    return within(60_000, Promise.race([said, over, failed]), `${args[0]} does not say ${pattern}`);
+  };
+  const stop = async () => {
+    if (child.exitCode === null) child.kill('SIGTERM');
+    return within(10_000, ended, `${args[0]} does not stop`).catch((error) => (child.kill('SIGKILL'), error));
+  };
+  return { says, stop };
+}
 
 /** The demo on free ports: `{ address, log, stop }`. Fails with all its output when it prints no address in a minute. */
 export async function startDemo() {
-  if (!existsSync(binary)) throw new Error(`${binary} is not there: cargo build`);
   const folder = mkdtempSync(path.join(tmpdir(), 'switchboard-demo-'));
-  const child = spawn(binary, ['demo', '--port', '0', '--sandbox-port', '0'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
-  const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
+  const demo = launch(binary, ['demo', '--port', '0', '--sandbox-port', '0'], { cwd: folder, log });
   const stop = async () => {
-    if (child.exitCode === null) child.kill('SIGTERM');
-    const result = await within(10_000, ended, 'the demo does not stop').catch((error) => (child.kill('SIGKILL'), error));
+    const result = await demo.stop();
     rmSync(folder, { recursive: true, force: true });
     return result;
   };
-  const address = new Promise((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on('line', (line) => {
-        log.push(line);
-        const found = /sandbox|песочниц/i.test(line) && /http:\/\/\S+/.exec(line);
-        if (found) resolve(found[0]);
-      });
-    }
-    ended.then((result) => reject(new Error(`the demo ended with ${result}`)));
-    child.once('error', reject);
-  });
   try {
-    return { address: await within(60_000, address, 'the demo prints no address of its sandbox'), log, stop };
+    return { address: await demo.says(/(?:sandbox|песочниц).*?(http:\/\/\S+)/i), log, stop };
   } catch (error) {
     await stop();
     throw new Error(`${error.message}\n${log.join('\n')}`);
@@ -50,10 +68,14 @@ export async function openPage(address) {
     // Chromium's own sandbox refuses to work for root, as in most containers
     args: process.getuid() === 0 ? ['--no-sandbox'] : [],
   });
-  const page = await browser.newPage({ viewport: { width: 1400, height: 1000 }, locale: 'ru-RU' });
+  const page = await browser.newPage({ viewport: { width: 1366, height: 900 }, locale: 'ru-RU', timezoneId: 'Europe/Moscow' });
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(`script error: ${error.message}`));
-  page.on('console', (message) => message.type() === 'error' && complaints.push(`console: ${message.text()}`));
+  page.on('console', (message) => {
+    // the browser tells of every refusal of the server; those that a test brings about on purpose are no error of the page
+    const refusal = /^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text());
+    if (message.type() === 'error' && !refusal) complaints.push(`console: ${message.text()}`);
+  });
   page.on('request', (request) => {
     const { protocol, hostname } = new URL(request.url());
     const ours = ['data:', 'blob:'].includes(protocol) || ['127.0.0.1', 'localhost'].includes(hostname);

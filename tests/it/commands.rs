@@ -166,14 +166,18 @@ fn the_demo_prints_what_a_script_needs_and_ends_in_order() {
         .unwrap();
     let mut demo = Running(demo);
     let lines: Vec<String> =
-        BufReader::new(demo.0.stdout.take().unwrap()).lines().take(3).map(Result::unwrap).collect();
+        BufReader::new(demo.0.stdout.take().unwrap()).lines().take(4).map(Result::unwrap).collect();
     let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
     let mut said = String::new();
-    if words.len() < 3 {
+    if words.len() < 4 {
         demo.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     }
-    assert_eq!(words.iter().map(|words| words[0]).collect::<Vec<_>>(), ["Switchboard", "Sandbox", "Login"], "{said}");
-    assert!(words[0][1].starts_with("http://127.0.0.1:") && words[2].len() == 3, "{lines:?}");
+    assert_eq!(
+        words.iter().map(|words| words[0]).collect::<Vec<_>>(),
+        ["Switchboard", "Cabinet", "Sandbox", "Login"],
+        "{said}"
+    );
+    assert!(words[0][1].starts_with("http://127.0.0.1:") && words[3].len() == 3, "{lines:?}");
     let ended = Command::new("kill").args(["-TERM", &demo.0.id().to_string()]).status().unwrap();
     assert!(ended.success());
     assert!(demo.0.wait().unwrap().success());

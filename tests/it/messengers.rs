@@ -10,6 +10,7 @@ mod schemas;
 mod telegram_bot;
 mod vk;
 mod waba;
+mod whatsapp_web;
 mod wire;
 
 use switchboard::messenger::{catalogue, of};
@@ -23,7 +24,7 @@ fn every_messenger_is_found_by_its_kind_and_only_once() {
         assert_eq!(of(kind).map(|found| found.about().kind), Some(kind));
         assert_eq!(catalogue().iter().filter(|other| other.about().kind == kind).count(), 1);
     }
-    assert!(of(Kind::WhatsappWeb).is_none());
+    assert!(of(Kind::VkNotify).is_none());
 }
 
 #[test]
@@ -40,7 +41,10 @@ fn every_card_is_complete() {
         }
         assert!(about.text_limit >= about.caption_limit && about.caption_limit > 0, "{what}");
         assert!(!about.media_limits.is_empty() && about.media_limits.iter().all(|(_, limit)| *limit > 0), "{what}");
-        assert!(about.vendor.starts_with("https://") && !about.vendor.ends_with('/'), "{what}");
+        assert!(
+            (about.vendor.starts_with("https://") || messenger.links_device()) && !about.vendor.ends_with('/'),
+            "{what}"
+        );
         let Pace::Gap { from_ms, to_ms, live_ms } = about.pace else { panic!("{what}: a channel keeps a gap") };
         assert!(about.floor_ms > 0 && from_ms >= about.floor_ms && to_ms >= from_ms && live_ms > 0, "{what}");
         assert!(serde_json::to_value(about).unwrap()["kind"] == what);

@@ -153,9 +153,13 @@ impl Rig {
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
-        let reply = request.send().await.unwrap();
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let reply = self.client.execute(request).await.unwrap();
         let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
-        Reply { status, headers, text: reply.text().await.unwrap() }
+        let reply = Reply { status, headers, text: reply.text().await.unwrap() };
+        crate::http::openapi::hold(&method, &path, &reply);
+        reply
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) const CLIENT_ID: &str = "local.switchboard";
 /// Its secret. It opens the sandbox's portal and nothing else.
 pub(super) const CLIENT_SECRET: &str = "demo-portal-secret";
 
+/// The key of the sandbox's gateway.
+pub(super) const GATEWAY_KEY: &str = "demo-gateway-key";
+
 const LOGIN: &str = "admin@example.com";
 const BOT_TOKEN: &str = "100200300:AADemoDemoDemoDemoDemoDemoDemoDemo1";
 const NUMBER: &str = "106540352242922";
@@ -66,6 +69,7 @@ impl Control {
         self.post("/_/vk/communities", community).await?;
         let account = json!({"id": SELLER, "client_id": SELLER_ID, "client_secret": SELLER_SECRET, "name": "Ромашка"});
         self.post("/_/avito/accounts", account).await?;
+        self.post("/_/waha", json!({"key": GATEWAY_KEY})).await?;
         for (name, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
             let phone = json!({"id": number.to_string(), "name": name, "started": true, "window": 24});
             self.post("/_/phones", phone).await?;
@@ -157,7 +161,7 @@ async fn login(app: &App, company: CompanyId) -> anyhow::Result<Login> {
 
 async fn attach(app: &App, company: CompanyId, line: LineId, kind: Kind, answers: Value) -> anyhow::Result<()> {
     let answers = answers.as_object().cloned().unwrap_or_default();
-    let attached = channel::attach(app, company, line, kind, Step { answers, kept: None }).await;
+    let attached = channel::attach(app, company, line, kind, Step { answers, kept: None, channel: None }).await;
     attached.with_context(|| format!("the channel {} of the demo could not be attached", kind.slug()))?;
     Ok(())
 }

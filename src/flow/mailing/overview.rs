@@ -1,6 +1,7 @@
 //! Mailings as people see them: counts, forecasts, the ledger.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::model::errand::Rank;
@@ -13,7 +14,7 @@ use crate::store::row::{LaneRow, RecipientRow, value};
 use crate::store::{Conn, Result};
 
 /// A mailing as people see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MailingOut {
     /// Its id.
     pub id: String,
@@ -26,6 +27,7 @@ pub struct MailingOut {
     /// How many rows have each status.
     pub counts: Counts,
     /// When its last row will have left, if nothing else comes; none while it stands.
+    #[schema(value_type = Option<i64>)]
     pub eta_at: Option<Moment>,
     /// Its channel.
     pub channel: String,
@@ -34,7 +36,7 @@ pub struct MailingOut {
 }
 
 /// How many rows of a mailing have each status.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
     /// «В очереди».
     pub pending: i64,
@@ -121,7 +123,8 @@ pub fn ledger(conn: &mut Conn, company: CompanyId, id: MailingId) -> Result<Opti
 const LEDGER_ROWS: i64 = 10_000;
 
 /// A row of the ledger as people see it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = RecipientOut)]
 pub struct RowOut {
     /// The address.
     pub to: String,

@@ -45,7 +45,7 @@ fn said(message: &Outgoing) -> Option<&str> {
 
 /// What needs no call to be known.
 fn check(message: &Outgoing) -> Result<(), Answer> {
-    if message.content.template.is_some() {
+    if message.content.template.is_some() || message.content.has_place_or_cards() {
         return Err(refused(Code::NotSupported));
     }
     let media = message.content.media.as_ref();

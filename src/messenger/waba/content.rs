@@ -16,6 +16,7 @@ pub(super) fn check(content: &Content) -> Result<(), Answer> {
     let blank = content.text.as_deref().is_none_or(|text| text.trim().is_empty());
     let (text_limit, caption_limit) = text_limits();
     match &content.media {
+        _ if content.has_place_or_cards() => Err(refused(Code::NotSupported)),
         None if blank => Err(refused(Code::MessageEmpty)),
         None if length > text_limit => Err(refused(Code::MessageTooLong)),
         Some(media) if !blank && !has_caption(media.kind) => Err(refused(Code::NotSupported)),

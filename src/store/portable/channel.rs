@@ -91,6 +91,16 @@ pub fn set_state(
     Ok(diesel::update(channel).set((channels::state.eq(to), channels::lost_reason.eq(reason))).execute(conn)? == 1)
 }
 
+/// The session behind a lost channel works again by itself; tells whether it was lost. One that a person switched off stays so.
+pub fn come_up(conn: &mut Connection, company: CompanyId, id: ChannelId, now: i64) -> Result<bool> {
+    let lost = channels::table
+        .find(id.to_string())
+        .filter(channels::company.eq(company.to_string()).and(channels::state.eq_any(["relink", "lost"])));
+    let up =
+        (channels::state.eq("connected"), channels::lost_reason.eq(None::<String>), channels::connected_at.eq(now));
+    Ok(diesel::update(lost).set(up).execute(conn)? == 1)
+}
+
 /// Attaches a lost channel again: its secrets, its settings, its line.
 pub fn renew(
     conn: &mut Connection,

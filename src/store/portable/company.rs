@@ -24,3 +24,8 @@ pub fn create(conn: &mut Connection, id: CompanyId, name: &str, zone: &str, now:
 pub fn all(conn: &mut Connection) -> Result<Vec<(String, String)>> {
     Ok(companies::table.order(companies::id).select((companies::id, companies::name)).load(conn)?)
 }
+
+/// The name and the zone of a company.
+pub fn by_id(conn: &mut Connection, id: CompanyId) -> Result<Option<(String, String)>> {
+    Ok(companies::table.find(id.to_string()).select((companies::name, companies::zone)).first(conn).optional()?)
+}

@@ -91,6 +91,23 @@ pub(in crate::store) fn withdraw_lane(
     withdraw(conn, &ids)
 }
 
+pub(in crate::store) fn withdraw_unmailed(
+    conn: &mut Connection,
+    lane: LaneId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<ErrandRow>> {
+    let ids: Vec<i64> = errands::table
+        .filter(errands::id.between(*place::lane(lane).start(), *place::lane(lane).end()))
+        .filter(errands::accepted_at.lt(before).and(waits()))
+        .filter(errands::mailing.is_null())
+        .order(errands::id)
+        .limit(limit)
+        .select(errands::id)
+        .load(conn)?;
+    withdraw(conn, &ids)
+}
+
 fn withdraw(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ErrandRow>> {
     Ok(diesel::delete(errands::table.filter(errands::id.eq_any(ids).and(waits())))
         .returning(ErrandRow::as_returning())
@@ -117,6 +134,13 @@ pub fn any_flies(conn: &mut Connection, lane: LaneId) -> Result<bool> {
 pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
     let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
     Ok(errands::table.filter(of_lane.and(waits())).count().get_result(conn)?)
+}
+
+/// When the oldest errand of a lane was accepted; none where nothing waits.
+pub fn oldest(conn: &mut Connection, lane: LaneId) -> Result<Option<i64>> {
+    let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
+    let waiting = errands::table.filter(of_lane.and(waits()));
+    Ok(waiting.select(diesel::dsl::min(errands::accepted_at)).first(conn)?)
 }
 
 /// How many errands there are of each rank, and the oldest one's moment of acceptance; for the metrics.

@@ -44,6 +44,11 @@ pub fn all(conn: &mut Connection) -> Result<Vec<UserRow>> {
     Ok(users::table.order(users::id).select(UserRow::as_select()).load(conn)?)
 }
 
+/// Whether there is any user, of whatever company: a server without one is set up by the first who comes.
+pub fn any(conn: &mut Connection) -> Result<bool> {
+    Ok(diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(conn)?)
+}
+
 /// Sets the hash of a password.
 pub fn set_password(conn: &mut Connection, company: CompanyId, id: UserId, hash: &str) -> Result<bool> {
     let user = users::table.find(id.to_string()).filter(users::company.eq(company.to_string()));

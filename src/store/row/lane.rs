@@ -23,7 +23,7 @@ pub struct NewLane {
 }
 
 /// The states of a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LaneState {
     /// It runs.

@@ -5,6 +5,13 @@ use std::path::PathBuf;
 
 use super::source::{read, root};
 
+/// What only SQLite has: there a claim writes no wide row (`flights` for the column `state`), starts of calls gather, and
+/// numbers are counted by a row instead of a sequence. ARCHITECTURE.md tells why.
+const ONLY_SQLITE: [&str; 3] = ["flights", "starts", "errand_count"];
+
+/// Columns that only PostgreSQL has, with their tables.
+const ONLY_POSTGRES: [(&str, &str); 1] = [("errands", "state")];
+
 /// Columns by table.
 type Tables = BTreeMap<String, BTreeSet<String>>;
 
@@ -25,7 +32,11 @@ fn both_databases_have_the_same_steps_with_a_way_back() {
 fn both_databases_get_the_same_tables_and_columns() {
     for step in steps_of("sqlite") {
         let tables = |database| tables_in(&read(&folder(database).join(&step).join("up.sql")));
-        let (sqlite, postgres) = (tables("sqlite"), tables("postgres"));
+        let (mut sqlite, mut postgres) = (tables("sqlite"), tables("postgres"));
+        sqlite.retain(|table, _| !ONLY_SQLITE.contains(&table.as_str()));
+        for (table, column) in ONLY_POSTGRES {
+            postgres.entry(table.to_owned()).and_modify(|columns| _ = columns.remove(column));
+        }
         for table in sqlite.keys().chain(postgres.keys()) {
             assert_eq!(sqlite.get(table), postgres.get(table), "{step}, {table}: sqlite left, postgres right");
         }

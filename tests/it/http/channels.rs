@@ -76,6 +76,70 @@ async fn what_waited_while_a_channel_was_lost_is_held_until_somebody_decides(dat
 
 on_both_databases! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cleared_queue_ends_what_waits_and_tells_its_end_before(database: &str) {
+    let rig = Rig::start(database).await;
+    let tenant = rig.tenant("one.example").await;
+    let (_, lane) = rig.channel(&tenant, "100").await;
+    let (_, other) = rig.channel(&tenant, "200").await;
+    for number in 0..60 {
+        let say = json!({ "to": format!("+7999000{number:04}"), "text": "x" });
+        assert_eq!(rig.post("/api/v1/messages", &tenant.operator, say).await.status, 202);
+    }
+    let queue = rig.get("/api/v1/queue", &tenant.operator).await.json();
+    let seen = &queue["lanes"][0];
+    assert_eq!((seen["id"].as_i64(), seen["waiting"].as_i64(), seen["errands"].as_array().unwrap().len()), (Some(lane), Some(60), 50));
+    // the gap is 15 seconds, the first leaves at once, and the end counts those that are not shown
+    assert_eq!(seen["ends_at"].as_i64(), queue["now"].as_i64().map(|now| now + 59 * 15_000));
+    assert_eq!(queue["lanes"][1]["ends_at"], json!(null), "nothing waits there");
+    let told = rig.post(&format!("/api/v1/lanes/{lane}/clear"), &tenant.admin, json!({})).await;
+    assert_eq!((told.status, told.json()["not_sent"].as_i64()), (200, Some(60)), "{}", told.text);
+    let queue = rig.get("/api/v1/queue", &tenant.operator).await.json();
+    assert_eq!((queue["lanes"][0]["waiting"].as_i64(), queue["lanes"][0]["state"].as_str()), (Some(0), Some("running")));
+    let messages = rig.get("/api/v1/messages", &tenant.operator).await.json();
+    let ended = messages["messages"].as_array().unwrap();
+    assert_eq!(ended.iter().filter(|row| row["status"] == "not_sent" && row["code"] == "discarded").count(), 60);
+    let told = rig.post(&format!("/api/v1/lanes/{other}/clear"), &tenant.admin, json!({})).await;
+    assert_eq!(told.json()["not_sent"].as_i64(), Some(0), "an empty queue is no error");
+    rig.server.stop().await;
+}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_messengers_are_listed_and_those_without_a_form_cannot_be_attached() {
+    let (_folder, database) = crate::postgres::fresh_sqlite();
+    let rig = Rig::start(&database).await;
+    let tenant = rig.tenant("one.example").await;
+    let listed = rig.get("/api/v1/messengers", &tenant.operator).await.json();
+    let listed = listed["messengers"].as_array().unwrap();
+    assert_eq!(listed.len(), 8);
+    for messenger in listed {
+        assert!(
+            messenger["title"].as_array().unwrap().iter().all(|title| !title.as_str().unwrap().is_empty()),
+            "{messenger}"
+        );
+        if messenger["about"].is_null() {
+            let body = json!({ "messenger": messenger["kind"], "answers": {} });
+            let reply = rig.post(&format!("/api/v1/lines/{}/channels", tenant.line), &tenant.admin, body).await;
+            assert_eq!(reply.status, 404, "{messenger}");
+        }
+    }
+    rig.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_for_metas_console_is_shown_to_administrators() {
+    let (_folder, database) = crate::postgres::fresh_sqlite();
+    let rig = Rig::start(&database).await;
+    let tenant = rig.tenant("one.example").await;
+    rig.channel(&tenant, "100").await;
+    let of = async |token: &str| rig.get("/api/v1/channels", token).await.json()["channels"][0]["webhook_url"].clone();
+    assert_eq!(of(&tenant.admin).await, json!(format!("{}/hook/channel/key-100", rig.base)));
+    assert_eq!(of(&tenant.operator).await, json!(null));
+    rig.server.stop().await;
+}
+
+on_both_databases! {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_belongs_to_one_company(database: &str) {
     let (vendors, telegram) = sandbox_with_a_bot().await;
     let rig = Rig::start_with(database, &[("SWITCHBOARD_VENDORS__TELEGRAM_BOT", &telegram)]).await;

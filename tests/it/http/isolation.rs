@@ -13,7 +13,7 @@ async fn nothing_of_one_company_is_seen_or_changed_by_another(database: &str) {
     let message = json!({ "to": "+79990000001", "text": "Секрет" });
     let message = rig.post("/api/v1/messages", &ours.operator, message).await.json()["id"].as_str().unwrap().to_owned();
     let nothing = json!({});
-    let tries: [(&str, String, Value); 9] = [
+    let tries: [(&str, String, Value); 10] = [
         ("GET", format!("/api/v1/channels/{channel}"), nothing.clone()),
         ("GET", format!("/api/v1/messages/{message}"), nothing.clone()),
         ("PATCH", format!("/api/v1/channels/{channel}"), json!({ "from_ms": 60_000, "to_ms": 60_000, "live_ms": 0 })),
@@ -22,6 +22,7 @@ async fn nothing_of_one_company_is_seen_or_changed_by_another(database: &str) {
         ("POST", format!("/api/v1/channels/{channel}/decide"), json!({ "decision": "discard" })),
         ("POST", format!("/api/v1/lanes/{lane}/pause"), nothing.clone()),
         ("POST", format!("/api/v1/lanes/{lane}/resume"), nothing.clone()),
+        ("POST", format!("/api/v1/lanes/{lane}/clear"), nothing.clone()),
         ("POST", format!("/api/v1/messages/{message}/decide"), json!({ "decision": "sent" })),
     ];
     for (method, path, body) in &tries {
@@ -53,6 +54,7 @@ async fn an_operator_writes_and_reads_and_changes_nothing_of_the_company() {
         ("POST", "/api/v1/lines".to_owned(), json!({ "name": "x" })),
         ("PATCH", format!("/api/v1/channels/{channel}"), pace),
         ("POST", format!("/api/v1/lanes/{lane}/pause"), json!({})),
+        ("POST", format!("/api/v1/lanes/{lane}/clear"), json!({})),
     ] {
         let reply = rig.send(rig.request(method, &path, &tenant.operator).json(&body)).await;
         assert_eq!((reply.status, reply.code().as_str()), (403, "forbidden"), "{method} {path}");

@@ -48,7 +48,14 @@ async fn a_cookie_reads_and_changes_only_with_our_header() {
     let rig = Rig::start(&database).await;
     rig.tenant("one.example").await;
     let asked = json!({ "login": "admin@one.example", "password": "a long enough password", "cookie": true });
-    let reply = rig.post("/api/v1/tokens", "", asked).await;
+    let forged = rig.post("/api/v1/tokens", "", asked.clone()).await;
+    assert_eq!(
+        (forged.status, forged.headers.get("set-cookie")),
+        (422, None),
+        "nobody is signed in by a stranger's form"
+    );
+    let reply = rig.send(rig.request("POST", "/api/v1/tokens", "").header("x-switchboard", "1").json(&asked)).await;
+    assert_eq!(reply.json()["token"], json!(null), "scripts see no token");
     let cookie = reply.headers["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     let pair = cookie.split(';').next().unwrap().to_owned();
@@ -58,6 +65,24 @@ async fn a_cookie_reads_and_changes_only_with_our_header() {
     let change = || with(rig.request("POST", "/api/v1/lines", "")).json(&line);
     assert_eq!(rig.send(change()).await.status, 401, "a form of a stranger has no header of ours");
     assert_eq!(rig.send(change().header("x-switchboard", "1")).await.status, 201);
+    let out = rig.send(with(rig.request("DELETE", "/api/v1/tokens", "")).header("x-switchboard", "1")).await;
+    assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!(
+        rig.send(with(rig.request("GET", "/api/v1/me", ""))).await.status,
+        401,
+        "the cookie opens nothing any more"
+    );
+    rig.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cookie_of_an_https_server_goes_nowhere_else() {
+    let (_folder, database) = crate::postgres::fresh_sqlite();
+    let rig = Rig::start_with(&database, &[("SWITCHBOARD_SERVER__PUBLIC_URL", "https://switchboard.example")]).await;
+    rig.tenant("one.example").await;
+    let asked = json!({ "login": "admin@one.example", "password": "a long enough password", "cookie": true });
+    let reply = rig.send(rig.request("POST", "/api/v1/tokens", "").header("x-switchboard", "1").json(&asked)).await;
+    assert!(reply.headers["set-cookie"].to_str().unwrap().ends_with("; Secure"), "{reply:?}");
     rig.server.stop().await;
 }
 

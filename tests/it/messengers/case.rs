@@ -1,5 +1,7 @@
 //! What the suite must know of each messenger: its secrets, how its vendor signs, and what it answers.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use switchboard::messenger::{Boxed, Delivery, Messenger, NotTaken, Received, Wire, catalogue};
 use switchboard::model::message::{Content, Kind, Media, MediaKind, Outgoing, Peer};
@@ -8,7 +10,7 @@ use switchboard::model::vendor::Answer;
 use switchboard::net::signature::hmac_sha256_hex;
 use wiremock::MockServer;
 
-use super::wire::{mute, patient, wire};
+use super::wire::{FILE, mute, patient, wire};
 
 pub(super) const NOW: Moment = Moment(1_795_171_300_000);
 pub(super) const KEY: &str = "msg:01JD0000000000000000000010";
@@ -66,6 +68,7 @@ fn case(messenger: &'static dyn Messenger) -> Case {
         Kind::Waba => super::waba::case(messenger),
         Kind::Vk => super::vk::case(messenger),
         Kind::Avito => super::avito::case(messenger),
+        Kind::WhatsappWeb => super::whatsapp_web::case(messenger),
         other => panic!("{} has no row in the suite", other.slug()),
     }
 }
@@ -155,8 +158,21 @@ impl Case {
         self.messenger.receive(&mute(&self.secrets, &self.settings), &delivery)
     }
 
+    /// The kinds of files that are taken.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = MediaKind> {
+        let limits = self.messenger.about().media_limits;
+        KINDS.into_iter().filter(move |kind| limits.iter().any(|(listed, _)| listed == kind))
+    }
+
+    /// Whether our bytes leave in this request.
+    pub(super) fn carries(body: &[u8]) -> bool {
+        let encoded = BASE64_STANDARD.encode(FILE);
+        [FILE, encoded.as_bytes()].iter().any(|file| body.windows(file.len()).any(|part| part == *file))
+    }
+
     /// Every secret as it must never be shown.
     pub(super) fn assert_no_secret(&self, shown: &str) {
+        assert!(!shown.contains(super::wire::VENDOR_KEY), "{}: the key shows in {shown}", self.name());
         for secret in self.secrets.as_object().unwrap().values().filter_map(Value::as_str) {
             assert!(!shown.contains(secret), "{}: a secret shows in {shown}", self.name());
         }
@@ -184,7 +200,7 @@ impl Case {
 
     /// The files of the folder that are deliveries of the vendor.
     pub(super) fn deliveries(&self) -> Vec<String> {
-        let names = self.files(&["update_", "in_", "status_", "batch_", "group_", "template_", "cb_", "hook_"]);
+        let names = self.files(&["update_", "in_", "ev_", "status_", "batch_", "group_", "template_", "cb_", "hook_"]);
         assert!(names.len() > 10, "{} has too few fixtures", self.folder);
         names
     }
@@ -212,7 +228,7 @@ pub(super) fn file(kind: MediaKind, source: &str, caption: Option<&str>) -> Cont
         MediaKind::Document => ("Договор.pdf", "application/pdf"),
     };
     let media = Media { kind, name: name.to_owned(), mime: mime.to_owned(), source: source.to_owned(), size: None };
-    Content { text: caption.map(str::to_owned), media: Some(media), template: None }
+    Content { text: caption.map(str::to_owned), media: Some(media), ..Content::default() }
 }
 
 pub(super) const KINDS: [MediaKind; 6] =

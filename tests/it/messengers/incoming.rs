@@ -29,6 +29,8 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Template { name, language, state, reason } => {
             format!("template {name} {language} {state} {}", reason.as_deref().unwrap_or(""))
         }
+        Event::Link { link, seen, at } => format!("link {link:?} ({seen}) at {}", at.0),
+        Event::SameChat { hidden, shown } => format!("{hidden} is {shown}"),
         Event::Trouble { seen } => format!("trouble {seen}"),
         Event::Ignored { what } => format!("ignored {what}"),
     }

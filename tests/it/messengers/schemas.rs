@@ -172,6 +172,86 @@ pub(super) fn check_waba_message(body: &Value) {
     assert!(body.get("to").is_some() != body.get("recipient").is_some(), "{body}");
 }
 
+static WAHA: LazyLock<Value> = LazyLock::new(|| {
+    let mut file: Value = serde_json::from_str(&schema_file("waha.json")).unwrap();
+    mend_waha(&mut file["components"]["schemas"]);
+    file
+});
+
+/// The published file calls some texts and events objects, and forbids nothing: unknown fields are mistakes here.
+fn mend_waha(schemas: &mut Value) {
+    let events = schemas["WAHAWebhookSessionStatus"]["properties"]["event"]["enum"].clone();
+    schemas["WebhookConfig"]["properties"]["events"]["items"] = json!({"type": "string", "enum": events});
+    for name in ["VoiceBinaryFile", "VoiceRemoteFile", "VideoBinaryFile", "VideoRemoteFile"] {
+        for field in ["mimetype", "filename"] {
+            if schemas[name]["properties"].get(field).is_some() {
+                schemas[name]["properties"][field] = json!({"type": "string"});
+            }
+        }
+    }
+    for schema in schemas.as_object_mut().unwrap().values_mut().filter(|schema| schema.get("properties").is_some()) {
+        schema["additionalProperties"] = json!(false);
+    }
+}
+
+/// The address exists, its parameters are known and complete, and the body fits.
+pub(super) fn check_waha(request: &Request) {
+    assert_eq!(request.headers["x-api-key"], super::wire::VENDOR_KEY);
+    let parts: Vec<&str> = request.url.path().split('/').collect();
+    let fits = |template: &String| {
+        let template: Vec<&str> = template.split('/').collect();
+        template.len() == parts.len()
+            && template.iter().zip(&parts).all(|(wanted, part)| wanted.starts_with('{') || wanted == part)
+    };
+    let paths = WAHA["paths"].as_object().unwrap();
+    let verb = request.method.as_str().to_lowercase();
+    // an address without variables goes before one that happens to fit
+    let found = paths.iter().filter(|(path, of)| fits(path) && of.get(&verb).is_some());
+    let (path, of) =
+        found.min_by_key(|(path, _)| path.matches('{').count()).unwrap_or_else(|| panic!("no {verb} {parts:?}"));
+    let operation = &of[&verb];
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let asked: Vec<String> = request.url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+    let of_query = |parameter: &&Value| parameter["in"] == "query";
+    for parameter in parameters.iter().filter(of_query).filter(|parameter| parameter["required"] == true) {
+        assert!(asked.iter().any(|name| parameter["name"] == *name), "{path} misses {}", parameter["name"]);
+    }
+    for name in &asked {
+        assert!(
+            parameters.iter().filter(of_query).any(|parameter| parameter["name"] == *name),
+            "{path} knows no {name}"
+        );
+    }
+    match operation.get("requestBody") {
+        None => assert!(request.body.is_empty(), "{path} takes no body"),
+        Some(told) => check_waha_body(path, &told["content"]["application/json"]["schema"], &request.body),
+    }
+}
+
+fn check_waha_body(path: &str, schema: &Value, body: &[u8]) {
+    let body: Value = serde_json::from_slice(body).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let mut schema = schema.clone();
+    schema["components"] = WAHA["components"].clone();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&body).map(|error| format!("{error} at {}", error.instance_path)).collect();
+    assert!(errors.is_empty(), "{path}: {body}: {errors:?}");
+}
+
+#[test]
+fn the_schema_of_the_gateway_refuses_what_it_should() {
+    let schema = &WAHA["paths"]["/api/sendText"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    let good = json!({"session": "a", "chatId": "1@c.us", "text": "x", "id": "3EB0"});
+    check_waha_body("/api/sendText", schema, good.to_string().as_bytes());
+    for (field, bad) in [("text", json!(1)), ("chatId", Value::Null), ("txt", json!("x"))] {
+        let mut body = good.clone();
+        body[field] = bad;
+        let refused =
+            std::panic::catch_unwind(|| check_waha_body("/api/sendText", schema, body.to_string().as_bytes()));
+        assert!(refused.is_err(), "{field}");
+    }
+}
+
 #[test]
 fn the_schemas_themselves_tell_good_from_bad() {
     let text = json!({"messaging_product": "whatsapp", "recipient_type": "individual", "to": "+1", "type": "text",

@@ -17,6 +17,9 @@ use switchboard::net::http::{Http, Limits};
 /// Files by their source. One whose bytes are missing breaks off after its first half.
 pub(super) struct Shelf(HashMap<&'static str, Option<Bytes>>);
 
+/// The key of a gateway, where the messenger has one.
+pub(super) const VENDOR_KEY: &str = "key-of-the-gateway";
+
 pub(super) const FILE: &[u8] = b"the bytes of the file";
 
 impl Files for Shelf {
@@ -32,6 +35,9 @@ impl Files for Shelf {
             let bytes = found.ok_or(io::ErrorKind::NotFound)?;
             let size = bytes.as_ref().map_or(FILE.len(), Bytes::len) as u64;
             let parts = match bytes {
+                Some(bytes) if source == "store:crumbs" => {
+                    bytes.chunks(2).map(|crumb| Ok(Bytes::copy_from_slice(crumb))).collect()
+                }
                 Some(bytes) => vec![Ok(bytes)],
                 None => vec![Ok(Bytes::from_static(&FILE[..10])), Err(io::Error::other("the disk is gone"))],
             };
@@ -58,6 +64,7 @@ pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
         http: Arc::clone(&HTTP),
         files: Arc::new(Shelf(HashMap::new())),
         vendor: String::new(),
+        vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
     }
@@ -68,12 +75,14 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
         ("store:good", Some(Bytes::from_static(FILE))),
         ("https://files.example.test/report.xls", Some(Bytes::from_static(FILE))),
         ("https://files.example.test/a.bin", Some(Bytes::from_static(FILE))),
+        ("store:crumbs", Some(Bytes::from_static(FILE))),
         ("store:broken", None),
     ]));
     Wire {
         http: Arc::new(Http::with_limits(limits).unwrap()),
         files: Arc::new(shelf),
         vendor: vendor.to_owned(),
+        vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
     }

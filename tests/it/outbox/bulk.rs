@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use switchboard::model::errand::Rank;
 use switchboard::model::id::{ChannelId, CompanyId, LaneId};
 use switchboard::model::moment::{Moment, Tick};
 use switchboard::model::pace::Pace;
+use switchboard::store::outbox::{PutBack, Want};
 use switchboard::store::row::{LaneRow, NewLane, Sent};
 use switchboard::store::{Options, Store, history, outbox};
 
@@ -91,5 +93,79 @@ on_both_databases! {
         let rest = [(here.to_string(), "2".to_owned()), (there.to_string(), "1".to_owned())];
         let left = store.write(move |conn| history::take_receipts(conn, &rest)).await.unwrap();
         assert_eq!(left.values().flatten().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn starts_read_the_same_before_and_after_they_are_folded(database: &str) {
+        let store: Arc<Store> = Store::open(Options::new(database)).unwrap();
+        let many = lanes(&store, CompanyId::new(), 600).await;
+        let start = |lane: &LaneId, tick: i64| Sent { lane: *lane, paced: Some((Tick(tick + lane), 15_000)), live: None };
+        let write = |boot: &'static str, sent: Vec<Sent>| store.write(move |conn| outbox::set_sent(conn, boot, &sent));
+        let ids = many.clone();
+        let seen = || {
+            let ids = ids.clone();
+            store.read(move |conn| {
+                let mut rows: Vec<LaneRow> = switchboard::on!(conn, lane::by_ids(&ids))?;
+                rows.sort_unstable_by_key(|row| row.id);
+                Ok(rows.into_iter().map(|row| (row.sent_boot.unwrap_or_default(), row.sent_tick - row.id)).collect::<Vec<_>>())
+            })
+        };
+        write("one", many.iter().map(|lane| start(lane, 5_000_000)).collect()).await.unwrap();
+        write("two", many.iter().skip(1).map(|lane| start(lane, 1_000)).collect()).await.unwrap();
+        let before = seen().await.unwrap();
+        assert_eq!(before[0], ("one".to_owned(), 5_000_000));
+        assert!(before[1..].iter().all(|row| *row == ("two".to_owned(), 1_000)), "{before:?}");
+        for _ in 0..2 {
+            let folding = Arc::clone(&store);
+            tokio::task::spawn_blocking(move || outbox::fold_starts(&folding)).await.unwrap().unwrap();
+            assert_eq!(seen().await.unwrap(), before);
+        }
+        write("two", vec![start(&many[1], 500), start(&many[2], 2_000)]).await.unwrap();
+        let after = seen().await.unwrap();
+        assert_eq!((after[1].1, after[2].1), (1_000, 2_000), "an earlier start replaces no later one");
+    }
+
+    #[tokio::test]
+    async fn the_first_of_each_rank_and_lane_is_found_without_the_rest(database: &str) {
+        let store: Arc<Store> = Store::open(Options::new(database)).unwrap();
+        let company = CompanyId::new();
+        let many = lanes(&store, company, 3).await;
+        let (first, last) = (many[0], many[2]);
+        let new: Vec<_> = [(last, Rank::Mailing), (first, Rank::Service), (first, Rank::Service), (last, Rank::Live), (last, Rank::Live)]
+            .into_iter()
+            .map(|(lane, rank)| switchboard::model::errand::NewErrand { rank, ..errand(company, lane, "p") })
+            .collect();
+        let ids: Vec<i64> = store
+            .write(move |conn| outbox::accept(conn, Moment(1), &new))
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|accepted| accepted.unwrap().id)
+            .collect();
+        let heads = store.read(|conn| switchboard::on!(conn, lane::heads())).await.unwrap();
+        assert_eq!(heads, [(first, 1, ids[1]), (last, 0, ids[3]), (last, 3, ids[0])]);
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_after_its_time_is_ended_all_the_same(database: &str) {
+        let store: Arc<Store> = Store::open(Options::new(database)).unwrap();
+        let company = CompanyId::new();
+        let lane = lanes(&store, company, 1).await[0];
+        let mut new = errand(company, lane, "p");
+        new.expires_at = Some(Moment(5_000));
+        let id = store.write(move |conn| outbox::accept(conn, Moment(1), &[new.clone()])).await.unwrap()[0].unwrap().id;
+        let want = Want { lane, live: false, ranks: (1, 3), after: (-1, 0), limit: 1, blocked: vec![], ready: vec![] };
+        let claimed = store.write(move |conn| {
+            switchboard::on!(conn, owner::enter("me"))?;
+            outbox::claim(conn, "me", "claim", Moment(2), &[want.clone()], false)
+        });
+        assert_eq!(claimed.await.unwrap()[0].id, id);
+        let end = |at: i64| store.write(move |conn| outbox::withdraw_expired(conn, Moment(at), 10));
+        assert!(end(9_000).await.unwrap().is_empty(), "it flies");
+        let back = PutBack { id, not_before: Moment(0), attempts: 1 };
+        store.write(move |conn| outbox::put_back(conn, &[back])).await.unwrap();
+        assert!(end(4_999).await.unwrap().is_empty(), "its time is not over");
+        assert_eq!(end(9_000).await.unwrap().iter().map(|errand| errand.id).collect::<Vec<_>>(), [id]);
+        assert!(end(9_000).await.unwrap().is_empty());
     }
 }

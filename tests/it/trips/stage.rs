@@ -84,7 +84,7 @@ impl Stage {
         self.control("POST", "/_/phones", phones).await;
         let answers = json!({ "phone_number_id": "106540352242922", "waba_id": "102290129340398", "token": "EAAtoken",
             "app_secret": "0123456789abcdef0123456789abcdef", "verify_token": "verify-me" });
-        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None };
+        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None, channel: None };
         channel::attach(&self.server.app, company, self.line, Kind::Waba, step).await.unwrap();
         let channels = self.server.app.store.read(move |conn| switchboard::on!(conn, channel::of_company(company)));
         let waba = channels.await.unwrap().remove(0);
@@ -426,6 +426,8 @@ telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
 vk = "{base}/vk/method"
 avito = "{base}/avito"
+whatsapp_web = "{base}/waha"
+whatsapp_web_key = "gateway-key"
 oauth_hosts = ["{host}"]
 allow_http = true
 allow_networks = ["127.0.0.0/8"]
@@ -438,6 +440,7 @@ client_secret = "portal-secret"
 [limits]
 requests_per_second = 10000
 requests_burst = 10000
+phone_checks_per_day = 5
 "#
     );
     Config::read(&Sources { file: Some(("trips.toml".into(), text)), environment: Vec::new() }).unwrap()

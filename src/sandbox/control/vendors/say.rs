@@ -9,13 +9,15 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::sandbox::args::text_at;
 use crate::sandbox::avito;
 use crate::sandbox::control::{missing, refuse, tell};
 use crate::sandbox::phone::{Bubble, Media, bubble, digits};
-use crate::sandbox::state::Sandbox;
+use crate::sandbox::state::{Sandbox, random_hex};
 use crate::sandbox::telegram::{self, describe};
 use crate::sandbox::vk;
 use crate::sandbox::waba::{self, envelope, queue, webhook};
+use crate::sandbox::waha;
 
 /// How long a customer's message lets the business write freely, milliseconds.
 const WINDOW_MS: i64 = 24 * 3_600_000;
@@ -30,7 +32,8 @@ pub(crate) struct Said {
     line: Option<String>,
     press: Option<String>,
     quote: Option<String>,
-    place: Option<(f64, f64)>,
+    place: Option<Value>,
+    card: Option<Value>,
     #[serde(default)]
     comment: bool,
     allow: Option<bool>,
@@ -76,7 +79,8 @@ pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Sai
         "whatsapp" | "waba" => say_whatsapp(&sandbox, &phone, &said),
         "vk" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
         "avito" => avito::say::say(&sandbox, &phone, &in_avito(&said)),
-        _ => return refuse("messenger is telegram_bot, waba, vk or avito"),
+        "whatsapp_web" => say_to_session(&sandbox, &phone, &said),
+        _ => return refuse("messenger is telegram_bot, waba, whatsapp_web, vk or avito"),
     };
     done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
 }
@@ -88,8 +92,13 @@ fn file_of(said: &Said) -> Option<(String, Media, Bytes)> {
     })
 }
 
+fn place_of(said: &Said) -> Option<(f64, f64)> {
+    let place = said.place.as_ref()?;
+    Some((place.get("latitude")?.as_f64()?, place.get("longitude")?.as_f64()?))
+}
+
 fn in_avito(said: &Said) -> avito::say::Words {
-    avito::say::Words { line: said.line.clone(), text: said.text.clone(), media: file_of(said), place: said.place }
+    avito::say::Words { line: said.line.clone(), text: said.text.clone(), media: file_of(said), place: place_of(said) }
 }
 
 fn in_vk(said: &Said) -> vk::say::Words {
@@ -97,7 +106,7 @@ fn in_vk(said: &Said) -> vk::say::Words {
         line: said.line.clone(),
         text: said.text.clone(),
         media: file_of(said),
-        place: said.place,
+        place: place_of(said),
         quote: said.quote.clone(),
         press: said.press.clone(),
         comment: said.comment,
@@ -258,6 +267,66 @@ fn whatsapp_object(
     (kind.to_owned(), object)
 }
 
+/// The customer writes to the phone of a session: the gateway tells of it twice, as `message` and as `message.any`.
+fn say_to_session(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<String> {
+    let (now, tick) = (sandbox.now(), sandbox.tick());
+    let (session, payload, id) = {
+        let mut gateway = sandbox.waha.lock();
+        let wanted = |session: &&waha::Session| {
+            session.status == "WORKING" && said.line.as_ref().is_none_or(|line| *line == session.name)
+        };
+        let (session, names, own) = gateway
+            .sessions
+            .values()
+            .find(wanted)
+            .map(|session| (session.name.clone(), session.names, session.me.clone().unwrap_or_default().0))?;
+        let mut made = bubble("whatsapp_web", &session, "said", now, tick);
+        made.text.clone_from(&said.text);
+        let media = said.media.as_ref().map(|attached| {
+            let (media, bytes) = attached.read();
+            made.kind.clone_from(&attached.kind);
+            made.media = Some(media.clone());
+            let path = waha::keep_file(&mut gateway, &session, media.clone(), bytes);
+            let url = format!("{}/waha{path}", sandbox.base());
+            json!({"url": url, "mimetype": media.mime, "filename": media.name, "error": null})
+        });
+        let mut phones = sandbox.phones.lock();
+        let name = phones.get(phone)?.name.clone();
+        let shown = format!("{phone}@c.us");
+        let chat = if names == "shown" { shown.clone() } else { format!("{}@lid", waha::hidden_id(phone)) };
+        let id = format!("false_{chat}_3A{}", random_hex(9).to_uppercase());
+        made.id.clone_from(&id);
+        phones.add(phone, made);
+        let alt = if names == "hidden" { String::new() } else { format!("{phone}@s.whatsapp.net") };
+        let mut payload = json!({"id": id, "timestamp": now.0.div_euclid(1000), "from": chat, "fromMe": false,
+            "source": "app", "to": format!("{own}@c.us"), "participant": null, "body": said.text,
+            "hasMedia": media.is_some(), "media": null, "ack": 1, "ackName": "SERVER", "vCards": [], "replyTo": null,
+            "_data": {"Info": {"Chat": chat, "SenderAlt": alt, "PushName": name}}});
+        if let Some(fields) = payload.as_object_mut() {
+            if let Some(told) = media {
+                fields.insert("media".to_owned(), told);
+            }
+            if let Some(place) = &said.place {
+                fields.insert("location".to_owned(), place.clone());
+            }
+            if let Some(card) = &said.card {
+                let (name, number) = (text_at(card, "name"), text_at(card, "phone"));
+                let vcard =
+                    format!("BEGIN:VCARD\nVERSION:3.0\nFN:{name}\nTEL;type=CELL;waid={number}:+{number}\nEND:VCARD");
+                fields.insert("vCards".to_owned(), json!([vcard]));
+            }
+            if let Some(quote) = &said.quote {
+                fields.insert("replyTo".to_owned(), json!({"id": quote, "hasMedia": false}));
+            }
+        }
+        (session, payload, id)
+    };
+    for event in ["message", "message.any"] {
+        waha::webhook::tell(sandbox, &session, event, &payload);
+    }
+    Some(id)
+}
+
 /// What of the unread messages is to be read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reading {
@@ -271,7 +340,7 @@ pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json
         let mut phones = sandbox.phones.lock();
         let Some(owner) = phones.get(&phone) else { return missing("phone") };
         let is_wanted = |bubble: &&mut Bubble| {
-            bubble.messenger == "waba"
+            matches!(bubble.messenger, "waba" | "whatsapp_web")
                 && bubble.direction == "received"
                 && matches!(bubble.status, "sent" | "delivered")
                 && reading.line.as_ref().is_none_or(|line| *line == bubble.line)
@@ -283,7 +352,11 @@ pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json
         owner.messages.iter_mut().filter(is_wanted).map(read).collect()
     };
     for bubble in &unread {
-        webhook::send_status(&sandbox, bubble, &phone, "read", None, None);
+        if bubble.messenger == "waba" {
+            webhook::send_status(&sandbox, bubble, &phone, "read", None, None);
+        } else {
+            waha::acknowledge(&sandbox, &bubble.line, &format!("{phone}@c.us"), &bubble.id, 3);
+        }
     }
     let in_vk = vk::say::read(&sandbox, &phone, reading.line.as_deref());
     let in_avito = avito::say::read(&sandbox, &phone, reading.line.as_deref());

@@ -1,0 +1,146 @@
+//! Phones are looked at before somebody is written to for the first time, where the messenger can tell whether it is there.
+//! Vendors count these looks and ban who looks too much, so answers are kept and a day has a budget.
+
+use serde::Serialize;
+
+use crate::app::App;
+use crate::flow::channel::ChannelError;
+use crate::flow::perform;
+use crate::messenger::{self, Checked, Messenger, Wire};
+use crate::model::id::{ChannelId, CompanyId};
+use crate::model::message::{Kind, Outgoing, Peer};
+use crate::model::result::Code;
+use crate::model::vendor::Answer;
+use crate::store::Result;
+use crate::store::row::ChannelRow;
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// A phone that has the messenger keeps it; one that has not may get it tomorrow.
+const FOUND_GOOD_MS: i64 = 7 * DAY_MS;
+const MISSED_GOOD_MS: i64 = DAY_MS;
+
+/// What is known of a phone.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Looked {
+    /// The phone in digits.
+    pub phone: String,
+    /// Whether it has the messenger; none where it could not be asked.
+    pub exists: Option<bool>,
+    /// The chat to write to.
+    pub chat: Option<String>,
+    /// Why it could not be asked: `limit` for the budget of the day, or what the vendor said.
+    pub unasked: Option<String>,
+}
+
+/// Looks at phones; those that were looked at lately are not asked about again. The second part of the answer is what is left
+/// of the budget of the day.
+///
+/// # Errors
+/// [`ChannelError::NotFound`], or [`ChannelError::State`] where the channel is away or its messenger tells nothing of phones.
+pub async fn look(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+    phones: Vec<String>,
+) -> Result<(Vec<Looked>, i64), ChannelError> {
+    let row = app.store.read(move |conn| crate::on!(conn, channel::by_id(company, id))).await?;
+    let row = row.ok_or(ChannelError::NotFound)?;
+    let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;
+    if row.state != "connected" || !messenger.about().abilities.checks_phone {
+        return Err(ChannelError::State);
+    }
+    let wire = perform::wire(app, &row)?;
+    let mut looked = Vec::new();
+    for phone in phones {
+        let found = match find(app, id, messenger, &wire, &phone).await? {
+            Found::Known(Checked { chat }) => Looked { exists: Some(chat.is_some()), chat, unasked: None, phone },
+            Found::OverBudget => Looked { exists: None, chat: None, unasked: Some("limit".to_owned()), phone },
+            Found::Failed(answer) => {
+                Looked { exists: None, chat: None, unasked: Some(seen(&answer).to_owned()), phone }
+            }
+        };
+        looked.push(found);
+    }
+    let left = budget_left(app, id).await?;
+    Ok((looked, left))
+}
+
+/// Puts the address in the form in which the messenger reaches it: a phone becomes the chat that the vendor names for it. The
+/// inner error is why it is not written to.
+///
+/// # Errors
+/// Those of the store.
+pub async fn reach(
+    app: &App,
+    channel: &ChannelRow,
+    messenger: &dyn Messenger,
+    wire: &Wire,
+    mut outgoing: Outgoing,
+) -> Result<std::result::Result<Outgoing, Answer>> {
+    let (Peer::Phone(phone), true) = (&outgoing.to, messenger.about().abilities.checks_phone) else {
+        return Ok(Ok(outgoing));
+    };
+    let (phone, Ok(id)) = (phone.clone(), channel.id.parse::<ChannelId>()) else { return Ok(Ok(outgoing)) };
+    let asked = phone.clone();
+    let wrote = app.store.read(move |conn| crate::on!(conn, dialog::by_contact(id, None, Some(&asked)))).await?;
+    if let Some(dialog) = wrote {
+        outgoing.to = Peer::Chat(dialog.chat);
+        return Ok(Ok(outgoing));
+    }
+    Ok(match find(app, id, messenger, wire, &phone).await? {
+        Found::Known(Checked { chat: Some(chat) }) => {
+            outgoing.to = Peer::Chat(chat);
+            Ok(outgoing)
+        }
+        Found::Known(Checked { chat: None }) => {
+            let name = messenger.about().title.1;
+            Err(Answer::Nobody { text: format!("{name}: {}", Code::Nobody.en()) })
+        }
+        // the budget spares the account questions, not messages; and what cannot be asked is found out by sending
+        Found::OverBudget | Found::Failed(Answer::Refused { .. } | Answer::Nobody { .. }) => Ok(outgoing),
+        Found::Failed(answer) => Err(answer),
+    })
+}
+
+enum Found {
+    Known(Checked),
+    OverBudget,
+    Failed(Answer),
+}
+
+async fn find(app: &App, id: ChannelId, messenger: &dyn Messenger, wire: &Wire, phone: &str) -> Result<Found> {
+    let now = app.clock.now();
+    let (asked, since) = (vec![phone.to_owned()], now.plus_ms(-FOUND_GOOD_MS).0);
+    let known = app.store.read(move |conn| crate::on!(conn, phone_check::known(id, &asked, since))).await?;
+    if let Some((_, chat, checked_at)) = known.into_iter().next()
+        && (chat.is_some() || checked_at >= now.plus_ms(-MISSED_GOOD_MS).0)
+    {
+        return Ok(Found::Known(Checked { chat }));
+    }
+    if budget_left(app, id).await? <= 0 {
+        return Ok(Found::OverBudget);
+    }
+    let checked = match messenger.check_phone(wire, phone).await {
+        Ok(checked) => checked,
+        Err(answer) => return Ok(Found::Failed(answer)),
+    };
+    let (phone, chat) = (phone.to_owned(), checked.chat.clone());
+    app.store.write(move |conn| crate::on!(conn, phone_check::keep(id, &phone, chat.as_deref(), now.0))).await?;
+    Ok(Found::Known(checked))
+}
+
+async fn budget_left(app: &App, id: ChannelId) -> Result<i64> {
+    let since = app.clock.now().plus_ms(-DAY_MS).0;
+    let used = app.store.read(move |conn| crate::on!(conn, phone_check::count(id, since))).await?;
+    Ok(i64::from(app.config.limits.phone_checks_per_day).saturating_sub(used).max(0))
+}
+
+fn seen(answer: &Answer) -> &str {
+    match answer {
+        Answer::Down { seen } | Answer::Expired { seen } | Answer::Unsure { seen, .. } => seen,
+        Answer::Refused { text, .. } | Answer::Nobody { text } => text,
+        Answer::Busy { .. } => "busy",
+        Answer::Done { .. } => "",
+    }
+}

@@ -1,0 +1,35 @@
+//! Messengers: what can be attached.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::auth::Signed;
+use crate::messenger::{self, About};
+use crate::model::message::Kind;
+
+/// A messenger.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MessengerOut {
+    kind: Kind,
+    /// Its name on screen, in Russian and in English.
+    title: (&'static str, &'static str),
+    /// What it is and can do; null where this server cannot attach it yet.
+    about: Option<&'static About>,
+}
+
+/// All messengers, those that cannot be attached yet among them.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MessengersOut {
+    messengers: Vec<MessengerOut>,
+}
+
+/// Shows what can be attached, with the fields of each form.
+#[utoipa::path(get, path = "/messengers", tag = "channels", responses((status = 200, body = MessengersOut)))]
+pub(super) async fn list_messengers(_: Signed) -> HttpResponse {
+    let messengers = Kind::ALL.into_iter().map(|kind| {
+        let about = messenger::of(kind).map(messenger::Messenger::about);
+        MessengerOut { kind, title: about.map_or_else(|| kind.title(), |about| about.title), about }
+    });
+    HttpResponse::Ok().json(MessengersOut { messengers: messengers.collect() })
+}

@@ -1,0 +1,123 @@
+//! `WhatsApp` Web: a linked device behind a WAHA gateway with the engine GOWS (<https://waha.devlike.pro>).
+//!
+//! The gateway keeps one session for each channel and speaks for all of them with one key. It is told for each session where
+//! to post and with which secret to sign. A text carries an id of our choice, so a second call with it reaches nobody twice;
+//! calls with files have no such id.
+
+mod answer;
+mod attach;
+mod file;
+mod incoming;
+mod name;
+mod receive;
+mod send;
+mod session;
+
+use reqwest::header::HeaderValue;
+use secrecy::ExposeSecret as _;
+
+use super::{
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Checked, Delivery, Fetched, Field, Messenger,
+    NotTaken, Received, Wire, field,
+};
+use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
+use crate::model::moment::Moment;
+use crate::model::pace::Pace;
+use crate::model::vendor::Answer;
+
+/// The messenger.
+#[derive(Debug, Clone, Copy)]
+pub struct WhatsappWeb;
+
+const MB: u64 = 1 << 20;
+
+static ABOUT: About = About {
+    kind: Kind::WhatsappWeb,
+    title: ("WhatsApp Web", "WhatsApp Web"),
+    abilities: Abilities {
+        first_by_phone: true,
+        by_username: false,
+        free_text_always: true,
+        templates: false,
+        delivered: true,
+        viewed: true,
+        drops_repeats: true,
+        checks_phone: true,
+        groups: true,
+    },
+    form: &[Field {
+        name: "phone",
+        label: ("Номер телефона, если вместо QR удобнее код", "Phone number, where a code is handier than the QR"),
+        secret: false,
+        optional: true,
+    }],
+    pace: Pace::CAREFUL,
+    // nobody publishes a figure; below this accounts are known to be banned
+    floor_ms: 3_000,
+    text_limit: 4096,
+    caption_limit: 1024,
+    media_limits: &[
+        (MediaKind::Image, 16 * MB),
+        (MediaKind::Video, 100 * MB),
+        (MediaKind::Audio, 100 * MB),
+        (MediaKind::Voice, 16 * MB),
+        (MediaKind::Document, 100 * MB),
+    ],
+    vendor: "http://localhost:3000",
+};
+
+impl Messenger for WhatsappWeb {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn receive(&self, wire: &Wire, delivery: &Delivery<'_>) -> Result<Received, NotTaken> {
+        receive::receive(wire, delivery)
+    }
+
+    fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, _now: Moment) -> Boxed<'a, Answer> {
+        Box::pin(send::send(wire, message))
+    }
+
+    fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {
+        Box::pin(attach::attach(wire, step))
+    }
+
+    fn fetch_media<'a>(
+        &'a self,
+        wire: &'a Wire,
+        media: &'a IncomingMedia,
+        limit: u64,
+    ) -> Boxed<'a, Result<Fetched, Answer>> {
+        Box::pin(file::fetch(wire, media, limit))
+    }
+
+    fn links_device(&self) -> bool {
+        true
+    }
+
+    fn detach<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Answer> {
+        Box::pin(session::delete(wire))
+    }
+
+    fn check_phone<'a>(&'a self, wire: &'a Wire, phone: &'a str) -> Boxed<'a, Result<Checked, Answer>> {
+        Box::pin(session::check_phone(wire, phone))
+    }
+}
+
+/// A call with the gateway's key.
+fn call(wire: &Wire, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+    let request = wire.http.client().request(method, format!("{}{path}", wire.vendor));
+    match HeaderValue::from_str(wire.vendor_key.expose_secret()) {
+        Ok(mut key) => {
+            key.set_sensitive(true);
+            request.header("x-api-key", key)
+        }
+        Err(_) => request,
+    }
+}
+
+/// The name of the channel's session at the gateway.
+fn session_of(wire: &Wire) -> String {
+    field::text(&wire.settings, "session").unwrap_or_default()
+}

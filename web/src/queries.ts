@@ -1,0 +1,34 @@
+import { QueryClient, useQuery } from '@tanstack/vue-query'
+import { api, ApiError, unwrap } from './api/client'
+
+/** What the server said, kept for a moment. What it refused is not asked again by itself. */
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2_000,
+      networkMode: 'always',
+      retry: (count, error) => count < 2 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 500)
+    },
+    mutations: { networkMode: 'always' }
+  }
+})
+
+/** Lists that change by themselves are asked for again, as long as somebody looks. */
+const LIVE_MS = 5_000
+const QUEUE_MS = 2_000
+
+export const useLines = () => useQuery({ queryKey: ['lines'], queryFn: async () => (await unwrap(api.GET('/lines'))).lines })
+
+export const useChannels = () =>
+  useQuery({ queryKey: ['channels'], queryFn: async () => (await unwrap(api.GET('/channels'))).channels, refetchInterval: LIVE_MS })
+
+export const useMessengers = () =>
+  useQuery({ queryKey: ['messengers'], queryFn: async () => (await unwrap(api.GET('/messengers'))).messengers, staleTime: 60_000 })
+
+export const useQueue = () => useQuery({ queryKey: ['queue'], queryFn: () => unwrap(api.GET('/queue')), refetchInterval: QUEUE_MS })
+
+export const useMailings = () =>
+  useQuery({ queryKey: ['mailings'], queryFn: async () => (await unwrap(api.GET('/mailings'))).mailings, refetchInterval: LIVE_MS })
+
+/** Forgets what is known of these, so that it is asked for again. */
+export const refresh = (...keys: string[]) => Promise.all(keys.map((key) => queries.invalidateQueries({ queryKey: [key] })))
