@@ -49,7 +49,9 @@ pub struct Config {
     /// Where vendors are.
     pub vendors: Vendors,
     /// The application of Bitrix24.
-    pub bitrix24: Bitrix24,
+    pub bitrix24: Client,
+    /// The application of Avito.
+    pub avito: Client,
     /// The log.
     pub log: Log,
     /// Limits for strangers.
@@ -144,6 +146,10 @@ pub struct Vendors {
     pub telegram_bot: String,
     /// The Cloud API; empty is the vendor's own address.
     pub waba: String,
+    /// The API of VK; empty is the vendor's own address.
+    pub vk: String,
+    /// The API of Avito; empty is the vendor's own address.
+    pub avito: String,
     /// The gateway of WhatsApp Web; empty is where compose.yaml puts it.
     pub whatsapp_web: String,
     /// The key that the gateway asks for.
@@ -162,9 +168,9 @@ pub struct Vendors {
     pub allow_networks: Vec<IpNet>,
 }
 
-/// The application of Bitrix24.
+/// The keys of this server as an application of a vendor.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Bitrix24 {
+pub struct Client {
     /// Its id; empty where there is none.
     pub client_id: String,
     /// Its secret.
@@ -240,9 +246,14 @@ impl Config {
             )
         })?;
         let vendors = &mut config.vendors;
-        for address in
-            [&mut config.server.public_url, &mut vendors.telegram_bot, &mut vendors.waba, &mut vendors.whatsapp_web]
-        {
+        let addresses = [
+            &mut vendors.telegram_bot,
+            &mut vendors.waba,
+            &mut vendors.vk,
+            &mut vendors.avito,
+            &mut vendors.whatsapp_web,
+        ];
+        for address in addresses.into_iter().chain([&mut config.server.public_url]) {
             *address = address.trim_end_matches('/').to_owned();
         }
         Ok(config)

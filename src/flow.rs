@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod channel;
 pub mod credentials;
+pub mod echo;
 pub mod files;
 pub mod install;
 pub mod intake;
@@ -22,6 +23,7 @@ pub mod portal;
 pub mod queue;
 pub mod receipt;
 pub mod receive;
+pub mod renew;
 pub mod robot;
 pub mod route;
 pub mod set_up;

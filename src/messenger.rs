@@ -20,11 +20,13 @@ use crate::model::vendor::Answer;
 use crate::net::dial::Dial;
 use crate::net::http::Http;
 
+pub mod avito;
 pub mod email;
 mod field;
 mod listen;
 mod parcel;
 pub mod telegram_bot;
+pub mod vk;
 pub mod waba;
 pub mod whatsapp_web;
 
@@ -128,7 +130,8 @@ pub struct Wire {
     pub vendor: String,
     /// The key of that address, for a gateway of ours that serves many channels; empty where there is none.
     pub vendor_key: SecretString,
-    /// The secrets, as a JSON object whose keys the messenger chose in `attach`.
+    /// The secrets, as a JSON object whose keys the messenger chose in `attach`. In `attach` itself: the keys of this server at
+    /// the vendor, as `client_id` and `client_secret`, where the settings have them.
     pub secrets: SecretString,
     /// Settings that are no secrets, as a JSON object.
     pub settings: serde_json::Value,
@@ -156,6 +159,8 @@ pub struct Received {
     pub events: Vec<(String, Event)>,
     /// The body of our 200. Most vendors want none; some want a word, the proof that the address is ours, or take a call.
     pub reply: Reply,
+    /// Whether the vendor wants a proof that only the vendor itself can tell: the flow asks [`Messenger::prove`] for it.
+    pub proof: bool,
     /// Accounts of the same messenger that the delivery also speaks of, by the name that `attach` gave them: vendors that
     /// know one address for many accounts mix them. Each is received again through its own channel.
     pub elsewhere: Vec<String>,
@@ -186,7 +191,7 @@ pub enum NotTaken {
 pub struct AttachStep {
     /// What was filled in, by field name.
     pub answers: serde_json::Map<String, serde_json::Value>,
-    /// Where the vendor shall post to, for messengers that are told.
+    /// Where the vendor shall post to, for messengers that are told here and not by [`Messenger::announce`].
     pub webhook_url: String,
     /// What the step before asked us to keep.
     pub kept: serde_json::Value,
@@ -309,6 +314,39 @@ pub trait Messenger: Send + Sync {
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
 
+    /// Whether the vendor is told where to post by [`Messenger::announce`], so that `attach` is never taken twice for it. Never
+    /// blocks, never fails.
+    fn announces(&self) -> bool {
+        false
+    }
+
+    /// Tells the vendor where to post. Called after the channel was written down, since some vendors try the address before
+    /// they take it; called again whenever the account is attached again. May take as long as the call's deadline.
+    ///
+    /// # Errors
+    /// What the person who attaches can do about it. The channel stays lost until it is attached again.
+    fn announce<'a>(&'a self, wire: &'a Wire, webhook_url: &'a str) -> Boxed<'a, Result<(), AttachError>> {
+        let _ = (wire, webhook_url);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What is answered to a delivery that asks for a proof ([`Received::proof`]), which the vendor tells us anew each time.
+    /// Called by the intake while the vendor waits for our answer.
+    ///
+    /// # Errors
+    /// Where the vendor does not tell; it will ask again.
+    fn prove<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Reply, Answer>> {
+        let _ = wire;
+        Box::pin(async { Ok(Reply::default()) })
+    }
+
+    /// Renews credentials that ran out; none where they never do. Called after `Expired`, by one task of one process at a
+    /// time; what it gives is kept before it is used. The answer `Expired` says that only a person can help.
+    fn renew<'a>(&'a self, wire: &'a Wire, now: Moment) -> Option<Boxed<'a, Result<SecretString, Answer>>> {
+        let _ = (wire, now);
+        None
+    }
+
     /// Fetches a file that came in, not above `limit` bytes. Called after the delivery was written down; may be repeated,
     /// so its error is never `Unsure`.
     fn fetch_media<'a>(
@@ -357,7 +395,14 @@ pub trait Messenger: Send + Sync {
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&whatsapp_web::WhatsappWeb, &telegram_bot::TelegramBot, &waba::Waba, &email::Email]
+    &[
+        &whatsapp_web::WhatsappWeb,
+        &waba::Waba,
+        &telegram_bot::TelegramBot,
+        &vk::Vk,
+        &email::Email,
+        &avito::Avito,
+    ]
 }
 
 /// The messenger of a kind; none where it is not built yet.

@@ -1,12 +1,13 @@
 //! Fake vendors on sockets, for the demo and for the tests. Speaks sockets; knows nothing of the rest of the house.
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
-//! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of `WhatsApp`
-//! Web at `/waha/`, the page at
-//! `/` and the control at `/_/` (every route of it is told in `sandbox/control.rs`).
+//! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of
+//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, the page at `/` and the control at `/_/` (every route of it is
+//! told in `sandbox/control.rs`).
 
 mod answer;
 mod args;
+mod avito;
 mod bitrix24;
 mod control;
 mod door;
@@ -19,6 +20,7 @@ mod page;
 mod phone;
 mod state;
 mod telegram;
+mod vk;
 mod waba;
 mod waha;
 

@@ -1,4 +1,4 @@
-//! `switchboard demo`: the server beside the sandbox, with a company, a line, two channels and a portal.
+//! `switchboard demo`: the server beside the sandbox, with a company, a line, its channels and a portal.
 
 mod seed;
 
@@ -106,6 +106,8 @@ fn settings(folder: &Path, address: &str, vendors: &str, listen: SocketAddr) -> 
         ("PACE__TO_MS", "15000".to_owned()),
         ("VENDORS__TELEGRAM_BOT", format!("{vendors}/tg")),
         ("VENDORS__WABA", format!("{vendors}/graph/v23.0")),
+        ("VENDORS__VK", format!("{vendors}/vk/method")),
+        ("VENDORS__AVITO", format!("{vendors}/avito")),
         ("VENDORS__WHATSAPP_WEB", format!("{vendors}/waha")),
         ("VENDORS__WHATSAPP_WEB_KEY", seed::GATEWAY_KEY.to_owned()),
         ("VENDORS__OAUTH_HOSTS", host.to_owned()),

@@ -172,6 +172,8 @@ async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
         let configured = match about.kind.slug() {
             "telegram_bot" => config.vendors.telegram_bot.as_str(),
             "waba" => config.vendors.waba.as_str(),
+            "vk" => config.vendors.vk.as_str(),
+            "avito" => config.vendors.avito.as_str(),
             // a gateway of one's own that need not be there
             "whatsapp_web" if config.vendors.whatsapp_web_key.expose_secret().is_empty() => continue,
             "whatsapp_web" => config.vendors.whatsapp_web.as_str(),

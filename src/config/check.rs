@@ -44,7 +44,14 @@ const RANGES: &[(&str, i64, i64)] = &[
 const CHOICES: &[(&str, &[&str])] = &[("log.format", &["json", "text"])];
 
 /// Addresses; they may be empty.
-const ADDRESSES: &[&str] = &["server.public_url", "vendors.telegram_bot", "vendors.waba", "vendors.whatsapp_web"];
+const ADDRESSES: &[&str] = &[
+    "server.public_url",
+    "vendors.telegram_bot",
+    "vendors.waba",
+    "vendors.whatsapp_web",
+    "vendors.vk",
+    "vendors.avito",
+];
 
 /// Texts that must look so.
 type Form = (&'static str, fn(&str) -> bool, &'static str, &'static str);

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::flow::settle::{self, Over};
 use crate::flow::{credentials, perform};
-use crate::messenger::{self, AttachError, AttachNext, AttachStep, Messenger};
+use crate::messenger::{self, AttachError, AttachNext, AttachStep, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::model::message::Kind;
 use crate::model::moment::Moment;
@@ -208,7 +208,8 @@ async fn ask(
     step: &Step,
     kept: Value,
 ) -> Result<AttachNext, ChannelError> {
-    let wire = perform::bare_wire(app, messenger.about().kind.slug());
+    let kind = messenger.about().kind;
+    let wire = Wire { secrets: perform::own_keys(app, kind), ..perform::bare_wire(app, kind.slug()) };
     let step = AttachStep { answers: step.answers.clone(), webhook_url: webhook_url(app, hook_key), kept };
     Ok(messenger.attach(&wire, &step).await?)
 }
@@ -234,23 +235,52 @@ async fn finish(
             leaving::undo(app, messenger, &done).await;
             Err(ChannelError::OtherAccount)
         }
-        None => create(app, company, line, messenger, hook_key, &done).await,
+        None => {
+            let id = create(app, company, line, messenger, hook_key, &done).await?;
+            announce(app, company, id, messenger, hook_key).await
+        }
         Some(row) if row.company == company.to_string() && row.hook_key == hook_key => {
-            come_back(app, company, &row, &done).await
+            let id = come_back(app, company, &row, &done).await?;
+            announce(app, company, id, messenger, hook_key).await
         }
         Some(row) if row.company == company.to_string() && row.line == line => {
-            // the vendor was told a new address; it is told the old one again, since deliveries may be under way to it
-            let again = ask(app, messenger, &row.hook_key, step, kept).await?;
-            let AttachNext::Done { secrets, settings, account } = again else { return Err(ChannelError::State) };
+            // the vendor was told a new address; it is told the old one again, since deliveries may be under way to it. What
+            // cannot be taken again, as a sign-in at the vendor's site, is told only below
+            let done = if messenger.announces() {
+                done
+            } else {
+                let again = ask(app, messenger, &row.hook_key, step, kept).await?;
+                let AttachNext::Done { secrets, settings, account } = again else { return Err(ChannelError::State) };
+                Done { secrets, settings, account }
+            };
             if messenger.links_device() {
                 // the session that the channel had before is of no more use
                 leaving::detach(app, messenger, &perform::wire(app, &row)?).await;
             }
-            come_back(app, company, &row, &Done { secrets, settings, account }).await
+            let id = come_back(app, company, &row, &done).await?;
+            announce(app, company, id, messenger, &row.hook_key).await
         }
         Some(_) => {
             leaving::undo(app, messenger, &done).await;
             Err(ChannelError::Taken)
+        }
+    }
+}
+
+/// Tells the vendor where to post. A channel that hears nothing is lost until it is attached again.
+async fn announce(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+    messenger: &dyn Messenger,
+    hook_key: &str,
+) -> Result<ChannelId, ChannelError> {
+    let wire = perform::wire(app, &by_id(app, company, id).await?)?;
+    match messenger.announce(&wire, &webhook_url(app, hook_key)).await {
+        Ok(()) => Ok(id),
+        Err(error) => {
+            lose(app, company, id, &error.en).await?;
+            Err(error.into())
         }
     }
 }

@@ -25,6 +25,9 @@ pub enum IntakeError {
     /// The bytes are not what the vendor sends.
     #[error("the delivery cannot be read: {0}")]
     Unreadable(String),
+    /// The vendor wants a proof, and does not tell it to us.
+    #[error("the vendor does not tell the proof that it asks for: {0}")]
+    Unproven(String),
     /// It could not be written down: the vendor may try again.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -128,7 +131,17 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
     if !hooks.is_empty() {
         write(app, hooks).await?;
     }
-    Ok(received.reply)
+    if received.proof { prove(app, &channel).await } else { Ok(received.reply) }
+}
+
+async fn prove(app: &App, channel: &ChannelRow) -> Result<messenger::Reply, IntakeError> {
+    let wire = perform::wire(app, channel)?;
+    let asked = messenger_of(channel)?.prove(&wire).await;
+    asked.map_err(|answer| IntakeError::Unproven(format!("{answer:?}")))
+}
+
+fn messenger_of(channel: &ChannelRow) -> Result<&'static dyn messenger::Messenger, IntakeError> {
+    Kind::from_slug(&channel.messenger).and_then(messenger::of).ok_or(IntakeError::Unknown)
 }
 
 /// Writes down what a messenger told when it was asked, as if it had posted it.
@@ -140,9 +153,8 @@ pub async fn write_told(app: &App, channel: &ChannelRow, told: (String, Event)) 
 }
 
 fn receive(app: &App, channel: &ChannelRow, delivery: &Delivery<'_>) -> Result<Received, IntakeError> {
-    let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of).ok_or(IntakeError::Unknown)?;
     let wire = perform::wire(app, channel)?;
-    messenger.receive(&wire, delivery).map_err(|error| match error {
+    messenger_of(channel)?.receive(&wire, delivery).map_err(|error| match error {
         NotTaken::Forged => IntakeError::Forged,
         NotTaken::Unreadable(what) => IntakeError::Unreadable(what),
     })

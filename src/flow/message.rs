@@ -99,7 +99,10 @@ pub async fn post(
     message: MessageIn,
     key: Option<String>,
 ) -> Result<std::result::Result<MessageId, Code>> {
-    let Some(to) = peer_of(&message.to, &app.config.region) else { return Ok(Err(Code::AddressBad)) };
+    // people of VK are numbers of up to ten digits, some of which are phones somewhere in the world
+    let phoneless = message.messenger == Some(Kind::Vk);
+    let to = if phoneless { chat_peer(&message.to) } else { peer_of(&message.to, &app.config.region) };
+    let Some(to) = to else { return Ok(Err(Code::AddressBad)) };
     let inner = app.clone();
     let (outcome, accepted) = app
         .store

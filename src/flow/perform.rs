@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
 use crate::app::App;
+use crate::flow::renew::{self, Renewed};
 use crate::flow::{credentials, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
@@ -115,13 +117,28 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
     };
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
-    let answer = match phone::reach(app, &channel, messenger, &wire, outgoing).await? {
-        Ok(outgoing) => {
-            let call = messenger.send(&wire, &outgoing, app.clock.now());
-            measured(app, messenger.about().kind.slug(), call).await
-        }
-        Err(answer) => answer,
+    let slug = messenger.about().kind.slug();
+    let outgoing = match phone::reach(app, &channel, messenger, &wire, outgoing).await? {
+        Ok(outgoing) => outgoing,
+        Err(answer) => return lost(app, company, id, answer).await,
     };
+    let mut answer = measured(app, slug, messenger.send(&wire, &outgoing, app.clock.now())).await;
+    if matches!(answer, Answer::Expired { .. }) {
+        match renew::renew(app, company, &channel, messenger).await? {
+            Renewed::Fresh(channel) => {
+                // nothing was taken, and what is refused a second time is refused for good
+                let wire = self::wire(app, &channel)?;
+                answer = measured(app, slug, messenger.send(&wire, &outgoing, app.clock.now())).await;
+            }
+            Renewed::Later(seen) => answer = Answer::Down { seen },
+            Renewed::Never => {}
+        }
+    }
+    lost(app, company, id, answer).await
+}
+
+/// A channel whose credentials were refused is lost.
+async fn lost(app: &App, company: CompanyId, id: ChannelId, answer: Answer) -> Result<Answer> {
     if let Answer::Expired { seen } = &answer {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }
@@ -164,12 +181,27 @@ fn vendor_key(app: &App, messenger: &str) -> SecretString {
     }
 }
 
+/// The keys of this server at a vendor where people sign in: an empty object where the settings have none.
+#[must_use]
+pub fn own_keys(app: &App, kind: Kind) -> SecretString {
+    let keys = &app.config.avito;
+    let known = kind == Kind::Avito && !keys.client_id.is_empty();
+    let text = if known {
+        json!({"client_id": keys.client_id, "client_secret": keys.client_secret.expose_secret()}).to_string()
+    } else {
+        "{}".to_owned()
+    };
+    SecretString::from(text)
+}
+
 /// Where a messenger's API is: the configuration's address, or the vendor's own.
 #[must_use]
 pub fn vendor_address(app: &App, messenger: &str) -> String {
     let configured = match messenger {
         "telegram_bot" => app.config.vendors.telegram_bot.as_str(),
         "waba" => app.config.vendors.waba.as_str(),
+        "vk" => app.config.vendors.vk.as_str(),
+        "avito" => app.config.vendors.avito.as_str(),
         "whatsapp_web" => app.config.vendors.whatsapp_web.as_str(),
         _ => "",
     };

@@ -1,7 +1,7 @@
 //! What a messenger brought: messages of customers, receipts, and word about chats.
 
 use crate::app::App;
-use crate::flow::receipt;
+use crate::flow::{echo, receipt};
 use crate::model::id::{ChannelId, CompanyId, ContactId, DialogId, MessageId};
 use crate::model::message::{Content, Event, Incoming};
 use crate::model::moment::Moment;
@@ -17,8 +17,18 @@ use crate::store::{Conn, Result};
 pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now: Moment) -> Result<Vec<Accepted>> {
     let Ok(id) = channel.id.parse::<ChannelId>() else { return Ok(Vec::new()) };
     match event {
+        Event::Message(incoming) if incoming.ours => {
+            if let Some(settled) = echo::settle(app, conn, (id, channel.lane), incoming, now)? {
+                return Ok(outbox::accept(conn, now, &settled)?.into_iter().flatten().collect());
+            }
+            message(conn, channel, id, incoming, now)?;
+        }
         Event::Message(incoming) => message(conn, channel, id, incoming, now)?,
         Event::Letter(letter) => crate::flow::letter::work(conn, channel, id, letter, now)?,
+        Event::Read { chat, up_to, at } => {
+            let new = echo::read(app, conn, id, chat, *up_to, *at, now)?;
+            return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
+        }
         Event::Receipt(receipt) => {
             let new = receipt::apply(app, conn, id, receipt, now)?;
             return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());

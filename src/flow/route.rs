@@ -70,14 +70,21 @@ fn reaches(kind: Kind, to: &Peer) -> bool {
         Peer::Phone(_) => abilities.first_by_phone,
         Peer::Username(_) => abilities.by_username,
         Peer::Email(_) => kind == Kind::Email,
-        // WhatsApp writes its chats with an ending, Telegram with digits alone
+        // WhatsApp writes its chats with an ending, Telegram and VK with digits alone
         Peer::Chat(chat) => match kind {
             Kind::WhatsappWeb | Kind::Waba => chat.contains("@c.us") || chat.contains("@g.us"),
-            Kind::Telegram | Kind::TelegramBot => !chat.contains('@'),
             Kind::Email => chat.contains('@') && !chat.starts_with('@'),
-            _ => false,
+            Kind::Telegram | Kind::TelegramBot => !chat.contains('@') && !is_of_avito(chat),
+            Kind::Avito => is_of_avito(chat),
+            Kind::Vk => chat.parse::<i64>().is_ok(),
+            Kind::VkNotify => false,
         },
     }
+}
+
+/// Avito's chats say what they are about: an item, a profile, Avito itself.
+fn is_of_avito(chat: &str) -> bool {
+    ["u2i-", "u2u-", "a2u-"].iter().any(|start| chat.starts_with(start))
 }
 
 /// What a text request asks for.

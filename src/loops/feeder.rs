@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::crm::bitrix24::event;
 use crate::flow::install::{self, InstallError};
-use crate::flow::{credentials, link, mailing, names, receive, robot, sms};
+use crate::flow::{credentials, echo, link, mailing, names, receive, robot, sms};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
 use crate::store::outbox::Accepted;
@@ -73,7 +73,9 @@ async fn work_all(app: &App, hooks: Vec<HookRow>) -> bool {
         let works = part.iter().map(|hook| work(app, hook.clone()));
         for (hook, worked) in part.iter().zip(join_all(works).await) {
             match worked {
-                Ok(accepted) => app.bell.accepted(accepted),
+                Ok(Some(accepted)) => app.bell.accepted(accepted),
+                // it is looked at again in the next round
+                Ok(None) => all_good = false,
                 Err(error) => {
                     all_good = false;
                     tracing::warn!(%error, hook = hook.id, source = hook.source, "a delivery could not be worked");
@@ -85,26 +87,30 @@ async fn work_all(app: &App, hooks: Vec<HookRow>) -> bool {
     all_good
 }
 
-async fn work(app: &App, hook: HookRow) -> Result<Vec<Accepted>> {
+/// Works a delivery; none where its time has not come.
+async fn work(app: &App, hook: HookRow) -> Result<Option<Vec<Accepted>>> {
     if hook.source == "b24_event" {
-        return work_event(app, hook).await;
+        return work_event(app, hook).await.map(Some);
+    }
+    if echo::must_wait(app, &hook).await? {
+        return Ok(None);
     }
     if hook.source == "link" {
-        return link::work(app, &hook).await.map(|()| Vec::new());
+        return link::work(app, &hook).await.map(|()| Some(Vec::new()));
     }
     let (inner, came) = (app.clone(), hook.clone());
     let accepted = app
         .store
         .write(move |conn| {
             if !crate::on!(conn, hook::work(&hook.id))? {
-                return Ok(Vec::new());
+                return Ok(Some(Vec::new()));
             }
             match dispatch(&inner, conn, &hook)? {
-                Ok(accepted) => Ok(accepted),
+                Ok(accepted) => Ok(Some(accepted)),
                 Err(why) => {
                     tracing::warn!(hook = hook.id, source = hook.source, why, "a delivery was refused");
                     crate::on!(conn, hook::set_refused(&hook.id, &why, hook.body.as_deref()))?;
-                    Ok(Vec::new())
+                    Ok(Some(Vec::new()))
                 }
             }
         })

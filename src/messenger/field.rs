@@ -3,6 +3,8 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
+use super::Wire;
+
 /// A text that is not empty.
 pub(super) fn text(from: &Value, name: &str) -> Option<String> {
     from.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
@@ -32,6 +34,15 @@ pub(super) fn list<'a>(from: &'a Value, name: &str) -> &'a [Value] {
 pub(super) fn secret(secrets: &SecretString, name: &str) -> String {
     let all: Value = serde_json::from_str(secrets.expose_secret()).unwrap_or_default();
     text(&all, name).unwrap_or_default()
+}
+
+/// An address that the vendor gives for a call of ours. What travels with the call is secret, so it goes nowhere without TLS
+/// unless the vendor itself is reached without.
+pub(super) fn address(wire: &Wire, from: &Value, name: &str) -> Option<String> {
+    let address = text(from, name)?;
+    let safe =
+        address.starts_with("https://") || (wire.vendor.starts_with("http://") && address.starts_with("http://"));
+    safe.then_some(address)
 }
 
 /// A vendor's text as it may stand in a journal: one line, not too long.

@@ -1,14 +1,15 @@
-//! A file of ours on its way into a request body.
+//! Files on their way: ours into a request body, and what came in from the address that the vendor gave.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use reqwest::multipart::Part;
 
-use super::{OpenFile, Wire};
-use crate::model::message::Media;
+use super::{Fetched, OpenFile, Wire};
+use crate::model::message::{IncomingMedia, Media};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
 
@@ -46,12 +47,7 @@ impl Parcel {
 
 /// Opens a file of ours, where it is not larger than `limit`.
 pub(super) async fn open(wire: &Wire, media: &Media, limit: u64) -> Result<OpenFile, Answer> {
-    let open = wire.files.open(&media.source).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => refused(Code::FileGone),
-        ErrorKind::FileTooLarge => refused(Code::FileTooBig),
-        ErrorKind::InvalidInput | ErrorKind::PermissionDenied => refused(Code::FileBad),
-        _ => Answer::Down { seen: format!("the file could not be read: {error}") },
-    })?;
+    let open = wire.files.open(&media.source).await.map_err(|error| unopened(&error))?;
     if open.size > limit { Err(refused(Code::FileTooBig)) } else { Ok(open) }
 }
 
@@ -65,4 +61,34 @@ fn safe_name(name: &str) -> String {
 /// A refusal of our own, told in the words of its code.
 pub(super) fn refused(code: Code) -> Answer {
     Answer::Refused { code, text: code.en().to_owned() }
+}
+
+/// Fetches a file that came in from the address that the vendor gave for it, through the guard: vendors have many hosts for
+/// files and change them, and the address says itself who may read it.
+pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Result<Fetched, Answer> {
+    if media.size.is_some_and(|size| size > limit) {
+        return Err(refused(Code::FileTooBig));
+    }
+    let mut open = wire.files.open(&media.vendor_id).await.map_err(|error| unopened(&error))?;
+    if open.size > limit {
+        return Err(refused(Code::FileTooBig));
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(part) = open.bytes.next().await {
+        let part = part.map_err(|error| unopened(&error))?;
+        if (bytes.len() + part.len()) as u64 > limit {
+            return Err(refused(Code::FileTooBig));
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(Fetched { mime: media.mime.clone(), bytes: bytes.freeze() })
+}
+
+fn unopened(error: &std::io::Error) -> Answer {
+    match error.kind() {
+        ErrorKind::NotFound => refused(Code::FileGone),
+        ErrorKind::FileTooLarge => refused(Code::FileTooBig),
+        ErrorKind::InvalidInput | ErrorKind::PermissionDenied => refused(Code::FileBad),
+        _ => Answer::Down { seen: format!("the file could not be read: {error}") },
+    }
 }

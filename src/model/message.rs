@@ -393,6 +393,15 @@ pub enum Event {
     },
     /// A receipt.
     Receipt(Receipt),
+    /// The other side has read everything of ours in a chat up to a message.
+    Read {
+        /// The chat.
+        chat: String,
+        /// The number at the end of the vendor's id of that message; such numbers rise within a chat.
+        up_to: i64,
+        /// When, by the vendor's clock or else by ours.
+        at: Moment,
+    },
     /// A reaction to a message; no emoji takes it back.
     Reaction {
         /// The chat.

@@ -3,13 +3,13 @@
 //! | route | body or query | what it does |
 //! | --- | --- | --- |
 //! | `POST /_/reset` | | forgets everything: portals, bots, numbers, phones, faults, the ledger, settings, the clock |
-//! | `GET /_/settings` | | `{telegram_limits, waba_limits, auto_phones, window_by_answer, status_delay_ms, strict_answers}` |
+//! | `GET /_/settings` | | `{telegram_limits, waba_limits, vk_limits, auto_phones, window_by_answer, status_delay_ms, strict_answers}` |
 //! | `POST /_/settings` | any of these | changes them |
 //! | `POST /_/clock` | `{advance_ms}` | moves the calendar of the sandbox (tokens, windows, time-outs) |
 //! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |
 //! | `DELETE /_/ledger` | `?kept=` | forgets the calls; `kept` sets how many are kept from now on |
 //! | `GET /_/faults` | | the planned faults |
-//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba waha bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
+//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba waha vk avito bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
 //! | `DELETE /_/faults` | `?id=` | drops one, or all |
 //! | `POST /_/telegram/bots` | `{token, username?, name?}` | registers a token → `{id, username, base}` |
 //! | `GET /_/telegram/bots` | | bots with `webhook` as `getWebhookInfo` tells it |
@@ -27,11 +27,17 @@
 //! | `POST /_/waha/sessions/{name}/move` | `{status}` | the session comes to another state |
 //! | `POST /_/waha/sessions/{name}/say` | `{to, text}` | the owner writes on the phone → `{id}` |
 //! | `POST /_/waha/sessions/{name}/event` | `{event, payload}` | posts any event |
+//! | `POST /_/vk/communities` | `{id?, token?, name?, screen_name?, rights?}` | registers a community → its card with `token` and `base` |
+//! | `GET /_/vk/communities` | | communities with their servers |
+//! | `POST /_/vk/communities/{id}` | `{rights?, token?, doubles?}` | changes a community; `doubles` counts events of every server |
+//! | `POST /_/avito/accounts` | `{id?, name?, client_id?, client_secret?, redirect?, paid?}` | registers an account → its keys and `base`; `redirect` is where a sign-in leads back to |
+//! | `GET /_/avito/accounts` | | accounts with their subscriptions and chats |
+//! | `POST /_/avito/accounts/{id}` | `{paid?, expire?, revoke?, doubles?}` | changes an account: `expire` ends every token, `revoke` the keys too |
 //! | `POST /_/phones` | `{id, name?, username?, whatsapp?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
 //! | `GET /_/phones` | `?messages=N` | phones with their latest N messages |
 //! | `GET /_/phones/{id}` | `?since=n` | one phone with `messages` |
-//! | `POST /_/phones/{id}/say` | `{messenger, text?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?}` | the customer writes; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
-//! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, with `read` statuses |
+//! | `POST /_/phones/{id}/say` | `{messenger, text?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?, comment?, allow?}` | the customer writes; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
+//! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, VK and Avito, with read marks |
 //! | `GET /_/b24` | | all portals |
 //! | `POST /_/b24/{portal}` | `{client_id?, client_secret?, member_id?, domain?, installer_url?, event_url?, scope?, status?, licence?}` | makes a portal → its card with keys, `endpoint`, `server_endpoint` |
 //! | `GET /_/b24/{portal}` | | its card: app, robots, senders, events, deals, notices, posts |
@@ -56,10 +62,12 @@
 //! | `ANY /_/switchboard/{path}` | | passes to Switchboard with its bearer token |
 //! | `POST /_/switchboard` | `{url, token}` | says where Switchboard is |
 
+mod avito;
 mod gateway;
 mod portals;
 mod switchboard;
 mod vendors;
+mod vk;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json, Query, ServiceConfig};
@@ -87,6 +95,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/_/faults", web::post().to(plan_fault))
         .route("/_/faults", web::delete().to(drop_faults))
         .configure(vendors::routes)
+        .configure(vk::routes)
+        .configure(avito::routes)
         .configure(gateway::routes)
         .configure(portals::routes)
         .configure(switchboard::routes);
@@ -162,8 +172,8 @@ async fn list_faults(sandbox: Data<Sandbox>) -> HttpResponse {
 
 async fn plan_fault(sandbox: Data<Sandbox>, fault: Json<Fault>) -> HttpResponse {
     let fault = fault.into_inner();
-    if !["telegram", "waba", "waha", "bitrix24", "oauth"].contains(&fault.vendor.as_str()) {
-        return refuse("vendor is one of telegram, waba, waha, bitrix24, oauth");
+    if !["telegram", "waba", "waha", "vk", "avito", "bitrix24", "oauth"].contains(&fault.vendor.as_str()) {
+        return refuse("vendor is one of telegram, waba, waha, vk, avito, bitrix24, oauth");
     }
     if fault.kind == super::fault::Kind::CutBefore && fault.needle.is_some() {
         return refuse("cut_before happens before the body is read, so it cannot match");

@@ -14,7 +14,7 @@ use super::fault::{Fault, Kind};
 use super::ledger::{Entry, masked};
 use super::multipart::{self, Part};
 use super::state::Sandbox;
-use super::{bitrix24, form, telegram, waba, waha};
+use super::{avito, bitrix24, form, telegram, vk, waba, waha};
 
 /// The largest body that is read, bytes.
 const LARGEST: usize = 120 * 1024 * 1024;
@@ -53,6 +53,14 @@ pub(crate) enum Way {
     Graph { node: String, edge: String },
     /// The content of a file that `WhatsApp` keeps.
     GraphFile { media: String },
+    /// A path of Avito, unescaped.
+    Avito { parts: Vec<String> },
+    /// A method of VK.
+    Vk { method: String },
+    /// Where a file is posted for a community.
+    VkUpload { kind: String, group: i64 },
+    /// The content of a file of VK.
+    VkFile { key: String },
     /// An address of the gateway of `WhatsApp` Web, in its parts.
     Waha { parts: Vec<String> },
     /// A REST method of a portal; `hook` when it came by a webhook address.
@@ -150,6 +158,12 @@ fn read_call(request: &HttpRequest, body: &Bytes) -> Call {
     }
 }
 
+fn unescape(part: &str) -> String {
+    // `+` stands for itself in a path
+    let part = part.replace('+', "%2B");
+    form_urlencoded::parse(part.as_bytes()).next().map_or_else(String::new, |(text, _)| text.into_owned())
+}
+
 fn read_fields(kind: &str, body: &Bytes) -> Map<String, Value> {
     let value = if kind.starts_with("application/json") { serde_json::from_slice(body).ok() } else { None };
     match value.unwrap_or_else(|| form::decode(body)) {
@@ -178,6 +192,12 @@ impl Way {
             ["graph", version, node, edge] if version.starts_with('v') => {
                 Some(Self::Graph { node: node.to_owned(), edge: edge.to_owned() })
             }
+            ["avito", ref rest @ ..] if !rest.is_empty() => {
+                Some(Self::Avito { parts: rest.iter().map(|part| unescape(part)).collect() })
+            }
+            ["vk", "method", name] => Some(Self::Vk { method: name.to_owned() }),
+            ["vk", "upload", kind, group] => Some(Self::VkUpload { kind: kind.to_owned(), group: group.parse().ok()? }),
+            ["vk", "file", key] => Some(Self::VkFile { key: key.to_owned() }),
             ["waha", ref rest @ ..] if !rest.is_empty() => {
                 let read = |part: &&str| {
                     form_urlencoded::parse(part.replace('+', "%2B").as_bytes())
@@ -207,6 +227,13 @@ impl Way {
                 ("waba", if edge.is_empty() { "node" } else { edge }.to_owned(), node.clone())
             }
             Self::GraphFile { media } => ("waba", "file".to_owned(), media.clone()),
+            Self::Avito { parts } => {
+                let name = parts.last().cloned().unwrap_or_default();
+                ("avito", name, parts.get(3).cloned().unwrap_or_default())
+            }
+            Self::Vk { method } => ("vk", method.clone(), String::new()),
+            Self::VkUpload { group, .. } => ("vk", "upload".to_owned(), group.to_string()),
+            Self::VkFile { key } => ("vk", "file".to_owned(), key.clone()),
             Self::Waha { parts } => {
                 let (method, who) = waha::names(parts);
                 ("waha", method, who)
@@ -238,6 +265,8 @@ impl Way {
         Some(match self {
             Self::Telegram { .. } | Self::TelegramFile { .. } => telegram::refuse_by_plan(fault),
             Self::Graph { .. } | Self::GraphFile { .. } => waba::refuse_by_plan(fault),
+            Self::Avito { .. } => avito::refuse_by_plan(fault),
+            Self::Vk { .. } | Self::VkUpload { .. } | Self::VkFile { .. } => vk::refuse_by_plan(fault),
             Self::Waha { .. } => waha::refuse_by_plan(fault),
             Self::Rest { .. } => bitrix24::refuse_by_plan(fault, now_s),
             Self::Token | Self::OauthRest { .. } => bitrix24::refuse_token_by_plan(fault),
@@ -250,6 +279,10 @@ impl Way {
             Self::TelegramFile { token, path } => telegram::download(sandbox, token, path),
             Self::Graph { node, edge } => waba::answer(sandbox, node, edge, call).await,
             Self::GraphFile { media } => waba::download(sandbox, media, call),
+            Self::Avito { parts } => avito::answer(sandbox, parts, call).await,
+            Self::Vk { method } => vk::answer(sandbox, method, call),
+            Self::VkUpload { kind, group } => vk::upload(sandbox, kind, *group, call),
+            Self::VkFile { key } => vk::download(sandbox, key),
             Self::Waha { parts } => waha::answer(sandbox, parts, call),
             Self::Rest { portal, method, hook } => bitrix24::answer(sandbox, portal, method, *hook, call),
             Self::Token => bitrix24::give_tokens(sandbox, call),

@@ -13,6 +13,9 @@ const KEPT: usize = 5_000;
 /// What Telegram knows people by: this number and the last nine digits of their phone.
 const FIRST_CHAT: i64 = 5_000_000_000;
 
+/// What VK knows people by: this number and the last eight digits of their phone.
+const FIRST_PERSON: i64 = 300_000_000;
+
 /// A file that came with a message.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Media {
@@ -29,7 +32,7 @@ pub(crate) struct Media {
 pub(crate) struct Bubble {
     /// Rising by one over all phones.
     pub(crate) n: u64,
-    /// `telegram_bot`, `waba` or `whatsapp_web`.
+    /// `telegram_bot`, `waba`, `whatsapp_web`, `vk` or `avito`.
     pub(crate) messenger: &'static str,
     /// The bot or the phone number it goes through.
     pub(crate) line: String,
@@ -67,6 +70,10 @@ pub(crate) struct Phone {
     pub(crate) username: String,
     /// The id in Telegram.
     pub(crate) chat_id: i64,
+    /// The number in VK.
+    pub(crate) vk_id: i64,
+    /// The communities that may write to it in VK.
+    pub(crate) vk_allowed: HashSet<i64>,
     /// The number has `WhatsApp`.
     pub(crate) whatsapp: bool,
     /// Switched on: messages are delivered.
@@ -94,6 +101,7 @@ pub(crate) struct Phones {
     by_id: HashMap<String, Phone>,
     by_chat: HashMap<i64, String>,
     by_username: HashMap<String, String>,
+    by_vk: HashMap<i64, String>,
     order: Vec<String>,
     next: u64,
 }
@@ -127,7 +135,7 @@ impl Phone {
 
     /// How it looks in a list, without messages.
     pub(crate) fn card(&self) -> Value {
-        json!({"id": self.id, "name": self.name, "username": self.username, "chat_id": self.chat_id, "whatsapp": self.whatsapp,
+        json!({"id": self.id, "name": self.name, "username": self.username, "chat_id": self.chat_id, "vk_id": self.vk_id, "whatsapp": self.whatsapp,
             "online": self.online, "reads": self.reads, "started": self.started_all || !self.started.is_empty(),
             "blocked": self.blocked, "windows": self.windows, "received": self.received})
     }
@@ -137,7 +145,8 @@ impl Phones {
     /// The phone of this number, made when it is not there.
     pub(crate) fn make(&mut self, digits: &str, name: Option<String>) -> &mut Phone {
         let phone = self.by_id.entry(digits.to_owned()).or_insert_with(|| {
-            let phone = blank(digits, free_chat(digits, &self.by_chat));
+            let phone = blank(digits, free_chat(digits, &self.by_chat), free_person(digits, &self.by_vk));
+            self.by_vk.insert(phone.vk_id, digits.to_owned());
             self.by_chat.insert(phone.chat_id, digits.to_owned());
             self.by_username.insert(phone.username.clone(), digits.to_owned());
             self.order.push(digits.to_owned());
@@ -157,6 +166,11 @@ impl Phones {
     /// The phone of this chat of Telegram.
     pub(crate) fn by_chat(&mut self, chat: i64) -> Option<&mut Phone> {
         self.by_id.get_mut(self.by_chat.get(&chat)?)
+    }
+
+    /// The phone of this person in VK.
+    pub(crate) fn by_vk(&mut self, person: i64) -> Option<&mut Phone> {
+        self.by_id.get_mut(self.by_vk.get(&person)?)
     }
 
     /// The phone of this name in Telegram.
@@ -224,12 +238,23 @@ fn free_chat(digits: &str, taken: &HashMap<i64, String>) -> i64 {
     chat
 }
 
-fn blank(digits: &str, chat_id: i64) -> Phone {
+fn free_person(digits: &str, taken: &HashMap<i64, String>) -> i64 {
+    let last = digits.get(digits.len().saturating_sub(8)..).unwrap_or(digits);
+    let mut person = FIRST_PERSON + last.parse::<i64>().unwrap_or(0);
+    while taken.contains_key(&person) {
+        person += 100_000_000;
+    }
+    person
+}
+
+fn blank(digits: &str, chat_id: i64, vk_id: i64) -> Phone {
     Phone {
         id: digits.to_owned(),
         name: format!("Клиент {}", digits.get(digits.len().saturating_sub(4)..).unwrap_or(digits)),
         username: format!("client_{digits}"),
         chat_id,
+        vk_id,
+        vk_allowed: HashSet::new(),
         whatsapp: true,
         online: true,
         reads: false,

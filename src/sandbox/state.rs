@@ -9,11 +9,13 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::Switchboard;
+use super::avito::Avito;
 use super::bitrix24::Bitrix24;
 use super::fault::Faults;
 use super::ledger::Ledger;
 use super::phone::Phones;
 use super::telegram::Telegram;
+use super::vk::Vk;
 use super::waba::Waba;
 use super::waha::Waha;
 use crate::model::clock::{Clock, SystemClock};
@@ -27,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) telegram_limits: bool,
     /// `WhatsApp` counts messages: 80 a second for a number, 1 in 6 s for a pair with bursts of 45.
     pub(crate) waba_limits: bool,
+    /// VK counts calls: 20 a second for a community.
+    pub(crate) vk_limits: bool,
     /// Numbers that nobody made become phones at the first message.
     pub(crate) auto_phones: bool,
     /// The 24-hour window is enforced by an error answer instead of a failed status.
@@ -55,6 +59,8 @@ pub(crate) struct Sandbox {
     pub(crate) bitrix24: Mutex<Bitrix24>,
     pub(crate) telegram: Mutex<Telegram>,
     pub(crate) waba: Mutex<Waba>,
+    pub(crate) vk: Mutex<Vk>,
+    pub(crate) avito: Mutex<Avito>,
     pub(crate) waha: Mutex<Waha>,
     pub(crate) phones: Mutex<Phones>,
 }
@@ -94,6 +100,8 @@ impl Sandbox {
             bitrix24: Mutex::default(),
             telegram: Mutex::default(),
             waba: Mutex::default(),
+            vk: Mutex::default(),
+            avito: Mutex::default(),
             waha: Mutex::default(),
             phones: Mutex::default(),
         })
@@ -165,6 +173,8 @@ impl Sandbox {
         *self.bitrix24.lock() = Bitrix24::default();
         *self.telegram.lock() = Telegram::default();
         *self.waba.lock() = Waba::default();
+        *self.vk.lock() = Vk::default();
+        *self.avito.lock() = Avito::default();
         *self.waha.lock() = Waha::default();
         *self.phones.lock() = Phones::default();
         *self.settings.lock() = Settings::default();

@@ -76,6 +76,8 @@ diesel::table! {
         lost_reason -> Nullable<Text>,
         connected_at -> BigInt,
         created_at -> BigInt,
+        renewer -> Nullable<Text>,
+        renewer_until -> Nullable<BigInt>,
     }
 }
 

@@ -14,6 +14,7 @@ mod http;
 mod mail;
 mod messengers;
 mod outbox;
+mod receipts;
 mod rig;
 mod sandbox;
 mod simulator;

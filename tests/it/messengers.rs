@@ -1,6 +1,7 @@
 //! The suite that every messenger of the catalogue must pass. A new messenger adds its row in `case`, its folder of
 //! fixtures and its schema; everything here then runs for it too.
 
+mod avito;
 pub(crate) mod case;
 pub(crate) mod email;
 mod faults;
@@ -8,6 +9,7 @@ pub(crate) mod incoming;
 mod outgoing;
 mod schemas;
 mod telegram_bot;
+mod vk;
 mod waba;
 mod whatsapp_web;
 pub(crate) mod wire;
@@ -23,7 +25,7 @@ fn every_messenger_is_found_by_its_kind_and_only_once() {
         assert_eq!(of(kind).map(|found| found.about().kind), Some(kind));
         assert_eq!(catalogue().iter().filter(|other| other.about().kind == kind).count(), 1);
     }
-    assert!(of(Kind::Avito).is_none());
+    assert!(of(Kind::VkNotify).is_none());
 }
 
 /// Whoever is posted to runs through the suite of this folder; whoever listens, through one beside its real server.

@@ -1,5 +1,6 @@
 //! The main job end to end, over real sockets: a CRM request becomes one paced message, and its result comes back.
 
+mod avito;
 mod fields;
 mod install;
 mod limits;
@@ -7,6 +8,7 @@ mod sms;
 mod stage;
 mod strangers;
 mod tokens;
+mod vk;
 mod whatsapp_web;
 
 use serde_json::json;

@@ -27,6 +27,11 @@ const BOT_TOKEN: &str = "100200300:AADemoDemoDemoDemoDemoDemoDemoDemo1";
 const NUMBER: &str = "106540352242922";
 const ACCOUNT: &str = "102290129340398";
 const APP_SECRET: &str = "0123456789abcdef0123456789abcdef";
+const SELLER: i64 = 94_235_311;
+const SELLER_ID: &str = "demo-client";
+const SELLER_SECRET: &str = "demo-key-of-the-seller";
+const COMMUNITY: i64 = 200_000_001;
+const COMMUNITY_KEY: &str = "vk1.a.demo-key-of-the-community";
 const FIRST_PHONE: i64 = 79_990_000_001;
 /// Who has the phones, the first of them the first.
 const PEOPLE: [&str; 10] =
@@ -60,6 +65,10 @@ impl Control {
         let number = json!({"id": NUMBER, "account": ACCOUNT, "token": "EAADemo", "app_secret": APP_SECRET,
             "verify_token": "demo-verify", "name": "Ромашка"});
         self.post("/_/waba/numbers", number).await?;
+        let community = json!({"id": COMMUNITY, "token": COMMUNITY_KEY, "name": "Ромашка", "screen_name": "romashka"});
+        self.post("/_/vk/communities", community).await?;
+        let account = json!({"id": SELLER, "client_id": SELLER_ID, "client_secret": SELLER_SECRET, "name": "Ромашка"});
+        self.post("/_/avito/accounts", account).await?;
         self.post("/_/waha", json!({"key": GATEWAY_KEY})).await?;
         for (name, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
             let phone = json!({"id": number.to_string(), "name": name, "started": true, "window": 24});
@@ -86,7 +95,7 @@ impl Control {
     }
 }
 
-/// Makes the company, the user and the line where they are missing, attaches both channels and installs the portal.
+/// Makes the company, the user and the line where they are missing, attaches the channels and installs the portal.
 pub(super) async fn seed(app: &App, control: &Control) -> anyhow::Result<Login> {
     let (company, line) = company_and_line(app).await?;
     let login = login(app, company).await?;
@@ -95,6 +104,9 @@ pub(super) async fn seed(app: &App, control: &Control) -> anyhow::Result<Login> 
         "verify_token": "demo-verify"});
     attach(app, company, line, Kind::Waba, answers).await?;
     point_waba(app, company, control).await?;
+    attach(app, company, line, Kind::Vk, json!({"token": COMMUNITY_KEY})).await?;
+    let answers = json!({"client_id": SELLER_ID, "client_secret": SELLER_SECRET});
+    attach(app, company, line, Kind::Avito, answers).await?;
     greet(control).await?;
     let installed = control.post(&format!("/_/b24/{PORTAL}/install"), json!({"mode": "page", "finish": true})).await?;
     if installed.pointer("/page/status").and_then(Value::as_u64) != Some(200) {

@@ -21,7 +21,7 @@ pub(super) fn receive(wire: &Wire, delivery: &Delivery<'_>) -> Result<Received, 
     let key = update.get("update_id").filter(|id| id.is_i64()).map(Value::to_string);
     let key = key.ok_or_else(|| NotTaken::Unreadable("no update_id".to_owned()))?;
     let event = read_update(&update, delivery.at);
-    Ok(Received { events: vec![(key, event)], reply: settle_button(&update), elsewhere: Vec::new() })
+    Ok(Received { events: vec![(key, event)], reply: settle_button(&update), ..Received::default() })
 }
 
 /// A pressed button spins in the client until it is answered; the answer may ride on our 200, and its fate is of no matter.

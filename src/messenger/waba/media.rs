@@ -1,7 +1,6 @@
 //! Files: uploaded before they are sent, and fetched by their id when they came in.
 
 use reqwest::multipart::Form;
-use serde_json::Value;
 
 use super::{ABOUT, call, code, phone_number_id};
 use crate::messenger::parcel::{Parcel, refused};
@@ -43,7 +42,7 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
         call(wire, reqwest::Method::GET, &media.vendor_id).query(&[("phone_number_id", phone_number_id(wire))]);
     let found = code::result_of(wire.http.call(request, wire.http.limits()).await);
     let found = found.map_err(|answer| repeatable(answer, Code::FileGone))?;
-    let address = address_of(wire, &found).ok_or_else(|| refused(Code::FileGone))?;
+    let address = field::address(wire, &found, "url").ok_or_else(|| refused(Code::FileGone))?;
     let token = field::secret(&wire.secrets, "token");
     let request = wire.http.client().get(address).bearer_auth(token);
     let reply = wire.http.fetch(request, limit).await.map_err(|error| match error {
@@ -56,14 +55,6 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
         401 | 404 | 429 | 500.. => Err(Answer::Down { seen: format!("HTTP {} for a file", reply.status) }),
         _ => Err(refused(Code::FileGone)),
     }
-}
-
-/// The token travels with the call, so never without TLS where the vendor itself is reached with it.
-fn address_of(wire: &Wire, found: &Value) -> Option<String> {
-    let address = field::text(found, "url")?;
-    let safe =
-        address.starts_with("https://") || (wire.vendor.starts_with("http://") && address.starts_with("http://"));
-    safe.then_some(address)
 }
 
 /// The largest file of a kind.

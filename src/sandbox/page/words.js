@@ -2,7 +2,7 @@
 
 export const words = {
   ru: {
-    skip: "К содержанию", title: "Песочница", lead: "Телефоны клиентов, портал Битрикс24 и очередь Switchboard на одной странице. Наружу ничего не уходит.",
+    vk: "ВКонтакте", avito: "Авито", skip: "К содержанию", title: "Песочница", lead: "Телефоны клиентов, портал Битрикс24 и очередь Switchboard на одной странице. Наружу ничего не уходит.",
     offline: "Нет связи с песочницей. Переподключаемся…", phones: "Телефоны клиентов", noPhones: "Телефонов пока нет. Их создаёт демо или запрос POST /_/phones.",
     say: "Сообщение от клиента", send: "Отправить", read: "Прочитать", start: "Запустить рассылку", deal: "Сделка", noPortal: "Порталов пока нет. Их создаёт демо или запрос POST /_/b24/demo.",
     noRobot: "Приложение ещё не установило роботов.", robot: "Робот на стадии «В работе»", timeout: "Ждать ответа, секунд", results: "Что вернул робот", timeline: "Лента сделки",
@@ -20,7 +20,7 @@ export const words = {
     ranks: ["живой ответ", "робот", "CRM-маркетинг", "рассылка"], failed: "Не получилось", confirmStop: "Остановить рассылку «{0}»? Оставшиеся сообщения не уйдут.",
   },
   en: {
-    skip: "Skip to content", title: "Sandbox", lead: "Phones of customers, a Bitrix24 portal and the queue of Switchboard on one page. Nothing leaves this machine.",
+    vk: "VK", avito: "Avito", skip: "Skip to content", title: "Sandbox", lead: "Phones of customers, a Bitrix24 portal and the queue of Switchboard on one page. Nothing leaves this machine.",
     offline: "The sandbox does not answer. Connecting again…", phones: "Phones of customers", noPhones: "No phones yet. The demo makes them, or POST /_/phones.",
     say: "Message from the customer", send: "Send", read: "Read", start: "Start the letter", deal: "Deal", noPortal: "No portals yet. The demo makes them, or POST /_/b24/demo.",
     noRobot: "The app has not installed any robots yet.", robot: "Robot on the stage “In progress”", timeout: "Wait for an answer, seconds", results: "What the robot gave back", timeline: "Timeline of the deal",

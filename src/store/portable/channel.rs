@@ -118,7 +118,58 @@ pub fn renew(
             channels::state.eq("connected"),
             channels::lost_reason.eq(None::<String>),
             channels::connected_at.eq(now),
+            // whoever renews the old secrets just now comes too late
+            channels::renewer.eq(None::<String>),
+            channels::renewer_until.eq(None::<i64>),
         ))
+        .execute(conn)?
+        == 1)
+}
+
+/// Gives somebody the right to renew a channel's secrets, if they are still what was read and nobody has it.
+pub fn lease_secrets(
+    conn: &mut Connection,
+    company: CompanyId,
+    id: ChannelId,
+    seen: &str,
+    owner: &str,
+    now: i64,
+    until: i64,
+) -> Result<bool> {
+    let free = channels::renewer_until.is_null().or(channels::renewer_until.lt(now));
+    let channel = channels::table.find(id.to_string()).filter(
+        channels::company.eq(company.to_string()).and(channels::secrets.eq(seen)).and(channels::state.eq("connected")),
+    );
+    Ok(diesel::update(channel.filter(free))
+        .set((channels::renewer.eq(owner), channels::renewer_until.eq(until)))
+        .execute(conn)?
+        == 1)
+}
+
+/// Replaces a channel's secrets and gives the right to renew them back, if it is still held.
+pub fn keep_secrets(
+    conn: &mut Connection,
+    company: CompanyId,
+    id: ChannelId,
+    owner: &str,
+    secrets: &str,
+) -> Result<bool> {
+    let held = channels::company.eq(company.to_string()).and(channels::renewer.eq(owner));
+    Ok(diesel::update(channels::table.find(id.to_string()).filter(held))
+        .set((
+            channels::secrets.eq(secrets),
+            channels::renewer.eq(None::<String>),
+            channels::renewer_until.eq(None::<i64>),
+        ))
+        .execute(conn)?
+        == 1)
+}
+
+/// Gives the right to renew back without having renewed.
+pub fn drop_lease(conn: &mut Connection, company: CompanyId, id: ChannelId, owner: &str) -> Result<bool> {
+    let held = channels::company.eq(company.to_string()).and(channels::renewer.eq(owner));
+    Ok(diesel::update(channels::table.find(id.to_string()).filter(held))
+        .set((channels::renewer.eq(None::<String>), channels::renewer_until.eq(None::<i64>)))
         .execute(conn)?
         == 1)
 }

@@ -123,6 +123,13 @@ pub(in crate::store) fn look(conn: &mut Connection, lane: LaneId, limit: i64) ->
         .load(conn)?)
 }
 
+/// Whether a call of a lane is in the air.
+pub fn any_flies(conn: &mut Connection, lane: LaneId) -> Result<bool> {
+    let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());
+    let flying = errands::table.filter(of_lane.and(flies()));
+    Ok(flying.select(errands::id).first::<i64>(conn).optional()?.is_some())
+}
+
 /// How many errands wait in a lane.
 pub fn waiting(conn: &mut Connection, lane: LaneId) -> Result<i64> {
     let of_lane = errands::id.between(*place::lane(lane).start(), *place::lane(lane).end());

@@ -67,6 +67,30 @@ pub fn of_channel(conn: &mut Connection, channel: ChannelId, id: MessageId) -> R
         .optional()?)
 }
 
+/// Our messages in a chat that may still be read by the other side, newest first; at most `limit`.
+pub fn unread(conn: &mut Connection, channel: ChannelId, chat: &str, limit: i64) -> Result<Vec<MessageRow>> {
+    let open = [Status::Sent, Status::Delivered].map(Status::to_db);
+    let of_chat = messages::channel.eq(channel.to_string()).and(messages::chat.eq(chat));
+    Ok(messages::table
+        .filter(of_chat.and(messages::outgoing.eq(true)).and(messages::status.eq_any(open)))
+        .order(messages::id.desc())
+        .limit(limit)
+        .select(MessageRow::as_select())
+        .load(conn)?)
+}
+
+/// Our messages in a chat whose fate is unknown, accepted since a moment, oldest first.
+pub fn unknown_since(conn: &mut Connection, channel: ChannelId, chat: &str, since: i64) -> Result<Vec<MessageRow>> {
+    let of_chat = messages::channel.eq(channel.to_string()).and(messages::chat.eq(chat));
+    let unknown = messages::outgoing.eq(true).and(messages::status.eq(Status::Unknown.to_db()));
+    Ok(messages::table
+        .filter(of_chat.and(unknown).and(messages::vendor_id.is_null()).and(messages::accepted_at.ge(since)))
+        .order(messages::id)
+        .limit(100)
+        .select(MessageRow::as_select())
+        .load(conn)?)
+}
+
 /// The newest messages of a company, newest first.
 pub fn newest(conn: &mut Connection, company: CompanyId, limit: i64) -> Result<Vec<MessageRow>> {
     Ok(messages::table
@@ -75,6 +99,13 @@ pub fn newest(conn: &mut Connection, company: CompanyId, limit: i64) -> Result<V
         .limit(limit)
         .select(MessageRow::as_select())
         .load(conn)?)
+}
+
+/// Gives a message of unknown fate the name that the vendor has for it.
+pub fn name(conn: &mut Connection, id: &str, vendor_id: &str) -> Result<()> {
+    let unnamed = messages::table.find(id).filter(messages::vendor_id.is_null());
+    diesel::update(unnamed).set(messages::vendor_id.eq(vendor_id)).execute(conn)?;
+    Ok(())
 }
 
 /// Moves a message on, if it still has the status that the caller saw; tells whether it had.

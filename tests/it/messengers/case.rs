@@ -3,11 +3,12 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use switchboard::messenger::{Delivery, Messenger, NotTaken, Received, Wire, catalogue};
+use switchboard::messenger::{Boxed, Delivery, Messenger, NotTaken, Received, Wire, catalogue};
 use switchboard::model::message::{Content, Kind, Media, MediaKind, Outgoing, Peer};
 use switchboard::model::moment::Moment;
 use switchboard::model::vendor::Answer;
 use switchboard::net::signature::hmac_sha256_hex;
+use wiremock::MockServer;
 
 use super::wire::{FILE, mute, patient, wire};
 
@@ -22,14 +23,39 @@ pub(super) struct Case {
     pub(super) settings: Value,
     /// Somebody who can be written to at any time with a free text.
     pub(super) peer: Peer,
-    /// The header that proves a body.
-    pub(super) sign: fn(&[u8]) -> (String, String),
+    /// What proves a delivery.
+    pub(super) proof: Proof,
+    /// What fetches the file that the suite fetches.
+    pub(super) file_id: fn(&MockServer) -> String,
+    /// Answers that a send needs before the last one, which is `success`.
+    pub(super) prepare: fn(&MockServer) -> Boxed<'_, ()>,
     /// A success to any send.
     pub(super) success: Value,
     /// HTTP status, body, and what it must come to.
     pub(super) answers: Vec<(u16, Value, Answer)>,
     /// Answers in the folder, their HTTP status, and how what they come to begins when it is printed.
     pub(super) recorded: &'static [(&'static str, u16, &'static str)],
+}
+
+/// What proves that a delivery is the vendor's, and its value for a body.
+#[derive(Clone, Copy)]
+pub(super) enum Proof {
+    /// A header.
+    Header(&'static str, fn(&[u8]) -> String),
+    /// A part of our address.
+    Query(&'static str, &'static str),
+    /// A field of the body.
+    Body(&'static str, &'static str),
+}
+
+/// A vendor that needs no call before the last one.
+pub(super) fn nothing(_: &MockServer) -> Boxed<'_, ()> {
+    Box::pin(async {})
+}
+
+/// The name of a file that a vendor is asked for.
+pub(super) fn by_number(_: &MockServer) -> String {
+    "1003383421387256".to_owned()
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -41,6 +67,8 @@ fn case(messenger: &'static dyn Messenger) -> Case {
     match messenger.about().kind {
         Kind::TelegramBot => super::telegram_bot::case(messenger),
         Kind::Waba => super::waba::case(messenger),
+        Kind::Vk => super::vk::case(messenger),
+        Kind::Avito => super::avito::case(messenger),
         Kind::WhatsappWeb => super::whatsapp_web::case(messenger),
         other => panic!("{} has no row in the suite", other.slug()),
     }
@@ -73,11 +101,62 @@ impl Case {
 
     /// Receives a body as its vendor would post it.
     pub(super) fn receive(&self, body: &[u8]) -> Result<Received, NotTaken> {
-        self.receive_with(body, &[(self.sign)(body)])
+        self.receive_proven(body, Some(&self.proof_of(body)))
+    }
+
+    /// The good proof of a body.
+    pub(super) fn proof_of(&self, body: &[u8]) -> String {
+        match self.proof {
+            Proof::Header(_, sign) => sign(body),
+            Proof::Query(_, value) | Proof::Body(_, value) => value.to_owned(),
+        }
+    }
+
+    /// Receives a body with another proof, or with none. A body that is no object cannot carry one.
+    pub(super) fn receive_proven(&self, body: &[u8], proof: Option<&str>) -> Result<Received, NotTaken> {
+        let (mut query, mut headers, mut bytes) = (String::new(), Vec::new(), body.to_vec());
+        match (self.proof, proof) {
+            (Proof::Header(name, _), Some(value)) => headers.push((name.to_owned(), value.to_owned())),
+            (Proof::Query(name, _), Some(value)) => {
+                query = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+            }
+            (Proof::Body(name, good), value) if value != Some(good) => {
+                let mut fields: Value = serde_json::from_slice(body).unwrap_or_default();
+                if let Some(fields) = fields.as_object_mut() {
+                    fields.remove(name);
+                    fields.extend(value.map(|value| (name.to_owned(), json!(value))));
+                    bytes = json!(fields).to_string().into_bytes();
+                }
+            }
+            _ => {}
+        }
+        self.receive_as(&bytes, &query, &headers)
+    }
+
+    /// Whether the messenger takes a file of this kind from this place.
+    pub(super) fn takes(&self, kind: MediaKind, source: &str) -> bool {
+        let listed = self.messenger.about().media_limits.iter().any(|(known, _)| *known == kind);
+        // where only pictures go as files, the address of another one is told in the text
+        listed || (source.starts_with("https://") && kind != MediaKind::Sticker)
+    }
+
+    /// A kind of file that goes as bytes.
+    pub(super) fn file_kind(&self) -> MediaKind {
+        let document = self.takes(MediaKind::Document, "store:good");
+        if document { MediaKind::Document } else { MediaKind::Image }
     }
 
     pub(super) fn receive_with(&self, body: &[u8], headers: &[(String, String)]) -> Result<Received, NotTaken> {
-        let delivery = Delivery { method: "POST", query: "", headers, body, at: NOW };
+        self.receive_as(body, "", headers)
+    }
+
+    pub(super) fn receive_as(
+        &self,
+        body: &[u8],
+        query: &str,
+        headers: &[(String, String)],
+    ) -> Result<Received, NotTaken> {
+        let delivery = Delivery { method: "POST", query, headers, body, at: NOW };
         self.messenger.receive(&mute(&self.secrets, &self.settings), &delivery)
     }
 
@@ -85,14 +164,6 @@ impl Case {
     pub(super) fn kinds(&self) -> impl Iterator<Item = MediaKind> {
         let limits = self.messenger.about().media_limits;
         KINDS.into_iter().filter(move |kind| limits.iter().any(|(listed, _)| listed == kind))
-    }
-
-    /// How the vendor names a file that came in.
-    pub(super) fn file_name(&self) -> &'static str {
-        match self.folder {
-            "whatsapp_web" => super::whatsapp_web::FILE_PATH,
-            _ => "1003383421387256",
-        }
     }
 
     /// Whether our bytes leave in this request.
@@ -131,7 +202,7 @@ impl Case {
 
     /// The files of the folder that are deliveries of the vendor.
     pub(super) fn deliveries(&self) -> Vec<String> {
-        let names = self.files(&["update_", "in_", "ev_", "status_", "batch_", "group_", "template_"]);
+        let names = self.files(&["update_", "in_", "ev_", "status_", "batch_", "group_", "template_", "cb_", "hook_"]);
         assert!(names.len() > 10, "{} has too few fixtures", self.folder);
         names
     }
@@ -165,8 +236,8 @@ pub(crate) fn file(kind: MediaKind, source: &str, caption: Option<&str>) -> Cont
 pub(crate) const KINDS: [MediaKind; 6] =
     [MediaKind::Image, MediaKind::Video, MediaKind::Audio, MediaKind::Voice, MediaKind::Sticker, MediaKind::Document];
 
-pub(super) fn hub_signature(secret: &str, body: &[u8]) -> (String, String) {
-    ("x-hub-signature-256".to_owned(), format!("sha256={}", hmac_sha256_hex(secret.as_bytes(), body)))
+pub(super) fn hub_signature(secret: &str, body: &[u8]) -> String {
+    format!("sha256={}", hmac_sha256_hex(secret.as_bytes(), body))
 }
 
 pub(super) fn error_of(code: i64, message: &str) -> Value {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use switchboard::model::message::MediaKind;
 use switchboard::model::vendor::Answer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -176,7 +175,7 @@ async fn a_file_of_ours_that_breaks_off_was_not_taken() {
     for case in cases() {
         let (vendor, _) = broken_vendor(Fault::CutAfterBody).await;
         for (source, down) in [("store:broken", true), ("store:missing", false)] {
-            let message = case.message(file(MediaKind::Document, source, None));
+            let message = case.message(file(case.file_kind(), source, None));
             let answer = case.messenger.send(&case.wire(&vendor), &message, NOW).await;
             assert_eq!(matches!(answer, Answer::Down { .. }), down, "{} {source}: {answer:?}", case.name());
             assert_eq!(matches!(answer, Answer::Refused { .. }), !down, "{} {source}: {answer:?}", case.name());

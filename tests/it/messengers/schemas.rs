@@ -64,7 +64,7 @@ fn is_of(kind: &str, value: &Value) -> bool {
 
 /// Names and values of a multipart body; values that are JSON are read, and files are only named.
 fn form_fields(request: &Request) -> Map<String, Value> {
-    let kind = request.headers["content-type"].to_str().unwrap();
+    let kind = request.headers.get("content-type").unwrap_or_else(|| panic!("no form: {request:?}")).to_str().unwrap();
     let boundary = kind.split("boundary=").nth(1).unwrap().to_owned();
     let body = String::from_utf8_lossy(&request.body).into_owned();
     let mut fields = Map::new();

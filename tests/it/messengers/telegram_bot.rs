@@ -9,7 +9,7 @@ use switchboard::model::vendor::{Answer, Scope};
 use wiremock::matchers::{body_partial_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::case::{Case, NOW, cases, file, text};
+use super::case::{Case, NOW, Proof, by_number, cases, file, nothing, text};
 use super::outgoing::sent;
 use super::wire::FILE;
 
@@ -29,7 +29,9 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
         secrets: json!({"token": TOKEN, "secret": "Sb_9f3-secret"}),
         settings: json!({}),
         peer: Peer::Chat("5000000001".to_owned()),
-        sign: |_| ("x-telegram-bot-api-secret-token".to_owned(), "Sb_9f3-secret".to_owned()),
+        proof: Proof::Header("x-telegram-bot-api-secret-token", |_| "Sb_9f3-secret".to_owned()),
+        file_id: by_number,
+        prepare: nothing,
         answers: vec![
             (200, success.clone(), Answer::Done { vendor_ids: vec!["110".to_owned()], chat: None }),
             (

@@ -11,7 +11,7 @@ use switchboard::model::vendor::{Answer, Scope};
 use wiremock::matchers::{body_partial_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::case::{Case, KEY, NOW, cases, error_of, file, hub_signature, text};
+use super::case::{Case, KEY, NOW, Proof, by_number, cases, error_of, file, hub_signature, nothing, text};
 use super::outgoing::sent;
 use super::wire::FILE;
 
@@ -32,7 +32,9 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
         secrets: json!({"token": TOKEN, "app_secret": APP_SECRET, "verify_token": "switchboard-verify", "pin": "918273"}),
         settings: json!({"phone_number_id": "240000000000002", "waba_id": "230000000000001"}),
         peer: Peer::Phone("79161234567".to_owned()),
-        sign: |body| hub_signature(APP_SECRET, body),
+        proof: Proof::Header("x-hub-signature-256", |body| hub_signature(APP_SECRET, body)),
+        file_id: by_number,
+        prepare: nothing,
         answers: vec![
             (200, success.clone(), taken.clone()),
             (200, held, taken),

@@ -12,7 +12,7 @@ use switchboard::net::signature::{hmac_sha512_hex, verify_sha512_hex};
 use wiremock::matchers::{body_partial_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::case::{Case, NOW, cases, file, text};
+use super::case::{Case, NOW, Proof, cases, file, nothing, text};
 use super::outgoing::sent;
 use super::wire::{FILE, VENDOR_KEY};
 
@@ -34,7 +34,9 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
         secrets: json!({"hook_secret": HOOK_SECRET}),
         settings: json!({"session": "acc-1", "address": "79031112233"}),
         peer: Peer::Phone("79161234567".to_owned()),
-        sign: |body| ("x-webhook-hmac".to_owned(), hmac_sha512_hex(HOOK_SECRET.as_bytes(), body)),
+        proof: Proof::Header("x-webhook-hmac", |body| hmac_sha512_hex(HOOK_SECRET.as_bytes(), body)),
+        file_id: |_| FILE_PATH.to_owned(),
+        prepare: nothing,
         answers: vec![
             (201, success.clone(), taken.clone()),
             (201, json!({"id": {"_serialized": "true_79161234567@c.us_3EB0CCCCCCCCCCCCCCCC"}}), taken),

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use secrecy::SecretString;
 use serde_json::Value;
+use switchboard::flow::files::GuardedFiles;
 use switchboard::messenger::{Boxed, Files, OpenFile, Wire};
 use switchboard::net::dial::Dial;
-use switchboard::net::guard::Policy;
+use switchboard::net::guard::{Guard, Policy};
 use switchboard::net::http::{Http, Limits};
 
 /// Files by their source. One whose bytes are missing breaks off after its first half.
@@ -26,6 +27,12 @@ impl Files for Shelf {
     fn open<'a>(&'a self, source: &'a str) -> Boxed<'a, io::Result<OpenFile>> {
         let found = self.0.get(source).cloned();
         Box::pin(async move {
+            if source.starts_with("http://") {
+                // what a vendor offers on its socket comes through the real guard
+                let policy = Policy { plain_http: true, networks: vec!["127.0.0.0/8".parse().unwrap()] };
+                let files = GuardedFiles::new(Guard::new(policy, Limits::CALL).unwrap());
+                return files.open(source).await;
+            }
             let bytes = found.ok_or(io::ErrorKind::NotFound)?;
             let size = bytes.as_ref().map_or(FILE.len(), Bytes::len) as u64;
             let parts = match bytes {

@@ -274,6 +274,62 @@ impl Stage {
         list["mailings"][0]["id"].as_str().unwrap().to_owned()
     }
 
+    /// Attaches a channel to the line, and gives it the pace of this stage; its card.
+    pub async fn attach_channel(&self, messenger: &str, answers: Value) -> Value {
+        let path = format!("/api/v1/lines/{}/channels", self.line);
+        let done = self.api_with("POST", &path, json!({ "messenger": messenger, "answers": answers })).await;
+        let card = self.api("GET", &format!("/api/v1/channels/{}", done["channel"].as_str().unwrap())).await;
+        self.set_pace(card["lane"].as_i64().unwrap()).await;
+        card
+    }
+
+    /// Sends a text through the API and waits until it has this status.
+    pub async fn sent(&self, message: Value, status: &str) -> Value {
+        let id = self.api_with("POST", "/api/v1/messages", message).await["id"].as_str().unwrap().to_owned();
+        self.wait_for_message(&id, status).await
+    }
+
+    /// Waits until a message has this status.
+    pub async fn wait_for_message(&self, id: &str, status: &str) -> Value {
+        let path = format!("/api/v1/messages/{id}");
+        self.wait_for(&format!("the message is {status}"), |stage| {
+            let path = path.clone();
+            async move {
+                let message = stage.api("GET", &path).await;
+                (message["status"] == status).then_some(message)
+            }
+        })
+        .await
+    }
+
+    /// What the history of a channel says, oldest first: `>` before ours, `<` before theirs.
+    pub async fn history(&self, channel: &str) -> Vec<String> {
+        let company = self.company;
+        let rows = self.server.app.store.read(move |conn| switchboard::on!(conn, message::newest(company, 1000)));
+        let mut rows = rows.await.unwrap();
+        rows.retain(|row| row.channel == channel);
+        rows.reverse();
+        let text =
+            |content: &str| serde_json::from_str::<Value>(content).unwrap()["text"].as_str().unwrap_or("").to_owned();
+        rows.iter().map(|row| format!("{} {}", if row.outgoing { ">" } else { "<" }, text(&row.content))).collect()
+    }
+
+    /// Waits until the history of a channel says this.
+    pub async fn wait_for_history(&self, channel: &str, said: &[&str]) {
+        let seen = std::sync::Mutex::new(Vec::new());
+        let seen = &seen;
+        let end = tokio::time::Instant::now() + Duration::from_secs(20);
+        while tokio::time::Instant::now() < end {
+            let now = self.history(channel).await;
+            if now == said {
+                return;
+            }
+            *seen.lock().unwrap() = now;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the history is {:?}, not {said:?}", seen.lock().unwrap());
+    }
+
     /// What a phone got from us, in order.
     pub async fn texts(&self, phone: &str) -> Vec<String> {
         let phone = self.control("GET", &format!("/_/phones/{phone}"), Value::Null).await;
@@ -368,11 +424,16 @@ status_delay_ms = 100
 [vendors]
 telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
+vk = "{base}/vk/method"
+avito = "{base}/avito"
 whatsapp_web = "{base}/waha"
 whatsapp_web_key = "gateway-key"
 oauth_hosts = ["{host}"]
 allow_http = true
 allow_networks = ["127.0.0.0/8"]
+[avito]
+client_id = "application"
+client_secret = "secret-of-the-application"
 [bitrix24]
 client_id = "local.switchboard"
 client_secret = "portal-secret"

@@ -3,11 +3,15 @@
 use rand::Rng as _;
 
 use super::{Fate, Lanes, Rules};
-use crate::model::errand::Errand;
+use crate::model::errand::{Errand, Work};
 use crate::model::moment::{Moment, Tick};
 use crate::model::result::Code;
 use crate::model::vendor::{Answer, Scope};
 use crate::store::row::LaneState;
+
+/// How often a message of unknown fate is sent again where the vendor drops repetitions. It remembers our key for an hour at
+/// most, and the pauses between so many attempts are well below that.
+const REPEATS: i32 = 14;
 
 impl Lanes {
     /// What an answer means: for the errand, and for its lane.
@@ -25,6 +29,9 @@ impl Lanes {
             }
             Answer::Busy { after_ms, scope: Scope::Recipient } => {
                 (self.rules.growing(after_ms, 4, errand.attempts), errand.attempts.saturating_add(1))
+            }
+            Answer::Unsure { seen, resendable: true } if forgotten(errand) => {
+                return Fate::Final(Answer::Unsure { seen, resendable: false });
             }
             Answer::Down { .. } | Answer::Unsure { resendable: true, .. } => {
                 if lane.downs > 2 {
@@ -54,6 +61,11 @@ impl Lanes {
         lane.pauses.insert(errand.id, if rests { tick } else { tick.plus_ms(pause_ms) });
         Fate::Again { not_before, attempts }
     }
+}
+
+/// Whether the vendor may have forgotten the key of a message by now. A call that may always be made again has no key.
+const fn forgotten(errand: &Errand) -> bool {
+    matches!(errand.work, Work::Send { .. }) && errand.attempts >= REPEATS
 }
 
 impl Rules {

@@ -10,10 +10,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::sandbox::args::text_at;
+use crate::sandbox::avito;
 use crate::sandbox::control::{missing, refuse, tell};
 use crate::sandbox::phone::{Bubble, Media, bubble, digits};
 use crate::sandbox::state::{Sandbox, random_hex};
 use crate::sandbox::telegram::{self, describe};
+use crate::sandbox::vk;
 use crate::sandbox::waba::{self, envelope, queue, webhook};
 use crate::sandbox::waha;
 
@@ -32,6 +34,9 @@ pub(crate) struct Said {
     quote: Option<String>,
     place: Option<Value>,
     card: Option<Value>,
+    #[serde(default)]
+    comment: bool,
+    allow: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -72,10 +77,41 @@ pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Sai
     let done = match said.messenger.as_str() {
         "telegram" | "telegram_bot" => say_telegram(&sandbox, &phone, &said),
         "whatsapp" | "waba" => say_whatsapp(&sandbox, &phone, &said),
+        "vk" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
+        "avito" => avito::say::say(&sandbox, &phone, &in_avito(&said)),
         "whatsapp_web" => say_to_session(&sandbox, &phone, &said),
-        _ => return refuse("messenger is telegram_bot, waba or whatsapp_web"),
+        _ => return refuse("messenger is telegram_bot, waba, whatsapp_web, vk or avito"),
     };
     done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
+}
+
+fn file_of(said: &Said) -> Option<(String, Media, Bytes)> {
+    said.media.as_ref().map(|attached| {
+        let (media, bytes) = attached.read();
+        (attached.kind.clone(), media, bytes)
+    })
+}
+
+fn place_of(said: &Said) -> Option<(f64, f64)> {
+    let place = said.place.as_ref()?;
+    Some((place.get("latitude")?.as_f64()?, place.get("longitude")?.as_f64()?))
+}
+
+fn in_avito(said: &Said) -> avito::say::Words {
+    avito::say::Words { line: said.line.clone(), text: said.text.clone(), media: file_of(said), place: place_of(said) }
+}
+
+fn in_vk(said: &Said) -> vk::say::Words {
+    vk::say::Words {
+        line: said.line.clone(),
+        text: said.text.clone(),
+        media: file_of(said),
+        place: place_of(said),
+        quote: said.quote.clone(),
+        press: said.press.clone(),
+        comment: said.comment,
+        allow: said.allow,
+    }
 }
 
 fn say_telegram(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<String> {
@@ -322,5 +358,7 @@ pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json
             waha::acknowledge(&sandbox, &bubble.line, &format!("{phone}@c.us"), &bubble.id, 3);
         }
     }
-    tell(json!({"read": unread.len()}))
+    let in_vk = vk::say::read(&sandbox, &phone, reading.line.as_deref());
+    let in_avito = avito::say::read(&sandbox, &phone, reading.line.as_deref());
+    tell(json!({"read": unread.len() + in_vk + in_avito}))
 }

@@ -1,0 +1,144 @@
+//! A VK community end to end: attached, written to, answered, read, cut off, and attached again.
+
+use serde_json::{Value, json};
+
+use super::stage::Stage;
+
+const PHONE: &str = "79990000001";
+const PERSON: &str = "390000001";
+const KEY: &str = "vk1.a.first-key-of-the-community";
+
+async fn community(stage: &Stage) -> String {
+    let made = json!({ "id": 200_000_001, "token": KEY, "name": "Ромашка", "screen_name": "romashka" });
+    stage.control("POST", "/_/vk/communities", made).await;
+    let card = stage.attach_channel("vk", json!({ "token": KEY })).await;
+    assert_eq!((&card["title"], &card["address"]), (&json!("Ромашка"), &json!("vk.com/romashka")));
+    stage
+        .wait_for("VK has confirmed our address", |stage| async move {
+            let server = servers(stage).await.as_array().unwrap().first().cloned()?;
+            (server["status"] == "ok").then_some(())
+        })
+        .await;
+    card["id"].as_str().unwrap().to_owned()
+}
+
+async fn servers(stage: &Stage) -> Value {
+    stage.control("GET", "/_/vk/communities", Value::Null).await["communities"][0]["servers"].clone()
+}
+
+async fn says(stage: &Stage, more: Value) {
+    let mut said = json!({ "messenger": "vk", "text": "" });
+    said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    stage.control("POST", &format!("/_/phones/{PHONE}/say"), said).await;
+}
+
+async fn on_the_phone(stage: &Stage) -> Vec<String> {
+    let phone = stage.control("GET", &format!("/_/phones/{PHONE}"), Value::Null).await;
+    let messages = phone["messages"].as_array().unwrap().iter();
+    let ours = messages.filter(|one| one["messenger"] == "vk" && one["direction"] == "received");
+    ours.map(|one| one["text"].as_str().unwrap().to_owned()).collect()
+}
+
+fn to_the_person(text: &str) -> Value {
+    json!({ "to": PERSON, "text": text, "messenger": "vk" })
+}
+
+on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_customer_writes_in_vk_is_answered_and_reads(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        let refused = stage.sent(to_the_person("Раз"), "error").await;
+        assert_eq!(refused["code"], "cannot_write_first", "{refused}");
+        says(&stage, json!({ "text": "Здравствуйте" })).await;
+        stage.wait_for_history(&channel, &["> Раз", "< Здравствуйте"]).await;
+        let sent = stage.sent(to_the_person("Добрый день!"), "sent").await;
+        // VK tells the community of its own message too
+        stage.wait_for_history(&channel, &["> Раз", "< Здравствуйте", "> Добрый день!"]).await;
+        assert_eq!(on_the_phone(&stage).await, ["Добрый день!"]);
+        stage.control("POST", &format!("/_/phones/{PHONE}/read"), json!({})).await;
+        let viewed = stage.wait_for_message(sent["id"].as_str().unwrap(), "viewed").await;
+        assert_eq!(viewed["chat"], PERSON);
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_message_that_was_cut_off_is_sent_again_and_arrives_once(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        says(&stage, json!({ "text": "Здравствуйте" })).await;
+        stage.wait_for_history(&channel, &["< Здравствуйте"]).await;
+        let fault = json!({ "vendor": "vk", "method": "messages.send", "kind": "cut", "times": 2 });
+        stage.control("POST", "/_/faults", fault).await;
+        stage.sent(to_the_person("Добрый день!"), "sent").await;
+        assert_eq!(on_the_phone(&stage).await, ["Добрый день!"]);
+        assert_eq!(stage.calls("vk", "messages.send").await.len(), 3);
+        stage.wait_for_history(&channel, &["< Здравствуйте", "> Добрый день!"]).await;
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_same_delivery_ten_times_makes_one_message(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        let hook = servers(&stage).await[0]["url"].as_str().unwrap().to_owned();
+        let company = stage.company;
+        let rows = stage.server.app.store.read(move |conn| switchboard::on!(conn, channel::of_company(company)));
+        let row = rows.await.unwrap().into_iter().find(|row| row.messenger == "vk").unwrap();
+        let wire = switchboard::flow::perform::wire(&stage.server.app, &row).unwrap();
+        let secrets: Value = serde_json::from_str(secrecy::ExposeSecret::expose_secret(&wire.secrets)).unwrap();
+        let message = json!({ "peer_id": 390_000_001, "from_id": 390_000_001, "date": 1_795_171_200, "id": 5,
+            "conversation_message_id": 5, "text": "Одно слово" });
+        let body = json!({ "type": "message_new", "group_id": 200_000_001, "event_id": "a1b2", "secret": secrets["secret"],
+            "object": { "message": message } });
+        let posts = (0..10).map(|_| reqwest::Client::new().post(&hook).json(&body).send());
+        for reply in futures_util::future::join_all(posts).await {
+            let reply = reply.unwrap();
+            assert_eq!((reply.status().as_u16(), reply.text().await.unwrap().as_str()), (200, "ok"));
+        }
+        says(&stage, json!({ "text": "и другое" })).await;
+        stage.wait_for_history(&channel, &["< Одно слово", "< и другое"]).await;
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_comment_joins_the_private_dialog_and_is_answered_there(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        says(&stage, json!({ "text": "А доставка есть?", "comment": true })).await;
+        let told = "< А доставка есть?\nhttps://vk.com/wall-200000001_40?reply=";
+        stage.wait_for("the comment came", |stage| {
+            let channel = channel.clone();
+            async move { stage.history(&channel).await.first().is_some_and(|line| line.starts_with(told)).then_some(()) }
+        }).await;
+        says(&stage, json!({ "allow": true })).await;
+        stage.sent(to_the_person("Есть"), "sent").await;
+        assert_eq!(on_the_phone(&stage).await, ["Есть"]);
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_revoked_key_loses_the_community_and_a_new_one_brings_it_back(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        says(&stage, json!({ "text": "Здравствуйте" })).await;
+        stage.wait_for_history(&channel, &["< Здравствуйте"]).await;
+        let second = "vk1.a.second-key-of-the-community";
+        stage.control("POST", "/_/vk/communities/200000001", json!({ "token": second })).await;
+        let waits = stage.api_with("POST", "/api/v1/messages", to_the_person("Добрый день!")).await;
+        stage.wait_for("the channel is lost", |stage| {
+            let path = format!("/api/v1/channels/{channel}");
+            async move { (stage.api("GET", &path).await["state"] == "lost").then_some(()) }
+        }).await;
+        let card = stage.attach_channel("vk", json!({ "token": second })).await;
+        assert_eq!((&card["id"], &card["lane_state"]), (&json!(channel), &json!("held")));
+        let decide = json!({ "decision": "send_all" });
+        stage.api_with("POST", &format!("/api/v1/channels/{channel}/decide"), decide).await;
+        stage.wait_for_message(waits["id"].as_str().unwrap(), "sent").await;
+        // the same entry was mended, none was added
+        assert_eq!(servers(&stage).await.as_array().unwrap().len(), 1);
+        says(&stage, json!({ "text": "Спасибо" })).await;
+        stage.wait_for_history(&channel, &["< Здравствуйте", "> Добрый день!", "< Спасибо"]).await;
+        stage.clear().await;
+    }
+}
