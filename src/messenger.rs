@@ -395,14 +395,7 @@ pub trait Messenger: Send + Sync {
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[
-        &whatsapp_web::WhatsappWeb,
-        &waba::Waba,
-        &telegram_bot::TelegramBot,
-        &vk::Vk,
-        &email::Email,
-        &avito::Avito,
-    ]
+    &[&whatsapp_web::WhatsappWeb, &waba::Waba, &telegram_bot::TelegramBot, &vk::Vk, &email::Email, &avito::Avito]
 }
 
 /// The messenger of a kind; none where it is not built yet.

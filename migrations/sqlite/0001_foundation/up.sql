@@ -102,7 +102,7 @@ CREATE TABLE flights (
 
 -- When calls of lanes began, one row for each settling transaction; folded into `lanes` now and then, many lanes at once.
 CREATE TABLE starts (
-    id INTEGER PRIMARY KEY NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     boot TEXT NOT NULL,
     sent TEXT NOT NULL
 );
