@@ -1,10 +1,11 @@
 //! `switchboard doctor`: what is wrong, and how to mend it.
 
+mod gateway;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::ExposeSecret as _;
 
 use crate::app::keys;
 use crate::config::{Config, ConfigError};
@@ -174,9 +175,12 @@ async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
             "waba" => config.vendors.waba.as_str(),
             "vk" => config.vendors.vk.as_str(),
             "avito" => config.vendors.avito.as_str(),
-            // a gateway of one's own that need not be there
-            "whatsapp_web" if config.vendors.whatsapp_web_key.expose_secret().is_empty() => continue,
-            "whatsapp_web" => config.vendors.whatsapp_web.as_str(),
+            "whatsapp_web" => {
+                let set = config.vendors.whatsapp_web.as_str();
+                let address = if set.is_empty() { about.vendor } else { set };
+                findings.extend(gateway::look(http, config, address).await);
+                continue;
+            }
             _ => "",
         };
         let address = if configured.is_empty() { about.vendor } else { configured };

@@ -123,6 +123,33 @@ fn the_doctor_names_every_trouble_and_what_to_do() {
     assert!(text(&gone).contains("wrong  database") && !text(&gone).contains("hunter2"), "{}", text(&gone));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_tells_how_the_gateway_of_whatsapp_web_is() {
+    let config = switchboard::sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
+    let vendors = switchboard::sandbox::start(config).await.unwrap();
+    let control = reqwest::Client::new();
+    let set = control.post(format!("{}/_/waha", vendors.base())).json(&serde_json::json!({ "key": "right-key" }));
+    assert!(set.send().await.unwrap().status().is_success());
+    let (_folder, database) = fresh_sqlite();
+    let gateway = format!("{}/waha", vendors.base());
+    let ask = async |address: &str, key: &str| {
+        let mut doctor = switchboard(&database);
+        doctor.arg("doctor").env("SWITCHBOARD_VENDORS__WHATSAPP_WEB", address);
+        doctor.env("SWITCHBOARD_VENDORS__WHATSAPP_WEB_KEY", key);
+        text(&tokio::task::spawn_blocking(move || doctor.output().unwrap()).await.unwrap())
+    };
+    assert!(!ask(&gateway, "").await.contains("gateway"), "where none is set none is missed");
+    let said = ask(&gateway, "right-key").await;
+    assert!(said.contains("ok     WhatsApp Web gateway: 0 sessions"), "{said}");
+    let said = ask(&gateway, "wrong-key").await;
+    assert!(said.contains("wrong  WhatsApp Web gateway: refuses the key") && !said.contains("wrong-key"), "{said}");
+    let said = ask(&vendors.base(), "right-key").await;
+    assert!(said.contains("is no WAHA"), "{said}");
+    let said = ask("http://127.0.0.1:9", "right-key").await;
+    assert!(said.contains("wrong  WhatsApp Web gateway") && said.contains("vendors.whatsapp_web"), "{said}");
+    vendors.stop().await;
+}
+
 #[test]
 fn a_bad_setting_stops_the_start_with_one_sentence() {
     let (_folder, database) = fresh_sqlite();

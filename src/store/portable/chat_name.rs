@@ -28,14 +28,15 @@ pub fn keep(conn: &mut Connection, channel: ChannelId, hidden: &str, shown: &str
 /// its contact the phone.
 pub fn merge(conn: &mut Connection, channel: ChannelId, hidden: &str, shown: &str, phone: Option<&str>) -> Result<()> {
     let channel = channel.to_string();
-    let said = messages::table.filter(messages::channel.eq(&channel).and(messages::chat.eq(hidden)));
-    diesel::update(said).set(messages::chat.eq(shown)).execute(conn)?;
     let of =
         |chat: &str| dialogs::table.filter(dialogs::channel.eq(channel.clone()).and(dialogs::chat.eq(chat.to_owned())));
     let found = of(hidden).select((dialogs::incoming_at, dialogs::contact));
+    // where nothing was said under the hidden name, the history need not be searched
     let Some((heard, contact)) = found.first::<(Option<i64>, Option<String>)>(conn).optional()? else {
         return Ok(());
     };
+    let said = messages::table.filter(messages::channel.eq(&channel).and(messages::chat.eq(hidden)));
+    diesel::update(said).set(messages::chat.eq(shown)).execute(conn)?;
     if of(shown).count().get_result::<i64>(conn)? == 0 {
         diesel::update(of(hidden)).set(dialogs::chat.eq(shown)).execute(conn)?;
         if let (Some(contact), Some(phone)) = (contact, phone) {
