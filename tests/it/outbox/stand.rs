@@ -149,6 +149,16 @@ impl Stand {
     pub async fn lane(&self, pace: Pace, hours: Option<Window>) -> LaneId {
         let lane = lane(&self.store, self.company, pace, hours).await;
         self.bell.changed(lane);
+        // the pump reads it beside its own turns: what is asked of it before would wait for that, not for the clock
+        let known = async {
+            while self.bell.look(vec![lane]).await.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(Duration::from_secs(30), known).await.is_ok(),
+            "the pump does not know lane {lane}"
+        );
         lane
     }
 
