@@ -280,6 +280,27 @@ pub struct AttachError {
     pub en: String,
 }
 
+impl AttachError {
+    /// What is wrong at a field, in Russian and in English.
+    #[must_use]
+    pub fn new(field: &'static str, ru: &str, en: &str) -> Self {
+        Self { field, ru: ru.to_owned(), en: en.to_owned() }
+    }
+
+    /// The vendor, named in Russian and in English, gave no answer that can be used.
+    #[must_use]
+    pub(crate) fn silent(vendor: (&str, &str), seen: &str) -> Self {
+        Self {
+            field: "",
+            ru: format!("{} не отвечает ({seen}). Проверьте доступ сервера в интернет и повторите.", vendor.0),
+            en: format!(
+                "{} does not answer ({seen}). Check that the server reaches the internet and try again.",
+                vendor.1
+            ),
+        }
+    }
+}
+
 /// Bytes of a file that came in.
 pub struct Fetched {
     /// The media type that the vendor told.

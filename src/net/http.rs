@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use reqwest::header::HeaderMap;
 
 use super::departure;
+use crate::model::vendor::Answer;
 
 /// What is seen of a call that was forbidden at the last moment.
 const FORBIDDEN: &str = "this process does not hold the lane any more";
@@ -23,6 +24,16 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// What it means for a message that was to be sent. `resendable` says whether the call may be made again when nobody knows
+    /// what became of it.
+    #[must_use]
+    pub fn answer(self, resendable: bool) -> Answer {
+        match self {
+            Self::NotSent(seen) => Answer::Down { seen },
+            Self::Unsure(seen) => Answer::Unsure { seen, resendable },
+        }
+    }
+
     /// What was seen, for the journal.
     #[must_use]
     pub fn seen(self) -> String {

@@ -13,10 +13,7 @@ const REST_MS: i64 = 60_000;
 
 /// The body of a successful call, or what the failure means.
 pub(super) fn result_of(called: Result<Reply, CallError>) -> Result<Value, Answer> {
-    let reply = called.map_err(|error| match error {
-        CallError::NotSent(seen) => Answer::Down { seen },
-        CallError::Unsure(seen) => Answer::Unsure { seen, resendable: false },
-    })?;
+    let reply = called.map_err(|error| error.answer(false))?;
     let body = reply.json();
     if (200..300).contains(&reply.status) && body.is_object() {
         return Ok(body);

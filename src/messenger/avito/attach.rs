@@ -30,7 +30,7 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
 /// Sends the person to Avito's site, where the account is chosen.
 fn sign_in(wire: &Wire) -> Result<AttachNext, AttachError> {
     let Some(client) = own_client(wire) else {
-        return Err(error(
+        return Err(AttachError::new(
             "client_id",
             "Укажите Client ID и Client secret: они в кабинете Авито, раздел «Для разработчиков». Вход на сайте Авито возможен, если в настройках сервера заданы ключи приложения (avito.client_id).",
             "Give the client id and the client secret, see the developers' page of Avito's cabinet. Signing in at Avito's site needs the keys of an application in the settings of the server (avito.client_id).",
@@ -46,7 +46,7 @@ fn sign_in(wire: &Wire) -> Result<AttachNext, AttachError> {
 /// The person is back from Avito's site with a code, or without.
 async fn come_back(wire: &Wire, ours: &str, theirs: &str, code: &str) -> Result<AttachNext, AttachError> {
     if code.is_empty() || !same_secret(ours, theirs) {
-        return Err(error(
+        return Err(AttachError::new(
             "code",
             "Авито не подтвердило вход. Начните подключение заново и разрешите доступ к сообщениям.",
             "Avito did not confirm the sign-in. Begin again and allow the access to messages.",
@@ -129,7 +129,7 @@ fn wrong_keys(field: &'static str, seen: &str) -> AttachError {
 
 fn explain(answer: Answer) -> AttachError {
     match answer {
-        Answer::Expired { seen } if seen.starts_with("(402)") || seen.starts_with("HTTP 402") => error(
+        Answer::Expired { seen } if seen.starts_with("(402)") || seen.starts_with("HTTP 402") => AttachError::new(
             "",
             "В аккаунте Авито нет доступа к API мессенджера: нужна подписка с этим доступом (тариф «Максимальный»). Подключите её и повторите.",
             "The Avito account has no access to the messenger API: it needs the tariff with this access. Buy it and try again.",
@@ -151,14 +151,6 @@ fn explain(answer: Answer) -> AttachError {
     }
 }
 
-fn error(field: &'static str, ru: &str, en: &str) -> AttachError {
-    AttachError { field, ru: ru.to_owned(), en: en.to_owned() }
-}
-
 fn unclear(seen: &str) -> AttachError {
-    AttachError {
-        field: "",
-        ru: format!("Авито не отвечает ({seen}). Проверьте доступ сервера в интернет и повторите."),
-        en: format!("Avito does not answer ({seen}). Check that the server reaches the internet and try again."),
-    }
+    AttachError::silent(("Авито", "Avito"), seen)
 }

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use crate::messenger::{Wire, field};
 use crate::model::moment::Moment;
 use crate::model::vendor::Answer;
-use crate::net::http::CallError;
 
 /// A token is renewed when it is good for less than this, in milliseconds.
 const FRESH_MS: i64 = 60_000;
@@ -45,10 +44,7 @@ pub(super) async fn ask(wire: &Wire, client: &Client, grant: Grant<'_>) -> Resul
         Grant::Refresh(token) => form.extend([("grant_type", "refresh_token"), ("refresh_token", token)]),
     }
     let request = wire.http.client().post(format!("{}/token", wire.vendor)).form(&form);
-    let reply = wire.http.call(request, wire.http.limits()).await.map_err(|error| match error {
-        CallError::NotSent(seen) => Answer::Down { seen },
-        CallError::Unsure(seen) => Answer::Unsure { seen, resendable: false },
-    })?;
+    let reply = wire.http.call(request, wire.http.limits()).await.map_err(|error| error.answer(false))?;
     let body = reply.json();
     // failures may come with 200 too, so the token itself is looked for
     if let Some(access) = field::text(&body, "access_token") {

@@ -95,7 +95,7 @@ pub(super) fn of_form(answers: &Map<String, Value>) -> Result<Account, AttachErr
     let form = Form(answers);
     let address = form.text("address").to_lowercase();
     if !is_address(&address) {
-        return Err(error(
+        return Err(AttachError::new(
             "address",
             "Укажите адрес почты целиком, например sales@example.com.",
             "Give the whole e-mail address, as sales@example.com.",
@@ -199,7 +199,7 @@ impl Form<'_> {
             "custom" => Ok(None),
             named => match PRESETS.iter().find(|preset| preset.service == named) {
                 Some(preset) => Ok(Some(preset)),
-                None => Err(error(
+                None => Err(AttachError::new(
                     "service",
                     "Почтовый сервис: gmail, yandex, mailru или custom (свой сервер).",
                     "The mail service is gmail, yandex, mailru or custom (a server of one's own).",
@@ -219,7 +219,7 @@ impl Form<'_> {
             (false, _) => host,
             (true, Some((host, ..))) => host.to_owned(),
             (true, None) => {
-                return Err(error(
+                return Err(AttachError::new(
                     host_name,
                     "Укажите адрес почтового сервера: по адресу почты он неизвестен.",
                     "Give the name of the mail server: it is not known by the address.",
@@ -250,7 +250,7 @@ impl Form<'_> {
         if port.is_empty() {
             return Ok(None);
         }
-        let bad = || error(name, "Порт — число от 1 до 65535.", "A port is a number from 1 to 65535.");
+        let bad = || AttachError::new(name, "Порт — число от 1 до 65535.", "A port is a number from 1 to 65535.");
         port.parse::<u16>().ok().filter(|port| *port > 0).map(Some).ok_or_else(bad)
     }
 
@@ -260,7 +260,7 @@ impl Form<'_> {
             "ssl" | "tls" => Ok(Some(Security::Ssl)),
             "starttls" => Ok(Some(Security::Starttls)),
             "none" => Ok(Some(Security::None)),
-            _ => Err(error(
+            _ => Err(AttachError::new(
                 name,
                 "Защита соединения: ssl, starttls или none (без шифрования).",
                 "The protection of the connection is ssl, starttls or none (no encryption).",
@@ -274,13 +274,17 @@ impl Form<'_> {
         let odd = |text: &str| text.len() > 4096 || text.chars().any(char::is_control);
         for (name, text) in [("password", &password), ("access_token", &token)] {
             if odd(text) {
-                return Err(error(name, "В пароле недопустимые знаки.", "There are characters that no password has."));
+                return Err(AttachError::new(
+                    name,
+                    "В пароле недопустимые знаки.",
+                    "There are characters that no password has.",
+                ));
             }
         }
         match (token.is_empty(), password.is_empty()) {
             (false, _) => Ok(Proof::Token(token)),
             (true, false) => Ok(Proof::Password(password)),
-            (true, true) => Err(error(
+            (true, true) => Err(AttachError::new(
                 "password",
                 "Укажите пароль почты. Gmail, Яндекс и Mail.ru принимают только пароль приложения.",
                 "Give the password of the mailbox. Gmail, Yandex and Mail.ru take an app password only.",
@@ -297,13 +301,9 @@ impl Form<'_> {
         match self.text(name).to_lowercase().as_str() {
             "yes" | "true" | "on" | "да" | "1" => Ok(true),
             "" | "no" | "false" | "off" | "нет" | "0" => Ok(false),
-            _ => Err(error(name, "Ответьте «да» или «нет».", "Answer yes or no.")),
+            _ => Err(AttachError::new(name, "Ответьте «да» или «нет».", "Answer yes or no.")),
         }
     }
-}
-
-pub(super) fn error(field: &'static str, ru: &str, en: &str) -> AttachError {
-    AttachError { field, ru: ru.to_owned(), en: en.to_owned() }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::account::{self, Proof, error};
+use super::account::{self, Proof};
 use super::door::{At, Trouble};
 use super::mailbox::Mailbox;
 use super::smtp;
@@ -39,17 +39,17 @@ const SMTP: Names = Names { title: "SMTP", host: "smtp_host", security: "smtp_se
 fn told(trouble: Trouble, names: &Names, proof: &'static str) -> AttachError {
     let (title, seen) = (names.title, trouble.seen);
     match trouble.at {
-        At::Host => error(
+        At::Host => AttachError::new(
             names.host,
             &format!("Сервер {title} недоступен: {seen}. Проверьте его имя и порт."),
             &format!("The {title} server cannot be reached: {seen}. Check its name and its port."),
         ),
-        At::Security => error(
+        At::Security => AttachError::new(
             names.security,
             &format!("Защищённое соединение с сервером {title} не установлено: {seen}. Проверьте порт и вид защиты."),
             &format!("No secure connection with the {title} server: {seen}. Check the port and the protection."),
         ),
-        At::Login => error(
+        At::Login => AttachError::new(
             proof,
             &format!(
                 "Сервер {title} не принял вход: {seen}. Проверьте логин и пароль; Gmail, Яндексу и Mail.ru нужен пароль \
@@ -60,7 +60,7 @@ fn told(trouble: Trouble, names: &Names, proof: &'static str) -> AttachError {
                  app password and IMAP switched on."
             ),
         ),
-        At::Talk => error(
+        At::Talk => AttachError::new(
             names.host,
             &format!("Сервер {title} отвечает не так, как должен: {seen}. Проверьте имя, порт и вид защиты."),
             &format!("The {title} server does not answer as it should: {seen}. Check name, port and protection."),

@@ -14,10 +14,7 @@ const REST_MS: i64 = 5_000;
 
 /// The result of a call, or what the failure means.
 pub(super) fn result_of(called: Result<Reply, CallError>) -> Result<Value, Failure> {
-    let reply = called.map_err(|error| match error {
-        CallError::NotSent(seen) => Answer::Down { seen },
-        CallError::Unsure(seen) => Answer::Unsure { seen, resendable: false },
-    })?;
+    let reply = called.map_err(|error| error.answer(false))?;
     let mut body = reply.json();
     match body.get("ok").and_then(Value::as_bool) {
         Some(true) if (200..300).contains(&reply.status) => {

@@ -24,7 +24,7 @@ const UPDATES: [&str; 9] = [
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
     let token = step.answers.get("token").and_then(Value::as_str).unwrap_or_default().trim();
     if !looks_like_a_token(token) {
-        return Err(error(
+        return Err(AttachError::new(
             "token",
             "Токен бота выглядит так: 123456789:AA… Скопируйте его целиком из сообщения @BotFather.",
             "A bot token looks like 123456789:AA… Copy the whole of it from the message of @BotFather.",
@@ -62,7 +62,7 @@ async fn call(wire: &Wire, token: &str, name: &str, body: Value) -> Result<Value
     let request = wire.http.client().post(method(wire, token, name)).json(&body);
     let called = wire.http.call(request, wire.http.limits()).await;
     answer::result_of(called).map_err(|failure| match failure.answer {
-        Answer::Expired { .. } => error(
+        Answer::Expired { .. } => AttachError::new(
             "token",
             "Telegram не знает такого токена. Возьмите действующий у @BotFather (команда /mybots).",
             "Telegram does not know this token. Get the valid one from @BotFather (command /mybots).",
@@ -86,16 +86,8 @@ async fn call(wire: &Wire, token: &str, name: &str, body: Value) -> Result<Value
     })
 }
 
-fn error(field: &'static str, ru: &str, en: &str) -> AttachError {
-    AttachError { field, ru: ru.to_owned(), en: en.to_owned() }
-}
-
 fn unclear(seen: &str) -> AttachError {
-    AttachError {
-        field: "",
-        ru: format!("Telegram не отвечает ({seen}). Проверьте доступ сервера в интернет и повторите."),
-        en: format!("Telegram does not answer ({seen}). Check that the server reaches the internet and try again."),
-    }
+    AttachError::silent(("Telegram", "Telegram"), seen)
 }
 
 #[cfg(test)]

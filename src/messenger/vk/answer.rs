@@ -52,10 +52,7 @@ const fn meaning(code: i64) -> Option<Meaning> {
 
 /// The `response` of a successful call, or what the failure means.
 pub(super) fn result_of(called: Result<Reply, CallError>) -> Result<Value, Answer> {
-    let reply = called.map_err(|error| match error {
-        CallError::NotSent(seen) => Answer::Down { seen },
-        CallError::Unsure(seen) => unsure(seen),
-    })?;
+    let reply = called.map_err(|error| error.answer(true))?;
     let mut body = reply.json();
     if let Some(error) = body.get("error").filter(|error| error.is_object()) {
         return Err(read_error(error));

@@ -30,7 +30,7 @@ const EVENTS: [&str; 9] = [
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
     let token = step.answers.get("token").and_then(Value::as_str).unwrap_or_default().trim();
     if !looks_like_a_token(token) {
-        return Err(error(
+        return Err(AttachError::new(
             "token",
             "Вставьте ключ доступа целиком, без пробелов. Он создаётся в сообществе: Управление → Работа с API → Создать ключ.",
             "Paste the whole access key, without spaces. It is made in the community: Manage, API usage, Create key.",
@@ -148,7 +148,7 @@ fn explain(answer: Answer) -> AttachError {
             ru: format!("ВКонтакте просит подождать. Повторите через {} с.", after_ms / 1000),
             en: format!("VK asks to wait. Try again in {} s.", after_ms / 1000),
         },
-        Answer::Refused { text, .. } if text.starts_with("(2000)") => error(
+        Answer::Refused { text, .. } if text.starts_with("(2000)") => AttachError::new(
             "",
             "В сообществе уже десять серверов Callback API, больше нельзя. Удалите ненужный: Управление → Работа с API → Callback API.",
             "The community has ten Callback API servers already, which is the most. Delete one: Manage, API usage, Callback API.",
@@ -167,14 +167,6 @@ fn explain(answer: Answer) -> AttachError {
     }
 }
 
-fn error(field: &'static str, ru: &str, en: &str) -> AttachError {
-    AttachError { field, ru: ru.to_owned(), en: en.to_owned() }
-}
-
 fn unclear(seen: &str) -> AttachError {
-    AttachError {
-        field: "",
-        ru: format!("ВКонтакте не отвечает ({seen}). Проверьте доступ сервера в интернет и повторите."),
-        en: format!("VK does not answer ({seen}). Check that the server reaches the internet and try again."),
-    }
+    AttachError::silent(("ВКонтакте", "VK"), seen)
 }

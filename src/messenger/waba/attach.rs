@@ -37,7 +37,7 @@ impl Form {
     fn read(answers: &Map<String, Value>) -> Result<Self, AttachError> {
         let given = |name: &str| answers.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
         let needed = |name: &'static str, good: fn(&str) -> bool, ru: &str, en: &str| {
-            Some(given(name)).filter(|value| good(value)).ok_or_else(|| error(name, ru, en))
+            Some(given(name)).filter(|value| good(value)).ok_or_else(|| AttachError::new(name, ru, en))
         };
         let number = |name| {
             needed(
@@ -68,7 +68,7 @@ impl Form {
         )?;
         let pin = Some(given("pin")).filter(|pin| !pin.is_empty());
         if pin.as_ref().is_some_and(|pin| pin.len() != 6 || !is_number(pin)) {
-            return Err(error("pin", "PIN состоит из 6 цифр.", "The PIN has 6 digits."));
+            return Err(AttachError::new("pin", "PIN состоит из 6 цифр.", "The PIN has 6 digits."));
         }
         Ok(Self { phone_number_id, waba_id, token, app_secret, verify_token, pin })
     }
@@ -165,8 +165,4 @@ fn explain(answer: Answer, about: &'static str) -> AttachError {
 
 fn said(field: &'static str, ru: &str, en: &str, seen: &str) -> AttachError {
     AttachError { field, ru: format!("{ru}. Ответ: {seen}"), en: format!("{en}. Answer: {seen}") }
-}
-
-fn error(field: &'static str, ru: &str, en: &str) -> AttachError {
-    AttachError { field, ru: ru.to_owned(), en: en.to_owned() }
 }

@@ -69,10 +69,7 @@ const fn meaning(code: i64) -> Option<Meaning> {
 
 /// The body of a successful call, or what the failure means.
 pub(super) fn result_of(called: Result<Reply, CallError>) -> Result<Value, Answer> {
-    let reply = called.map_err(|error| match error {
-        CallError::NotSent(seen) => Answer::Down { seen },
-        CallError::Unsure(seen) => Answer::Unsure { seen, resendable: false },
-    })?;
+    let reply = called.map_err(|error| error.answer(false))?;
     let body = reply.json();
     match body.get("error") {
         Some(error) if error.is_object() => Err(read_error(reply.status, error)),

@@ -15,10 +15,7 @@ const REST_MS: i64 = 60_000;
 /// The body of a successful call, or what the failure means. `resendable` says whether the call may be made again when nobody
 /// knows what became of it.
 pub(super) fn result_of(called: Result<Reply, CallError>, resendable: bool) -> Result<Value, Answer> {
-    let reply = called.map_err(|error| match error {
-        CallError::NotSent(seen) => Answer::Down { seen },
-        CallError::Unsure(seen) => Answer::Unsure { seen, resendable },
-    })?;
+    let reply = called.map_err(|error| error.answer(resendable))?;
     let body = reply.json();
     let is_answer = body.is_object() || body.is_array() || body.is_string();
     match reply.status {

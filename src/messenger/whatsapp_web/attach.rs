@@ -35,7 +35,7 @@ struct Kept {
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
     if wire.vendor_key.expose_secret().is_empty() {
-        return Err(error(
+        return Err(AttachError::new(
             "",
             "Не задан ключ шлюза WhatsApp: укажите vendors.whatsapp_web и vendors.whatsapp_web_key в настройках сервера.",
             "The key of the WhatsApp gateway is not set: put vendors.whatsapp_web and vendors.whatsapp_web_key into the settings of the server.",
@@ -64,7 +64,7 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
             session::restart(wire, &kept.session).await.map_err(|answer| explain(answer, ""))?;
             Ok(wait(STARTING, &kept))
         }
-        "FAILED" | "STOPPED" => Err(error(
+        "FAILED" | "STOPPED" => Err(AttachError::new(
             "",
             "Время привязки вышло. Нажмите «Обновить», чтобы начать снова.",
             "The time for linking is over. Press Refresh to begin again.",
@@ -80,7 +80,7 @@ fn read_phone(step: &AttachStep) -> Result<Option<String>, AttachError> {
     if digits.is_empty() || name::is_number(&digits) && !digits.starts_with('0') {
         return Ok(Some(digits));
     }
-    Err(error(
+    Err(AttachError::new(
         "phone",
         "Укажите номер в международном виде, например +7 916 123-45-67.",
         "Give the number in its international form, as +7 916 123-45-67.",
@@ -89,7 +89,7 @@ fn read_phone(step: &AttachStep) -> Result<Option<String>, AttachError> {
 
 async fn begin(wire: &Wire, step: &AttachStep, kept: &Kept, begins: bool) -> Result<AttachNext, AttachError> {
     if !begins {
-        return Err(error(
+        return Err(AttachError::new(
             "",
             "Шлюз забыл эту сессию. Нажмите «Обновить», чтобы начать снова.",
             "The gateway forgot this session. Press Refresh to begin again.",
@@ -120,7 +120,11 @@ async fn show_code(wire: &Wire, mut kept: Kept) -> Result<AttachNext, AttachErro
         let told = session::take(wire, &kept.session, "request-code", &body).await;
         let told = told.map_err(|answer| explain(answer, "phone"))?;
         kept.code = field::text(&told, "code").ok_or_else(|| {
-            error("phone", "Шлюз не дал кода. Отсканируйте QR.", "The gateway gave no code. Scan the QR code.")
+            AttachError::new(
+                "phone",
+                "Шлюз не дал кода. Отсканируйте QR.",
+                "The gateway gave no code. Scan the QR code.",
+            )
         })?;
     }
     let text = kept.code.clone();
@@ -133,7 +137,7 @@ async fn ask_passkey(wire: &Wire, step: &AttachStep, kept: &Kept) -> Result<Atta
         let read = credential.as_str().and_then(|text| serde_json::from_str(text).ok());
         let credential: Value = read.unwrap_or_else(|| credential.clone());
         if !credential.is_object() {
-            return Err(error(
+            return Err(AttachError::new(
                 "credential",
                 "Вставьте ответ ключа доступа целиком: он начинается с фигурной скобки.",
                 "Paste the whole answer of the passkey: it begins with a brace.",
@@ -209,10 +213,6 @@ fn explain(answer: Answer, about: &'static str) -> AttachError {
                 "The WhatsApp gateway does not answer ({seen}). Check that it runs, and the settings vendors.whatsapp_web and vendors.whatsapp_web_key."
             ),
         },
-        Answer::Done { .. } => error("", "Шлюз ответил непонятно.", "The gateway's answer is unclear."),
+        Answer::Done { .. } => AttachError::new("", "Шлюз ответил непонятно.", "The gateway's answer is unclear."),
     }
-}
-
-fn error(field: &'static str, ru: &str, en: &str) -> AttachError {
-    AttachError { field, ru: ru.to_owned(), en: en.to_owned() }
 }

@@ -52,7 +52,8 @@ impl Checkpointer {
             while !theirs.closed.load(Ordering::Relaxed) {
                 if theirs.wrote.swap(false, Ordering::Relaxed) {
                     move_log(&mut conn, &theirs);
-                    std::thread::park_timeout(LOOK);
+                    // not parked: the next commit would end that at once
+                    std::thread::sleep(LOOK);
                 } else {
                     std::thread::park();
                 }
@@ -68,7 +69,7 @@ impl Checkpointer {
         {
             tracing::warn!(%error, "the rest of the log could not be moved");
         }
-        // one that waits is woken by the first commit; while it looks on its own it needs no call
+        // the first commit after a rest wakes the thread
         if !self.shared.wrote.swap(true, Ordering::Relaxed)
             && let Some(thread) = &self.thread
         {

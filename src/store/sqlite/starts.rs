@@ -56,14 +56,14 @@ pub(super) fn with_starts(
 /// Writes the rows of the lanes, and forgets what stood beside them.
 pub(in crate::store) fn fold(store: &Store) -> Result<()> {
     let (last, told) = store.read_blocking(|conn| with(conn, read))?;
+    if told.is_empty() {
+        return Ok(());
+    }
     let many: Vec<LaneId> = told.keys().copied().collect();
     for slice in many.chunks(SLICE) {
         let part: Told = slice.iter().filter_map(|lane| Some((*lane, told.get(lane)?.clone()))).collect();
         store
             .write_blocking(move |conn| with(conn, |conn| part.keys().try_for_each(|lane| set(conn, *lane, &part))))?;
-    }
-    if told.is_empty() {
-        return Ok(());
     }
     store.write_blocking(move |conn| {
         with(conn, |conn| {
