@@ -1,6 +1,7 @@
 //! A vendor's word about a message that has left.
 
 use crate::app::App;
+use crate::flow::health;
 use crate::flow::tell::{self, Verdict};
 use crate::model::errand::NewErrand;
 use crate::model::id::{ChannelId, CompanyId};
@@ -34,6 +35,9 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
         // another receipt was faster
         let Some(fresh) = find(conn, channel, receipt)? else { return Ok(Vec::new()) };
         seen = Status::from_db(fresh.status);
+    }
+    if let Some((code, said)) = &receipt.error {
+        health::failed(conn, channel, *code, said, now)?;
     }
     let verdict = Verdict {
         status: receipt.status,

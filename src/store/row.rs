@@ -1,5 +1,6 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
+mod health;
 mod lane;
 mod tenant;
 
@@ -13,8 +14,9 @@ use super::schema::{
 };
 use super::{Result, StoreError};
 
+pub use health::{CompanyEventRow, HealthRow, NoticeRow};
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};
-pub use tenant::{LineRow, NewLine, NewUser, UserRow};
+pub use tenant::{LineChange, LineRow, NewLine, NewUser, UserRow};
 
 /// A message in the history.
 #[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod avito;
 mod fields;
 mod install;
 mod limits;
+mod notices;
 mod sms;
 mod stage;
 mod strangers;

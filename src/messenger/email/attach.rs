@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::account::{self, Proof};
+use super::account::{self, Account, Proof};
 use super::door::{At, Trouble};
 use super::mailbox::Mailbox;
 use super::smtp;
@@ -10,20 +10,31 @@ use crate::messenger::{AttachError, AttachNext, AttachStep, Wire};
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
     let account = account::of_form(&step.answers)?;
+    check(wire, &account).await?;
+    Ok(done(account))
+}
+
+/// Tries both servers.
+pub(super) async fn check(wire: &Wire, account: &Account) -> Result<(), AttachError> {
     let proof = match account.proof {
         Proof::Password(_) => "password",
         Proof::Token(_) => "access_token",
     };
-    let mut mailbox = Mailbox::enter(wire, &account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
+    let mut mailbox = Mailbox::enter(wire, account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
     mailbox.examine("INBOX").await.map_err(|trouble| told(trouble, &IMAP, proof))?;
     mailbox.leave().await;
-    let mut connection = smtp::enter(wire, &account).await.map_err(|trouble| told(trouble, &SMTP, proof))?;
+    let mut connection = smtp::enter(wire, account).await.map_err(|trouble| told(trouble, &SMTP, proof))?;
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), connection.quit()).await;
-    Ok(AttachNext::Done {
+    Ok(())
+}
+
+/// What is kept of a mailbox.
+pub(super) fn done(account: Account) -> AttachNext {
+    AttachNext::Done {
         secrets: SecretString::from(account.secrets().to_string()),
         settings: account.settings(),
         account: account.address,
-    })
+    }
 }
 
 /// The names of a server's fields.
