@@ -79,9 +79,8 @@ async function until(what, look) {
 async function shown({ kind, account }) {
   const one = part(`account-${kind}-${account}`);
   await one.locator('summary').click();
-  const names = await one.locator('dt').allTextContents();
-  const values = await one.locator('dd').allTextContents();
-  return names.map((name, at) => [name, values[at]]);
+  const values = await one.locator('dd').all();
+  return Promise.all(values.map(async (value) => [await value.getAttribute('data-test'), await value.textContent()]));
 }
 
 /** The address of the webhook is entered in the console of Meta, which the page of the sandbox plays. */

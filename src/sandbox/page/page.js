@@ -157,7 +157,7 @@ const kinds = () => ({ telegram_bot: "Telegram", waba: "WhatsApp Business", vk: 
 const drawAccounts = (accounts) => draw($("accounts"), accounts, () => accounts.map((one) =>
   h("details", { "data-test": `account-${one.messenger}-${one.line}` },
     h("summary", {}, h("b", {}, kinds()[one.messenger] ?? one.messenger), ` · ${one.title}`),
-    h("dl", {}, ...one.fields.flatMap(([name, value]) => [h("dt", {}, name), h("dd", { "data-test": name }, value)])),
+    h("dl", {}, ...one.fields.flatMap(([name, value]) => [h("dt", {}, w().fields[name] ?? name), h("dd", { "data-test": name }, value)])),
     one.messenger === "waba" ? hookForm(one) : null)));
 
 // The webhook of WhatsApp is entered in the console of Meta; this is the console
