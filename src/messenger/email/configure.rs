@@ -40,13 +40,15 @@ pub(super) async fn configure(wire: &Wire, answers: &Map<String, Value>) -> Resu
     // the servers are named already
     all.insert("service".to_owned(), json!("custom"));
     let told = |name: &str| all.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
-    if !told("password") && !told("access_token") {
+    if !["password", "access_token", "refresh_token"].into_iter().any(told) {
         all.extend(kept.secrets().as_object().cloned().unwrap_or_default());
     }
     let mut account = account::of_form(&all)?;
+    // who gives tokens is known by the service
+    account.service = kept.service.filter(|_| account.smtp.host == kept.smtp.host);
     account.habits.server_keeps_sent = kept.habits.server_keeps_sent && account.smtp.host == kept.smtp.host;
     if reached_otherwise(&account, &kept) {
-        attach::check(wire, &account).await?;
+        attach::check(wire, &mut account).await?;
     }
     Ok(attach::done(account))
 }
