@@ -1,6 +1,7 @@
 //! What every flow needs at hand: the store, the clock, the way out, the keys, the settings.
 
 pub mod keys;
+mod posts;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::config::Config;
-use crate::messenger::Files;
+use crate::messenger::{Files, Lines};
 use crate::model::clock::Clock;
 use crate::model::id::{ChannelId, LaneId, PortalId};
 use crate::model::message::{Kind, Peer};
@@ -20,6 +21,8 @@ use crate::net::http::Http;
 use crate::store::outbox::Accepted;
 use crate::store::row::{ChannelRow, DialogRow, PortalRow};
 use crate::store::{Keyring, Store};
+
+pub use self::posts::Posts;
 
 /// When the next calls of a lane are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,10 @@ pub struct App {
     pub known: Arc<Known>,
     /// Methods of portals that rest.
     pub resting: Arc<Resting>,
+    /// Lines to vendors that this process keeps open.
+    pub lines: Arc<Lines>,
+    /// What this process holds.
+    pub posts: Arc<Posts>,
 }
 
 /// Methods of portals whose time budget is used up: each rests by itself until the moment that the portal told, whatever

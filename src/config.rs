@@ -52,6 +52,8 @@ pub struct Config {
     pub bitrix24: Client,
     /// The application of Avito.
     pub avito: Client,
+    /// The application of Telegram.
+    pub telegram: Application,
     /// The log.
     pub log: Log,
     /// Limits for strangers.
@@ -139,9 +141,21 @@ pub struct PaceDefaults {
     pub portal_burst: i64,
 }
 
+/// The keys of an application of Telegram.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Application {
+    /// Its number; empty where there is none.
+    pub api_id: String,
+    /// Its key.
+    #[serde(deserialize_with = "secret")]
+    pub api_hash: SecretString,
+}
+
 /// Where vendors are, and what the guard lets through.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Vendors {
+    /// The sandbox of Telegram accounts; empty is Telegram itself.
+    pub telegram: String,
     /// The Bot API; empty is the vendor's own address.
     pub telegram_bot: String,
     /// The Cloud API; empty is the vendor's own address.
@@ -247,6 +261,7 @@ impl Config {
         })?;
         let vendors = &mut config.vendors;
         let addresses = [
+            &mut vendors.telegram,
             &mut vendors.telegram_bot,
             &mut vendors.waba,
             &mut vendors.vk,

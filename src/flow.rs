@@ -8,6 +8,7 @@ pub mod channel;
 pub mod credentials;
 pub mod echo;
 pub mod files;
+pub mod first;
 pub mod install;
 pub mod intake;
 pub mod letter;

@@ -2,7 +2,8 @@
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
 //! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of
-//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, the page at `/` and the control at `/_/` (every route of it is
+//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, Telegram
+//! accounts at the port that `/mtproto` tells, the page at `/` and the control at `/_/` (every route of it is
 //! told in `sandbox/control.rs`).
 
 mod answer;
@@ -15,6 +16,7 @@ mod fault;
 mod form;
 mod ledger;
 mod limit;
+mod mtproto;
 mod multipart;
 mod page;
 mod phone;
@@ -60,6 +62,7 @@ pub struct Running {
     base: String,
     server: ServerHandle,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
+    lines: tokio::task::JoinHandle<()>,
     sandbox: Arc<Sandbox>,
 }
 
@@ -72,6 +75,7 @@ impl Running {
     /// Stops listening, drops open connections and ends every delivery under way.
     pub async fn stop(self) {
         self.sandbox.end();
+        self.lines.abort();
         self.server.stop(false).await;
         let _ = self.task.await;
     }
@@ -81,7 +85,6 @@ impl Running {
 ///
 /// # Errors
 /// When the address is taken or cannot be listened at.
-#[expect(clippy::unused_async, reason = "it must be called inside a runtime, and says so")]
 pub async fn start(config: Config) -> std::io::Result<Running> {
     // another part of the process may have chosen already
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -103,5 +106,8 @@ pub async fn start(config: Config) -> std::io::Result<Running> {
     let handle = server.handle();
     let task = tokio::spawn(server);
     Arc::clone(&sandbox).start_timers();
-    Ok(Running { addr, base, server: handle, task, sandbox })
+    let listener = tokio::net::TcpListener::bind((addr.ip(), 0)).await?;
+    sandbox.mtproto.lock().set_port(listener.local_addr()?.port());
+    let lines = tokio::spawn(mtproto::listen(Arc::clone(&sandbox), listener));
+    Ok(Running { addr, base, server: handle, task, lines, sandbox })
 }

@@ -13,6 +13,7 @@ use super::avito::Avito;
 use super::bitrix24::Bitrix24;
 use super::fault::Faults;
 use super::ledger::Ledger;
+use super::mtproto::Mtproto;
 use super::phone::Phones;
 use super::telegram::Telegram;
 use super::vk::Vk;
@@ -62,6 +63,7 @@ pub(crate) struct Sandbox {
     pub(crate) vk: Mutex<Vk>,
     pub(crate) avito: Mutex<Avito>,
     pub(crate) waha: Mutex<Waha>,
+    pub(crate) mtproto: Mutex<Mtproto>,
     pub(crate) phones: Mutex<Phones>,
 }
 
@@ -103,6 +105,7 @@ impl Sandbox {
             vk: Mutex::default(),
             avito: Mutex::default(),
             waha: Mutex::default(),
+            mtproto: Mutex::default(),
             phones: Mutex::default(),
         })
     }
@@ -176,6 +179,7 @@ impl Sandbox {
         *self.vk.lock() = Vk::default();
         *self.avito.lock() = Avito::default();
         *self.waha.lock() = Waha::default();
+        self.mtproto.lock().clear();
         *self.phones.lock() = Phones::default();
         *self.settings.lock() = Settings::default();
         self.faults.drop_planned(None);

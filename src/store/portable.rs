@@ -15,6 +15,8 @@ pub mod company;
 pub mod dialog;
 #[path = "portable/errand.rs"]
 pub mod errand;
+#[path = "portable/first_contact.rs"]
+pub mod first_contact;
 #[path = "portable/hook.rs"]
 pub mod hook;
 #[path = "portable/lane.rs"]
@@ -29,6 +31,8 @@ pub mod listening;
 pub mod mailing;
 #[path = "portable/message.rs"]
 pub mod message;
+#[path = "portable/note.rs"]
+pub mod note;
 #[path = "portable/owner.rs"]
 pub mod owner;
 #[path = "portable/phone_check.rs"]

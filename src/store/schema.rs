@@ -354,6 +354,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notes (channel, name) {
+        channel -> Text,
+        company -> Text,
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    first_contacts (channel, peer) {
+        channel -> Text,
+        company -> Text,
+        peer -> Text,
+        chat -> Nullable<Text>,
+        begun_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    first_gates (channel) {
+        channel -> Text,
+        company -> Text,
+        last_at -> BigInt,
+        held_until -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     companies,
     users,
@@ -381,5 +409,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     linkings,
     channel_links,
     chat_names,
-    phone_checks
+    phone_checks,
+    notes,
+    first_contacts,
+    first_gates
 );

@@ -7,6 +7,7 @@ mod limits;
 mod sms;
 mod stage;
 mod strangers;
+mod telegram;
 mod tokens;
 mod vk;
 mod whatsapp_web;
