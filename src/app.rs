@@ -2,6 +2,7 @@
 
 pub mod keys;
 pub mod live;
+mod posts;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::config::Config;
-use crate::messenger::Files;
+use crate::messenger::{Files, Lines};
 use crate::model::clock::Clock;
 use crate::model::id::{ChannelId, LaneId, LineId, PortalId};
 use crate::model::message::{Kind, Peer};
@@ -21,6 +22,8 @@ use crate::net::http::Http;
 use crate::store::outbox::Accepted;
 use crate::store::row::{ChannelRow, DialogRow, PortalRow};
 use crate::store::{Keyring, Store};
+
+pub use self::posts::Posts;
 
 /// When the next calls of a lane are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +79,10 @@ pub struct App {
     pub resting: Arc<Resting>,
     /// Who looks at pages.
     pub live: Arc<live::Live>,
+    /// Lines to vendors that this process keeps open.
+    pub lines: Arc<Lines>,
+    /// What this process holds.
+    pub posts: Arc<Posts>,
 }
 
 /// Methods of portals whose time budget is used up: each rests by itself until the moment that the portal told, whatever

@@ -56,6 +56,8 @@ pub struct Config {
     pub mail: Mail,
     /// How people are told of channels that are lost.
     pub notices: Notices,
+    /// The application of Telegram.
+    pub telegram: Application,
     /// The log.
     pub log: Log,
     /// Limits for strangers.
@@ -143,9 +145,21 @@ pub struct PaceDefaults {
     pub portal_burst: i64,
 }
 
+/// The keys of an application of Telegram.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Application {
+    /// Its number; empty where there is none.
+    pub api_id: String,
+    /// Its key.
+    #[serde(deserialize_with = "secret")]
+    pub api_hash: SecretString,
+}
+
 /// Where vendors are, and what the guard lets through.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Vendors {
+    /// The sandbox of Telegram accounts; empty is Telegram itself.
+    pub telegram: String,
     /// The Bot API; empty is the vendor's own address.
     pub telegram_bot: String,
     /// The Cloud API; empty is the vendor's own address.
@@ -280,6 +294,7 @@ impl Config {
         })?;
         let vendors = &mut config.vendors;
         let addresses = [
+            &mut vendors.telegram,
             &mut vendors.telegram_bot,
             &mut vendors.waba,
             &mut vendors.vk,

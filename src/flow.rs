@@ -10,6 +10,7 @@ pub mod echo;
 pub mod files;
 pub mod health;
 pub mod herald;
+pub mod first;
 pub mod install;
 pub mod intake;
 pub mod letter;

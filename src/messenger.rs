@@ -25,12 +25,13 @@ pub mod email;
 mod field;
 mod listen;
 mod parcel;
+pub mod telegram;
 pub mod telegram_bot;
 pub mod vk;
 pub mod waba;
 pub mod whatsapp_web;
 
-pub use self::listen::{Deaf, Ear, Heard};
+pub use self::listen::{Deaf, Ear, Heard, Lines};
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -126,6 +127,8 @@ pub struct Wire {
     pub dial: Arc<Dial>,
     /// Where files to send are read from.
     pub files: Arc<dyn Files>,
+    /// Lines that this process keeps open: whoever listens lends them to whoever sends.
+    pub lines: Arc<Lines>,
     /// The vendor's base address, without a slash at the end.
     pub vendor: String,
     /// The key of that address, for a gateway of ours that serves many channels; empty where there is none.
@@ -309,6 +312,17 @@ pub struct Fetched {
     pub bytes: Bytes,
 }
 
+/// What an account bears of people whom it never spoke with. Vendors limit accounts that do more, and ban them.
+#[derive(Debug, Clone, Copy)]
+pub struct Firsts {
+    /// Between two first messages to phones, in milliseconds.
+    pub gap_ms: i64,
+    /// First messages to phones within a day.
+    pub phones_per_day: i64,
+    /// User names that are looked up within a day; they are not counted among first messages.
+    pub names_per_day: i64,
+}
+
 /// What a look at a phone told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
@@ -407,6 +421,17 @@ pub trait Messenger: Send + Sync {
         Box::pin(std::future::ready(parcel::refused(crate::model::result::Code::NotSupported)))
     }
 
+    /// Whether everything that a channel says goes over the one connection that it listens on. Then the process that holds
+    /// the channel's lane listens, and nobody else opens a connection. Never blocks, never fails.
+    fn one_line(&self) -> bool {
+        false
+    }
+
+    /// What an account bears of strangers, where the vendor limits that; the flow keeps to it.
+    fn firsts(&self) -> Option<&'static Firsts> {
+        None
+    }
+
     /// Whether attaching links a device: the account is known only at the end, so the address that the vendor is told is
     /// chosen before, is the same at every try, and tries are counted. Never blocks, never fails.
     fn links_device(&self) -> bool {
@@ -438,7 +463,15 @@ pub trait Messenger: Send + Sync {
 /// Every messenger, in the order in which people see them.
 #[must_use]
 pub fn catalogue() -> &'static [&'static dyn Messenger] {
-    &[&whatsapp_web::WhatsappWeb, &waba::Waba, &telegram_bot::TelegramBot, &vk::Vk, &email::Email, &avito::Avito]
+    &[
+        &whatsapp_web::WhatsappWeb,
+        &waba::Waba,
+        &telegram::Telegram,
+        &telegram_bot::TelegramBot,
+        &vk::Vk,
+        &email::Email,
+        &avito::Avito,
+    ]
 }
 
 /// The messenger of a kind; none where it is not built yet.

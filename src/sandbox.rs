@@ -2,8 +2,9 @@
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
 //! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of
-//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, the page at `/` and the control at `/_/` (every route of it is
-//! told in `sandbox/control.rs`). A mail server has two ports of its own, the next ones where they are free.
+//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, Telegram accounts at the port that `/mtproto` tells, the page at
+//! `/` and the control at `/_/` (every route of it is told in `sandbox/control.rs`). A mail server has two ports of its own, the
+//! next ones where they are free.
 
 mod answer;
 mod args;
@@ -16,6 +17,7 @@ mod form;
 mod ledger;
 mod limit;
 mod mail;
+mod mtproto;
 mod multipart;
 mod page;
 mod phone;
@@ -61,6 +63,7 @@ pub struct Running {
     base: String,
     server: ServerHandle,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
+    lines: tokio::task::JoinHandle<()>,
     sandbox: Arc<Sandbox>,
 }
 
@@ -73,6 +76,7 @@ impl Running {
     /// Stops listening, drops open connections and ends every delivery under way.
     pub async fn stop(self) {
         self.sandbox.end();
+        self.lines.abort();
         self.server.stop(false).await;
         let _ = self.task.await;
     }
@@ -104,5 +108,8 @@ pub async fn start(config: Config) -> std::io::Result<Running> {
     let task = tokio::spawn(server);
     mail::listen(&sandbox, addr).await?;
     Arc::clone(&sandbox).start_timers();
-    Ok(Running { addr, base, server: handle, task, sandbox })
+    let listener = tokio::net::TcpListener::bind((addr.ip(), 0)).await?;
+    sandbox.mtproto.lock().set_port(listener.local_addr()?.port());
+    let lines = tokio::spawn(mtproto::listen(Arc::clone(&sandbox), listener));
+    Ok(Running { addr, base, server: handle, task, lines, sandbox })
 }

@@ -137,8 +137,10 @@ pub async fn start_on(
     if roles.contains(&Role::Feeder) {
         loops.push(tokio::spawn(feeder::run(app.clone(), feed, stop.clone())));
     }
-    if roles.contains(&Role::Listener) {
-        loops.push(tokio::spawn(listener::run(app.clone(), listen, stop.clone())));
+    // a line that messages leave by is kept by whoever pumps
+    if has_pump || roles.contains(&Role::Listener) {
+        let shares = roles.contains(&Role::Listener);
+        loops.push(tokio::spawn(listener::run(app.clone(), listen, stop.clone(), shares)));
     }
     if roles.contains(&Role::Keeper) {
         loops.push(tokio::spawn(keeper::run(app.clone(), stop.clone())));
@@ -200,6 +202,8 @@ fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell, live: Arc<Live>)
         known: Arc::default(),
         resting: Arc::default(),
         live,
+        lines: Arc::default(),
+        posts: Arc::default(),
     })
 }
 

@@ -52,6 +52,7 @@ const CHOICES: &[(&str, &[&str])] = &[
 /// Addresses; they may be empty.
 const ADDRESSES: &[&str] = &[
     "server.public_url",
+    "vendors.telegram",
     "vendors.telegram_bot",
     "vendors.waba",
     "vendors.whatsapp_web",
@@ -67,6 +68,7 @@ const FORMS: &[Form] = &[
     ("server.listen", is_socket, "is not an address with a port", "write it as 127.0.0.1:8080"),
     ("database.url", is_database, "names no database", "write sqlite:<path> or postgres://user:password@host/name"),
     ("region", is_region, "is not a country", "write two capital letters, as RU"),
+    ("telegram.api_id", is_number, "is not a number", "write the digits that my.telegram.org shows, or nothing"),
     ("log.level", is_filter, "is not a filter", "write error, warn, info, debug or trace"),
 ];
 
@@ -154,6 +156,10 @@ fn is_socket(text: &str) -> bool {
 fn is_database(text: &str) -> bool {
     let path = text.strip_prefix("sqlite:");
     path.is_some_and(|path| !path.is_empty()) || text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
+fn is_number(text: &str) -> bool {
+    text.is_empty() || text.parse::<i32>().is_ok_and(|number| number > 0)
 }
 
 fn is_region(text: &str) -> bool {

@@ -3,11 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use crate::app::App;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{intake, perform};
+use crate::flow::{credentials, intake, perform};
 use crate::messenger::{self, Boxed, Deaf, Ear, Heard};
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::Kind;
@@ -21,6 +22,12 @@ use crate::store::{Conn, Result, StoreError, owner};
 pub fn messengers() -> Vec<&'static str> {
     let listens = messenger::catalogue().iter().map(|messenger| messenger.about());
     listens.filter(|about| about.abilities.listens).map(|about| about.kind.slug()).collect()
+}
+
+/// Whether everything of such a channel goes over the one connection that it listens on.
+#[must_use]
+pub fn has_one_line(messenger: &str) -> bool {
+    Kind::from_slug(messenger).and_then(messenger::of).is_some_and(messenger::Messenger::one_line)
 }
 
 /// Listens on a channel until its connection ends, on behalf of the process `owner`. Gives back why it ended, and whether
@@ -119,6 +126,32 @@ fn still_ours(conn: &mut Conn, owner: &str) -> Result<()> {
 impl Ear for ChannelEar<'_> {
     fn hear(&self, heard: Heard) -> Boxed<'_, Result<(), Deaf>> {
         Box::pin(async move { self.write(heard).await.map_err(|error| Deaf(error.to_string())) })
+    }
+
+    fn note(&self, notes: Vec<(String, String)>) -> Boxed<'_, Result<(), Deaf>> {
+        Box::pin(async move {
+            let (id, place) = (self.id, self.channel.id.as_str());
+            let sealed: Vec<(String, String)> = notes
+                .into_iter()
+                .map(|(name, value)| (name, credentials::seal(self.app, "notes", place, &SecretString::from(value))))
+                .collect();
+            let Ok(company) = self.channel.company.parse::<CompanyId>() else { return Ok(()) };
+            let written = self.app.store.write(move |conn| crate::on!(conn, note::keep(company, id, &sealed)));
+            written.await.map_err(|error| Deaf(error.to_string()))
+        })
+    }
+
+    fn notes(&self) -> Boxed<'_, Result<Vec<(String, String)>, Deaf>> {
+        Box::pin(async move {
+            let id = self.id;
+            let kept = self.app.store.read(move |conn| crate::on!(conn, note::of_channel(id))).await;
+            let open = |(name, sealed): (String, String)| {
+                let value = credentials::open(self.app, "notes", &self.channel.id, &sealed)?;
+                Ok((name, value.expose_secret().to_owned()))
+            };
+            let opened = kept.and_then(|kept| kept.into_iter().map(open).collect::<Result<Vec<_>>>());
+            opened.map_err(|error| Deaf(error.to_string()))
+        })
     }
 
     fn connected(&self) -> Boxed<'_, ()> {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{credentials, health, phone, portal};
+use crate::flow::{credentials, first, health, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId};
@@ -137,6 +137,10 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
         Ok(outgoing) => outgoing,
         Err(answer) => return meet(app, company, &channel, answer).await,
     };
+    let (outgoing, introduction) = match first::introduce(app, &channel, messenger, outgoing).await? {
+        Ok(introduced) => introduced,
+        Err(answer) => return Ok(answer),
+    };
     let mut answer = measured(app, slug, messenger.send(&wire, &outgoing, app.clock.now())).await;
     if matches!(answer, Answer::Expired { .. }) {
         match renew::renew(app, company, &channel, messenger).await? {
@@ -149,6 +153,7 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
             Renewed::Never => {}
         }
     }
+    first::conclude(app, introduction, &answer).await?;
     meet(app, company, &channel, answer).await
 }
 
@@ -196,6 +201,7 @@ pub fn bare_wire(app: &App, messenger: &str) -> Wire {
         http: app.http.clone(),
         dial: app.dial.clone(),
         files: app.files.clone(),
+        lines: app.lines.clone(),
         vendor: vendor_address(app, messenger),
         vendor_key: vendor_key(app, messenger),
         secrets: SecretString::from("{}".to_owned()),
@@ -214,20 +220,22 @@ fn vendor_key(app: &App, messenger: &str) -> SecretString {
 /// The keys of this server at a vendor where people sign in: an empty object where the settings have none.
 #[must_use]
 pub fn own_keys(app: &App, kind: Kind) -> SecretString {
-    let keys = &app.config.avito;
-    let known = kind == Kind::Avito && !keys.client_id.is_empty();
-    let text = if known {
-        json!({"client_id": keys.client_id, "client_secret": keys.client_secret.expose_secret()}).to_string()
-    } else {
-        "{}".to_owned()
+    let config = &app.config;
+    let known = match kind {
+        Kind::Avito => Some((&config.avito.client_id, &config.avito.client_secret)),
+        Kind::Telegram => Some((&config.telegram.api_id, &config.telegram.api_hash)),
+        _ => None,
     };
-    SecretString::from(text)
+    let known = known.filter(|(id, _)| !id.is_empty());
+    let text = known.map(|(id, secret)| json!({"client_id": id, "client_secret": secret.expose_secret()}).to_string());
+    SecretString::from(text.unwrap_or_else(|| "{}".to_owned()))
 }
 
 /// Where a messenger's API is: the configuration's address, or the vendor's own.
 #[must_use]
 pub fn vendor_address(app: &App, messenger: &str) -> String {
     let configured = match messenger {
+        "telegram" => app.config.vendors.telegram.as_str(),
         "telegram_bot" => app.config.vendors.telegram_bot.as_str(),
         "waba" => app.config.vendors.waba.as_str(),
         "vk" => app.config.vendors.vk.as_str(),

@@ -88,7 +88,9 @@ pub async fn reach(
     wire: &Wire,
     mut outgoing: Outgoing,
 ) -> Result<std::result::Result<Outgoing, Answer>> {
-    let (Peer::Phone(phone), true) = (&outgoing.to, messenger.about().abilities.checks_phone) else {
+    // where strangers are counted, whoever sends finds them: the look would tell less and count as well
+    let looks = messenger.about().abilities.checks_phone && messenger.firsts().is_none();
+    let (Peer::Phone(phone), true) = (&outgoing.to, looks) else {
         return Ok(Ok(outgoing));
     };
     let (phone, Ok(id)) = (phone.clone(), channel.id.parse::<ChannelId>()) else { return Ok(Ok(outgoing)) };

@@ -1,5 +1,6 @@
 //! The pump's trade: the flows.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -10,7 +11,7 @@ use crate::app::live::Topics;
 use crate::flow::settle::{self, Over};
 use crate::flow::{mailing, perform};
 use crate::model::errand::Errand;
-use crate::model::moment::Moment;
+use crate::model::moment::{Moment, Tick};
 use crate::model::vendor::Answer;
 use crate::store::outbox::Accepted;
 use crate::store::{Conn, Result};
@@ -63,6 +64,14 @@ impl Trade for Works {
             self.0.bell.feed();
         }
         Ok(accepted)
+    }
+
+    fn holds(&self, owner: &str, shards: &HashSet<i16>, good_until: Tick) {
+        self.0.posts.hold(owner, shards, good_until);
+    }
+
+    fn lets_go(&self, shard: i16) -> bool {
+        self.0.posts.lets_go(shard)
     }
 
     fn is_repeatable(&self, errand: &Errand) -> bool {

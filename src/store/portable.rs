@@ -19,6 +19,8 @@ pub mod dialog;
 pub mod errand;
 #[path = "portable/health.rs"]
 pub mod health;
+#[path = "portable/first_contact.rs"]
+pub mod first_contact;
 #[path = "portable/hook.rs"]
 pub mod hook;
 #[path = "portable/lane.rs"]
@@ -35,6 +37,8 @@ pub mod mailing;
 pub mod message;
 #[path = "portable/notice.rs"]
 pub mod notice;
+#[path = "portable/note.rs"]
+pub mod note;
 #[path = "portable/owner.rs"]
 pub mod owner;
 #[path = "portable/phone_check.rs"]

@@ -374,6 +374,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    notes (channel, name) {
+        channel -> Text,
+        company -> Text,
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
     company_events (id) {
         id -> Text,
         company -> Text,
@@ -381,6 +390,16 @@ diesel::table! {
         subject -> Text,
         body -> Text,
         at -> BigInt,
+    }
+}
+
+diesel::table! {
+    first_contacts (channel, peer) {
+        channel -> Text,
+        company -> Text,
+        peer -> Text,
+        chat -> Nullable<Text>,
+        begun_at -> BigInt,
     }
 }
 
@@ -395,6 +414,15 @@ diesel::table! {
         attempts -> Integer,
         due_at -> BigInt,
         created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    first_gates (channel) {
+        channel -> Text,
+        company -> Text,
+        last_at -> BigInt,
+        held_until -> BigInt,
     }
 }
 
@@ -428,5 +456,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     phone_checks,
     healths,
     company_events,
-    notices
+    notices,
+    notes,
+    first_contacts,
+    first_gates
 );

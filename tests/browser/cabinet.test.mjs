@@ -239,6 +239,32 @@ test('WhatsApp Web is linked again by a code that is typed into the phone', { ti
   await messenger('whatsapp_web').locator('[data-state="connected"]').waitFor();
 });
 
+test('a Telegram account is signed in by the code that came to its phone, and its password', { timeout: 90_000 }, async () => {
+  const account = { phone: '79031112233', name: 'Менеджер', username: 'manager', password: 'облачный пароль' };
+  await control('/_/mtproto/accounts', account);
+  await button('Привязать Telegram').click();
+  const picture = page.getByRole('img', { name: 'QR-код для подключения' });
+  await picture.waitFor({ timeout: 30_000 });
+  assert.match(await read(picture), /^tg:\/\/login\?token=/);
+  await button('Код вместо QR').click({ timeout: 30_000 });
+  await field('phone').fill('+7 903 111-22-33');
+  await button('Далее').click();
+  await field('code').fill('00000');
+  await look('attach-telegram-code');
+  await button('Далее').click();
+  await page.locator('[aria-invalid="true"][name="code"]').waitFor();
+  const known = await (await fetch(`${server.sandbox}/_/mtproto/accounts`)).json();
+  await field('code').fill(known.accounts[0].code);
+  await button('Далее').click();
+  await field('password').fill(account.password);
+  await look('attach-telegram-password');
+  await button('Далее').click();
+  await page.getByText('Канал подключён').waitFor({ timeout: 30_000 });
+  await button('Готово').click();
+  await messenger('telegram').locator('[data-state="connected"]').getByText('Подключено').waitFor();
+  await messenger('telegram').getByText('@manager').waitFor();
+});
+
 test('the pace is changed, not below the floor', { timeout: 60_000 }, async () => {
   await button('Настроить Ромашка').click();
   await field('from_ms').fill('0');

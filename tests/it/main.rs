@@ -18,4 +18,5 @@ mod receipts;
 mod rig;
 mod sandbox;
 mod simulator;
+mod telegram;
 mod trips;

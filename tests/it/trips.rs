@@ -9,6 +9,7 @@ mod notices;
 mod sms;
 mod stage;
 mod strangers;
+mod telegram;
 mod tokens;
 mod vk;
 mod whatsapp_web;

@@ -22,6 +22,13 @@ pub(super) const CLIENT_SECRET: &str = "demo-portal-secret";
 /// The key of the sandbox's gateway.
 pub(super) const GATEWAY_KEY: &str = "demo-gateway-key";
 
+/// The application of Telegram accounts.
+pub(super) const APPLICATION: &str = "20260001";
+
+/// Its key. It opens the sandbox and nothing else.
+pub(super) const APPLICATION_HASH: &str = "0123456789abcdef0123456789abcdef";
+
+const TELEGRAM_PHONE: &str = "79031112233";
 const LOGIN: &str = "admin@example.com";
 const BOT_TOKEN: &str = "100200300:AADemoDemoDemoDemoDemoDemoDemoDemo1";
 const NUMBER: &str = "106540352242922";
@@ -74,6 +81,8 @@ impl Control {
         self.post("/_/waha", json!({"key": GATEWAY_KEY})).await?;
         self.post("/_/mail/boxes", json!({"address": MAILBOX, "password": MAILBOX_PASSWORD})).await?;
         self.fill_spare().await?;
+        let account = json!({"phone": TELEGRAM_PHONE, "name": "Ромашка", "username": "romashka"});
+        self.post("/_/mtproto/accounts", account).await?;
         for (name, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
             let phone = json!({"id": number.to_string(), "name": name, "started": true, "window": 24});
             self.post("/_/phones", phone).await?;

@@ -64,6 +64,7 @@ pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
     Wire {
         http: Arc::clone(&HTTP),
         dial: dial(),
+        lines: Arc::default(),
         files: Arc::new(Shelf(HashMap::new())),
         vendor: String::new(),
         vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
@@ -92,6 +93,7 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
     Wire {
         http: Arc::new(Http::with_limits(limits).unwrap()),
         dial: dial(),
+        lines: Arc::default(),
         files: Arc::new(shelf),
         vendor: vendor.to_owned(),
         vendor_key: SecretString::from(VENDOR_KEY.to_owned()),

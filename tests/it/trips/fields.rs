@@ -17,7 +17,7 @@ async fn attach_bot(stage: &Stage) {
     let lane = stage.newest_lane().await;
     stage.set_pace(lane).await;
     stage.control("POST", "/_/phones", json!({ "id": "79990000001", "username": "Ivan_P" })).await;
-    let start = json!({ "messenger": "telegram", "text": "/start" });
+    let start = json!({ "messenger": "telegram_bot", "text": "/start" });
     stage.control("POST", "/_/phones/79990000001/say", start).await;
     let (store, company) = (&stage.server.app.store, stage.company);
     stage

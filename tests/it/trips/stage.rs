@@ -431,6 +431,7 @@ status_delay_ms = 100
 [vendors]
 telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
+telegram = "{base}/mtproto"
 vk = "{base}/vk/method"
 avito = "{base}/avito"
 email = "{base}/mail/oauth/token"
@@ -442,6 +443,9 @@ allow_networks = ["127.0.0.0/8"]
 [avito]
 client_id = "application"
 client_secret = "secret-of-the-application"
+[telegram]
+api_id = "17349"
+api_hash = "344583e45741c457fe1862106095a5eb"
 [bitrix24]
 client_id = "local.switchboard"
 client_secret = "portal-secret"

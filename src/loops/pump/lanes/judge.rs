@@ -13,6 +13,9 @@ use crate::store::row::LaneState;
 /// most, and the pauses between so many attempts are well below that.
 const REPEATS: i32 = 14;
 
+/// A recipient who is to be left alone for longer than this is left alone for exactly so long, in milliseconds.
+const LONG_MS: i64 = 60_000;
+
 impl Lanes {
     /// What an answer means: for the errand, and for its lane.
     pub fn judge(&mut self, errand: &Errand, answer: Answer, now: Moment, tick: Tick) -> Fate {
@@ -27,6 +30,8 @@ impl Lanes {
                 lane.rest_until = lane.rest_until.max(tick.plus_ms(after_ms));
                 (after_ms, errand.attempts)
             }
+            // so long a time is no guess: to ask earlier would only be a nuisance
+            Answer::Busy { after_ms, scope: Scope::Recipient } if after_ms > LONG_MS => (after_ms, errand.attempts),
             Answer::Busy { after_ms, scope: Scope::Recipient } => {
                 (self.rules.growing(after_ms, 4, errand.attempts), errand.attempts.saturating_add(1))
             }

@@ -13,6 +13,7 @@ use crate::sandbox::args::text_at;
 use crate::sandbox::avito;
 use crate::sandbox::control::{missing, refuse, tell};
 use crate::sandbox::mail;
+use crate::sandbox::mtproto;
 use crate::sandbox::phone::{Bubble, Media, bubble, digits};
 use crate::sandbox::state::{Sandbox, random_hex};
 use crate::sandbox::telegram::{self, describe};
@@ -77,13 +78,14 @@ pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Sai
         return missing("phone");
     }
     let done = match said.messenger.as_str() {
-        "telegram" | "telegram_bot" => say_telegram(&sandbox, &phone, &said),
+        "telegram" => mtproto::people::say(&sandbox, &phone, &in_telegram(&said)),
+        "telegram_bot" => say_telegram(&sandbox, &phone, &said),
         "whatsapp" | "waba" => say_whatsapp(&sandbox, &phone, &said),
         "vk" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
         "avito" => avito::say::say(&sandbox, &phone, &in_avito(&said)),
         "whatsapp_web" => say_to_session(&sandbox, &phone, &said),
         "email" => mail::say::say(&sandbox, &phone, &in_mail(&said)),
-        _ => return refuse("messenger is telegram_bot, waba, whatsapp_web, vk, avito or email"),
+        _ => return refuse("messenger is telegram, telegram_bot, waba, whatsapp_web, vk, avito or email"),
     };
     done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
 }
@@ -98,6 +100,20 @@ fn file_of(said: &Said) -> Option<(String, Media, Bytes)> {
 fn place_of(said: &Said) -> Option<(f64, f64)> {
     let place = said.place.as_ref()?;
     Some((place.get("latitude")?.as_f64()?, place.get("longitude")?.as_f64()?))
+}
+
+fn in_telegram(said: &Said) -> mtproto::people::Words {
+    let card = said.card.as_ref().map(|card| (text_at(card, "name"), text_at(card, "phone")));
+    mtproto::people::Words {
+        line: said.line.clone(),
+        text: said.text.clone(),
+        media: file_of(said),
+        place: place_of(said),
+        card,
+        quote: said.quote.clone(),
+        group: None,
+        ours: false,
+    }
 }
 
 fn in_avito(said: &Said) -> avito::say::Words {
@@ -373,5 +389,6 @@ pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json
     }
     let in_vk = vk::say::read(&sandbox, &phone, reading.line.as_deref());
     let in_avito = avito::say::read(&sandbox, &phone, reading.line.as_deref());
-    tell(json!({"read": unread.len() + in_vk + in_avito}))
+    let in_telegram = mtproto::people::read(&sandbox, &phone, reading.line.as_deref());
+    tell(json!({"read": unread.len() + in_vk + in_avito + in_telegram}))
 }
