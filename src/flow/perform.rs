@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use crate::app::App;
+use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
 use crate::flow::{credentials, phone, portal};
 use crate::messenger::{self, Wire};
@@ -156,7 +158,8 @@ pub fn wire(app: &App, channel: &ChannelRow) -> Result<Wire> {
         credentials::open(app, "channels", &channel.id, &channel.secrets)?
     };
     let settings = crate::store::row::value("channels", &channel.settings)?;
-    Ok(Wire { secrets, settings, ..bare_wire(app, &channel.messenger) })
+    let files = Arc::new(CompanyFiles::new(app.clone(), channel.company.parse().ok()));
+    Ok(Wire { files, secrets, settings, ..bare_wire(app, &channel.messenger) })
 }
 
 /// The way to a messenger for somebody who has no channel yet.
@@ -165,7 +168,7 @@ pub fn bare_wire(app: &App, messenger: &str) -> Wire {
     Wire {
         http: app.http.clone(),
         dial: app.dial.clone(),
-        files: app.files.clone(),
+        files: Arc::new(CompanyFiles::new(app.clone(), None)),
         vendor: vendor_address(app, messenger),
         vendor_key: vendor_key(app, messenger),
         secrets: SecretString::from("{}".to_owned()),
@@ -184,13 +187,16 @@ fn vendor_key(app: &App, messenger: &str) -> SecretString {
 /// The keys of this server at a vendor where people sign in: an empty object where the settings have none.
 #[must_use]
 pub fn own_keys(app: &App, kind: Kind) -> SecretString {
-    let keys = &app.config.avito;
-    let known = kind == Kind::Avito && !keys.client_id.is_empty();
-    let text = if known {
-        json!({"client_id": keys.client_id, "client_secret": keys.client_secret.expose_secret()}).to_string()
-    } else {
-        "{}".to_owned()
+    let keys = match kind {
+        Kind::Avito => Some(&app.config.avito),
+        Kind::Waba => Some(&app.config.waba),
+        _ => None,
     };
+    let known = keys.filter(|keys| !keys.client_id.is_empty());
+    let text = known.map_or_else(
+        || "{}".to_owned(),
+        |keys| json!({"client_id": keys.client_id, "client_secret": keys.client_secret.expose_secret()}).to_string(),
+    );
     SecretString::from(text)
 }
 

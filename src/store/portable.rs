@@ -5,6 +5,8 @@ use super::{Connection, flies, waits, with_starts};
 
 #[path = "portable/answer.rs"]
 pub mod answer;
+#[path = "portable/arrival.rs"]
+pub mod arrival;
 #[path = "portable/channel.rs"]
 pub mod channel;
 #[path = "portable/chat_name.rs"]
@@ -15,6 +17,8 @@ pub mod company;
 pub mod dialog;
 #[path = "portable/errand.rs"]
 pub mod errand;
+#[path = "portable/file.rs"]
+pub mod file;
 #[path = "portable/hook.rs"]
 pub mod hook;
 #[path = "portable/lane.rs"]
@@ -39,6 +43,8 @@ pub mod portal;
 pub mod queue;
 #[path = "portable/sealed.rs"]
 pub mod sealed;
+#[path = "portable/template.rs"]
+pub mod template;
 #[path = "portable/token.rs"]
 pub mod token;
 #[path = "portable/user.rs"]

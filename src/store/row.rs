@@ -1,6 +1,8 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
+mod file;
 mod lane;
+mod template;
 mod tenant;
 
 use diesel::prelude::*;
@@ -13,7 +15,9 @@ use super::schema::{
 };
 use super::{Result, StoreError};
 
+pub use file::{ArrivalRow, FileRow};
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};
+pub use template::{TemplateNews, TemplateRow};
 pub use tenant::{LineRow, NewLine, NewUser, UserRow};
 
 /// A message in the history.

@@ -354,6 +354,49 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    files (id) {
+        id -> Text,
+        company -> Text,
+        name -> Text,
+        mime -> Text,
+        size -> Nullable<BigInt>,
+        sha256 -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    arrivals (message, place) {
+        message -> Text,
+        place -> SmallInt,
+        company -> Text,
+        channel -> Text,
+        media -> Text,
+        attempts -> Integer,
+        due_at -> Nullable<BigInt>,
+        file -> Nullable<Text>,
+        code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    templates (channel, name, language) {
+        channel -> Text,
+        name -> Text,
+        language -> Text,
+        company -> Text,
+        status -> Text,
+        category -> Text,
+        quality -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        card -> Text,
+        synced_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     companies,
     users,
@@ -381,5 +424,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     linkings,
     channel_links,
     chat_names,
-    phone_checks
+    phone_checks,
+    files,
+    arrivals,
+    templates
 );

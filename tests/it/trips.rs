@@ -2,11 +2,14 @@
 
 mod avito;
 mod fields;
+mod files;
+mod hidden_phones;
 mod install;
 mod limits;
 mod sms;
 mod stage;
 mod strangers;
+mod templates;
 mod tokens;
 mod vk;
 mod whatsapp_web;
