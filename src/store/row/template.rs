@@ -42,6 +42,5 @@ pub struct TemplateNews {
     /// The quality.
     pub quality: Option<String>,
     /// Why it was refused; none within takes the reason away.
-    #[expect(clippy::option_option, reason = "that is how diesel tells leaving from emptying")]
     pub reason: Option<Option<String>>,
 }
