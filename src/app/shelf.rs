@@ -64,6 +64,9 @@ pub enum ShelfError {
     /// The shelf itself failed.
     #[error("the file store failed: {0}")]
     Store(#[from] object_store::Error),
+    /// The shelf failed at the end.
+    #[error("the file store failed: {0}")]
+    Unfinished(Error),
     /// The folder cannot be made.
     #[error("the folder of files cannot be made: {0}")]
     Folder(Error),
@@ -140,7 +143,7 @@ impl Shelf {
             let _ = writer.abort().await;
             return Err(failed);
         }
-        writer.shutdown().await.map_err(|error| ShelfError::Broken(Error::other(error)))?;
+        writer.shutdown().await.map_err(ShelfError::Unfinished)?;
         Ok(Shelved { size, sha256: hex::encode(hash.finalize()), head })
     }
 
