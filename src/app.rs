@@ -3,6 +3,7 @@
 pub mod keys;
 pub mod live;
 mod posts;
+pub mod shelf;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use self::shelf::Shelf;
 use crate::config::Config;
 use crate::messenger::{Files, Lines};
 use crate::model::clock::Clock;
@@ -18,6 +20,7 @@ use crate::model::id::{ChannelId, LaneId, LineId, PortalId};
 use crate::model::message::{Kind, Peer};
 use crate::model::moment::{Moment, Tick};
 use crate::net::dial::Dial;
+use crate::net::guard::Guard;
 use crate::net::http::Http;
 use crate::store::outbox::Accepted;
 use crate::store::row::{ChannelRow, DialogRow, PortalRow};
@@ -67,8 +70,10 @@ pub struct App {
     pub http: Arc<Http>,
     /// The way out for what is no HTTP.
     pub dial: Arc<Dial>,
-    /// Where the bytes of files to send come from.
-    pub files: Arc<dyn Files>,
+    /// The way to addresses that people give.
+    pub guard: Guard,
+    /// Where the content of files lies.
+    pub shelf: Shelf,
     /// The keys that seal secrets.
     pub keys: Arc<Keyring>,
     /// The pump.

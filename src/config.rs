@@ -58,12 +58,16 @@ pub struct Config {
     pub notices: Notices,
     /// The application of Telegram.
     pub telegram: Application,
+    /// The app of Meta.
+    pub waba: Client,
     /// The log.
     pub log: Log,
     /// Limits for strangers.
     pub limits: Limits,
     /// How long things are kept.
     pub keep: Keep,
+    /// Files.
+    pub files: Files,
 }
 
 /// How the server is reached.
@@ -266,6 +270,42 @@ pub struct Keep {
     pub hooks_days: i64,
     /// Keys of accepted requests.
     pub keys_days: i64,
+    /// Files; 0 is for ever.
+    pub files_days: i64,
+}
+
+/// Files, and where their content lies.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Files {
+    /// The folder; empty is `files` beside the database.
+    pub folder: String,
+    /// The bucket; empty where the folder is used.
+    pub bucket: String,
+    /// The address of a server that speaks S3; empty is Amazon's own.
+    pub endpoint: String,
+    /// The bucket's region.
+    pub region: String,
+    /// What content lies under in the bucket.
+    pub prefix: String,
+    /// The key's name.
+    pub access_key: String,
+    /// The key.
+    #[serde(deserialize_with = "secret")]
+    pub secret_key: SecretString,
+    /// The largest file, in megabytes.
+    pub largest_mb: u64,
+    /// How long a download link is good, in minutes.
+    pub link_minutes: i64,
+    /// How many files that came in are fetched at once.
+    pub fetches: usize,
+}
+
+impl Files {
+    /// The largest file, in bytes.
+    #[must_use]
+    pub const fn largest(&self) -> u64 {
+        self.largest_mb << 20
+    }
 }
 
 impl Config {

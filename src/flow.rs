@@ -4,6 +4,8 @@
 //! [`crate::app::App`] and writes nothing while the call is open.
 
 pub mod answer;
+pub mod arrival;
+pub mod attached;
 pub mod channel;
 pub mod credentials;
 pub mod echo;
@@ -34,3 +36,4 @@ pub mod settle;
 pub mod sign_in;
 pub mod sms;
 pub mod tell;
+pub mod template;

@@ -4,6 +4,7 @@ pub mod auth;
 mod cabinet;
 mod channel;
 pub mod error;
+mod file;
 mod health;
 pub mod hook;
 mod language;
@@ -22,6 +23,7 @@ mod queue;
 mod routes;
 mod session;
 mod set_up;
+mod template;
 
 use std::net::TcpListener;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 pub mod bell;
 pub mod feeder;
+pub mod fetcher;
 pub mod herald;
 pub mod keeper;
 pub mod listener;

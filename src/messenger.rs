@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
+use crate::model::template::TemplateCard;
 use crate::model::vendor::Answer;
 use crate::net::dial::Dial;
 use crate::net::http::Http;
@@ -304,12 +305,13 @@ impl AttachError {
     }
 }
 
-/// Bytes of a file that came in.
+/// A file that came in, on its way from the vendor.
 pub struct Fetched {
     /// The media type that the vendor told.
     pub mime: Option<String>,
-    /// The bytes, under the cap that was asked for.
-    pub bytes: Bytes,
+    /// The bytes, in pieces. Where there are more than was allowed, the last piece is an error of the kind `FileTooLarge`;
+    /// every other error passes.
+    pub bytes: BoxStream<'static, std::io::Result<Bytes>>,
 }
 
 /// What an account bears of people whom it never spoke with. Vendors limit accounts that do more, and ban them.
@@ -404,7 +406,7 @@ pub trait Messenger: Send + Sync {
         None
     }
 
-    /// Fetches a file that came in, not above `limit` bytes. Called after the delivery was written down; may be repeated,
+    /// Begins to fetch a file that came in, not above `limit` bytes. Called after the delivery was written down; may be repeated,
     /// so its error is never `Unsure`.
     fn fetch_media<'a>(
         &'a self,
@@ -412,6 +414,13 @@ pub trait Messenger: Send + Sync {
         media: &'a IncomingMedia,
         limit: u64,
     ) -> Boxed<'a, Result<Fetched, Answer>>;
+
+    /// Lists the templates of the account, where the abilities say that it has them. May be repeated, so its error is never
+    /// `Unsure`.
+    fn templates<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Vec<TemplateCard>, Answer>> {
+        let _ = wire;
+        Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
+    }
 
     /// Listens, where the abilities say so, and goes on from `cursor`: what was handed to the ear last, null at first. Runs
     /// until the connection ends, and answers why: it is called again after a pause, and where the answer is `Expired`

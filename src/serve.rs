@@ -13,16 +13,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::live::Live;
+use crate::app::shelf::Shelf;
 use crate::app::{App, keys};
 use crate::config::Config;
-use crate::flow::files::GuardedFiles;
 use crate::http;
 use crate::loops::bell::HouseBell;
 use crate::loops::pump::lanes::Rules;
 use crate::loops::pump::lease::Times;
 use crate::loops::pump::{self, Pump};
 use crate::loops::works::Works;
-use crate::loops::{feeder, herald, keeper, listener, live};
+use crate::loops::{feeder, fetcher, herald, keeper, listener, live};
 use crate::model::address;
 use crate::model::clock::Clock;
 use crate::net::dial::Dial;
@@ -136,6 +136,7 @@ pub async fn start_on(
     let mut loops = Vec::new();
     if roles.contains(&Role::Feeder) {
         loops.push(tokio::spawn(feeder::run(app.clone(), feed, stop.clone())));
+        loops.push(tokio::spawn(fetcher::run(app.clone(), stop.clone())));
     }
     // a line that messages leave by is kept by whoever pumps
     if has_pump || roles.contains(&Role::Listener) {
@@ -190,13 +191,15 @@ fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell, live: Arc<Live>)
     let dial = Dial::new(policy.clone(), authorities, limits.deadline / 2)
         .context("vendors.ca_file, or the TLS roots of this machine, cannot be read")?;
     let guard = Guard::new(policy, limits.with_file()).context("the TLS roots of this machine cannot be read")?;
+    let shelf = Shelf::open(&config)?;
     Ok(App {
         config: Arc::new(config),
         store,
         clock,
         http: Arc::new(http),
         dial: Arc::new(dial),
-        files: Arc::new(GuardedFiles::new(guard)),
+        guard,
+        shelf,
         keys: Arc::new(ring),
         bell: Arc::new(bell),
         known: Arc::default(),

@@ -40,6 +40,10 @@ const RANGES: &[(&str, i64, i64)] = &[
     ("keep.messages_days", 0, 36_500),
     ("keep.hooks_days", 1, 36_500),
     ("keep.keys_days", 1, 36_500),
+    ("keep.files_days", 0, 36_500),
+    ("files.largest_mb", 1, 4096),
+    ("files.link_minutes", 1, 10_080),
+    ("files.fetches", 1, 64),
 ];
 
 /// One of a few words.
@@ -59,6 +63,7 @@ const ADDRESSES: &[&str] = &[
     "vendors.vk",
     "vendors.avito",
     "vendors.email",
+    "files.endpoint",
 ];
 
 /// Texts that must look so.
@@ -90,6 +95,7 @@ pub(super) fn check(merged: &Merged) -> Result<(), ConfigError> {
     if !text(merged, "mail.server").is_empty() && !is_mailbox(text(merged, "mail.from")) {
         return Err(merged.error("mail.from", "is not an e-mail address", "write it as switchboard@example.com"));
     }
+    check_bucket(merged)?;
     for (key, words) in CHOICES {
         if !words.contains(&text(merged, key)) {
             return Err(merged.error(key, "is none of its words", &format!("write {}", words.join(" or "))));
@@ -125,6 +131,22 @@ fn check_numbers(merged: &Merged) -> Result<(), ConfigError> {
     let number = |key| merged.get(key).and_then(Value::as_integer).unwrap_or_default();
     if number("pace.to_ms") < number("pace.from_ms") {
         return Err(merged.error("pace.to_ms", "is below pace.from_ms", "write the longer gap here"));
+    }
+    Ok(())
+}
+
+/// A bucket needs what it is opened with, and there is one place for content.
+fn check_bucket(merged: &Merged) -> Result<(), ConfigError> {
+    if text(merged, "files.bucket").is_empty() {
+        return Ok(());
+    }
+    if !text(merged, "files.folder").is_empty() {
+        return Err(merged.error("files.folder", "is set beside files.bucket", "leave one of them empty"));
+    }
+    for key in ["files.region", "files.access_key", "files.secret_key"] {
+        if text(merged, key).is_empty() {
+            return Err(merged.error(key, "is empty", "the bucket of files.bucket is opened with it"));
+        }
     }
     Ok(())
 }

@@ -5,8 +5,10 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::flow::attached::{self, FileIn, FileOut};
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{self, Verdict};
+use crate::flow::template::{self, TemplateIn};
 use crate::model::address::{chat_peer, phone_digits};
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId, MessageId};
@@ -35,8 +37,15 @@ pub struct MessageIn {
     pub messenger: Option<Kind>,
     /// A phone in any spelling, `@name`, an e-mail address, or the vendor's id of a chat.
     pub to: String,
-    /// The text; `{a|b}` is picked from.
+    /// The text; `{a|b}` is picked from. It may be left out where there is a file, and is written beneath it.
+    #[serde(default)]
     pub text: String,
+    /// A file.
+    #[serde(default)]
+    pub file: Option<FileIn>,
+    /// A template, for messengers that have them; then there is neither a text nor a file beside it.
+    #[serde(default)]
+    pub template: Option<TemplateIn>,
     /// The subject, for messengers that have one; it begins a new thread.
     #[serde(default)]
     pub subject: Option<String>,
@@ -62,6 +71,8 @@ pub struct MessageOut {
     /// What it says.
     #[schema(value_type = Object)]
     pub content: Content,
+    /// Its files: those that came with it, or one of ours that was sent.
+    pub files: Vec<FileOut>,
     /// Our stable code of an error.
     pub code: Option<String>,
     /// The reason of an error.
@@ -124,15 +135,18 @@ pub async fn post(
 /// # Errors
 /// Those of the store.
 pub async fn find(app: &App, company: CompanyId, id: MessageId) -> Result<Option<MessageOut>> {
+    let inner = app.clone();
     app.store
         .read(move |conn| {
             // the queue is asked first: what leaves it in between is in the history by then
             let waiting = crate::on!(conn, queue::by_merge_key(company, &merge_key(id)))?;
             let found = crate::on!(conn, message::by_id(company, id))?;
-            if let Some(row) = found {
-                return of_history(row).map(Some);
-            }
-            waiting.map(|(flies, work)| of_queue(id, flies, &work)).transpose()
+            let message = match (found, waiting) {
+                (Some(row), _) => of_history(row)?,
+                (None, Some((flies, work))) => of_queue(id, flies, &work)?,
+                (None, None) => return Ok(None),
+            };
+            Ok(with_files(&inner, conn, company, vec![message])?.pop())
         })
         .await
 }
@@ -142,9 +156,32 @@ pub async fn find(app: &App, company: CompanyId, id: MessageId) -> Result<Option
 /// # Errors
 /// Those of the store.
 pub async fn newest(app: &App, company: CompanyId, limit: i64) -> Result<Vec<MessageOut>> {
+    let inner = app.clone();
     app.store
-        .read(move |conn| crate::on!(conn, message::newest(company, limit))?.into_iter().map(of_history).collect())
+        .read(move |conn| {
+            let rows = crate::on!(conn, message::newest(company, limit))?;
+            let messages = rows.into_iter().map(of_history).collect::<Result<Vec<_>>>()?;
+            with_files(&inner, conn, company, messages)
+        })
         .await
+}
+
+/// Puts their files into messages.
+fn with_files(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    mut messages: Vec<MessageOut>,
+) -> Result<Vec<MessageOut>> {
+    let file = |content: &Content| {
+        content.media.clone().or_else(|| content.template.as_ref().and_then(|template| template.header_media.clone()))
+    };
+    let asked: Vec<_> = messages.iter().map(|message| (message.id.clone(), file(&message.content))).collect();
+    let mut files = attached::shown(app, conn, company, &asked)?;
+    for message in &mut messages {
+        message.files = files.remove(&message.id).unwrap_or_default();
+    }
+    Ok(messages)
 }
 
 /// Writes down what a person found out about a message of unknown fate, and tells whoever asked for it. Tells whether its
@@ -200,15 +237,30 @@ fn errand(
         Ok(channel) => channel,
         Err(code) => return Ok(Err(code)),
     };
+    let media = match &message.file {
+        None => None,
+        Some(file) => match attached::named(app, conn, company, file, now)? {
+            Ok(media) => Some(media),
+            Err(code) => return Ok(Err(code)),
+        },
+    };
     let request = TextRequest {
         company,
         to: to.clone(),
         names: None,
         text: message.text.clone(),
+        media,
         rank: if message.urgent { Rank::Live } else { Rank::Service },
         origin: Origin::Api { tracking: message.tracking.clone() },
     };
-    let errand = route::text_errand(app, &channel, request, now);
+    let errand = match &message.template {
+        None => route::text_errand(app, &channel, request, now),
+        Some(_) if !message.text.trim().is_empty() || message.file.is_some() => return Ok(Err(Code::TemplateBad)),
+        Some(given) => match template::filled(app, conn, company, &channel, given, now)? {
+            Ok(template) => route::template_errand(app, &channel, request, template, now),
+            Err(code) => return Ok(Err(code)),
+        },
+    };
     Ok(errand.map(|(errand, id)| (with_subject(errand, message.subject.as_deref()), id)))
 }
 
@@ -305,6 +357,7 @@ fn of_history(row: MessageRow) -> Result<MessageOut> {
         channel: row.channel,
         chat: row.chat,
         content: content_of(&row.content)?,
+        files: Vec::new(),
         code: row.code,
         reason: row.reason,
         accepted_at: Some(row.accepted_at),
@@ -340,6 +393,7 @@ fn of_queue(id: MessageId, flies: bool, work: &str) -> Result<MessageOut> {
         channel,
         chat,
         content,
+        files: Vec::new(),
         code: None,
         reason: None,
         accepted_at: None,

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use crate::app::App;
+use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
 use crate::flow::{credentials, first, health, phone, portal};
 use crate::messenger::{self, Wire};
@@ -191,7 +193,8 @@ pub fn wire(app: &App, channel: &ChannelRow) -> Result<Wire> {
         credentials::open(app, "channels", &channel.id, &channel.secrets)?
     };
     let settings = crate::store::row::value("channels", &channel.settings)?;
-    Ok(Wire { secrets, settings, ..bare_wire(app, &channel.messenger) })
+    let files = Arc::new(CompanyFiles::new(app.clone(), channel.company.parse().ok()));
+    Ok(Wire { files, secrets, settings, ..bare_wire(app, &channel.messenger) })
 }
 
 /// The way to a messenger for somebody who has no channel yet.
@@ -200,7 +203,7 @@ pub fn bare_wire(app: &App, messenger: &str) -> Wire {
     Wire {
         http: app.http.clone(),
         dial: app.dial.clone(),
-        files: app.files.clone(),
+        files: Arc::new(CompanyFiles::new(app.clone(), None)),
         lines: app.lines.clone(),
         vendor: vendor_address(app, messenger),
         vendor_key: vendor_key(app, messenger),
@@ -223,6 +226,7 @@ pub fn own_keys(app: &App, kind: Kind) -> SecretString {
     let config = &app.config;
     let known = match kind {
         Kind::Avito => Some((&config.avito.client_id, &config.avito.client_secret)),
+        Kind::Waba => Some((&config.waba.client_id, &config.waba.client_secret)),
         Kind::Telegram => Some((&config.telegram.api_id, &config.telegram.api_hash)),
         _ => None,
     };

@@ -98,6 +98,7 @@ fn errand(
         to: to.clone(),
         names: request.names.clone(),
         text: request.text.clone(),
+        media: None,
         rank,
         origin: Origin::Nobody,
     };

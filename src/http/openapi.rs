@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, channel, line, live, mailing, message, messenger, portal, queue, session, set_up};
+use super::{auth, channel, file, line, live, mailing, message, messenger, portal, queue, session, set_up, template};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +38,8 @@ use super::{auth, channel, line, live, mailing, message, messenger, portal, queu
         channel::detach_channel,
         channel::check_phones,
         channel::decide_channel,
+        template::list_templates,
+        template::sync_templates,
         portal::list_portals,
         queue::show_queue,
         queue::pause_lane,
@@ -47,6 +49,8 @@ use super::{auth, channel, line, live, mailing, message, messenger, portal, queu
         message::create_message,
         message::show_message,
         message::decide_message,
+        file::upload_file,
+        file::show_file,
         mailing::list_mailings,
         mailing::show_mailing,
         mailing::pause_mailing,

@@ -12,7 +12,8 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, sco
 use super::channel::settings;
 use super::hook::{bitrix24, messenger as hook};
 use super::{
-    cabinet, channel, health, line, live, mailing, measure, message, messenger, openapi, portal, queue, session, set_up,
+    cabinet, channel, file, health, line, live, mailing, measure, message, messenger, openapi, portal, queue, session,
+    set_up, template,
 };
 
 /// Tells the server its addresses.
@@ -35,6 +36,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(get().to(hook::take)) //                                                    own proof
                 .route(post().to(hook::take)), //                                                  own proof
         )
+        .service(resource("/file/{id}").route(get().to(file::download_file))) //                        own proof
         .service(scope("/api/v1").configure(api));
 }
 
@@ -55,6 +57,8 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/channels/{id}/settings").route(get().to(settings::show_settings)).route(put().to(settings::change_settings))) // admin
         .service(resource("/channels/{id}/detach").route(post().to(channel::detach_channel))) // admin
         .service(resource("/channels/{id}/phones").route(post().to(channel::check_phones))) // user
+        .service(resource("/channels/{id}/templates").route(get().to(template::list_templates))) // user
+        .service(resource("/channels/{id}/templates/sync").route(post().to(template::sync_templates))) // user
         .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
         .service(resource("/portals").route(get().to(portal::list_portals))) // user
         .service(resource("/queue").route(get().to(queue::show_queue))) // user
@@ -64,6 +68,8 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/messages").route(get().to(message::list_messages)).route(post().to(message::create_message))) // user
         .service(resource("/messages/{id}").route(get().to(message::show_message))) // user
         .service(resource("/messages/{id}/decide").route(post().to(message::decide_message))) // user
+        .service(resource("/files").route(post().to(file::upload_file))) // user
+        .service(resource("/files/{id}").route(get().to(file::show_file))) // user
         .service(resource("/mailings").route(get().to(mailing::list_mailings))) // user
         .service(resource("/mailings/{id}").route(get().to(mailing::show_mailing))) // user
         .service(resource("/mailings/{id}/pause").route(post().to(mailing::pause_mailing))) // user

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{answer, mailing, receipt};
+use crate::flow::{answer, files, mailing, receipt};
 use crate::model::moment::Tick;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -130,6 +130,7 @@ async fn forget(app: &App) -> Result<()> {
     let messages = Some(app.config.keep.messages_days).filter(|days| *days > 0).map(days);
     let (checks, events) = (days(PHONE_CHECKS_DAYS), days(EVENTS_DAYS));
     let minutes_ago = now.plus_ms(-30 * 60_000).0;
+    files::forget(app, AT_ONCE).await?;
     app.store
         .write(move |conn| {
             crate::on!(conn, hook::forget(hooks))?;

@@ -90,6 +90,8 @@ id!(/// One row of a mailing.
     RecipientId, "re");
 id!(/// What a robot was promised: one answer for all the addresses of one call.
     AnswerId, "an");
+id!(/// A file of a company.
+    FileId, "fi");
 id!(/// A delivery that came in and was written down before it was worked.
     HookId, "ho");
 id!(/// Something that happened in a company.

@@ -436,6 +436,19 @@ pub enum Event {
         /// The reason, for a person.
         reason: Option<String>,
     },
+    /// The vendor thinks otherwise of a template than before.
+    TemplateRated {
+        /// Its name.
+        name: String,
+        /// Its language.
+        language: String,
+        /// Its new quality, as `YELLOW`.
+        #[serde(default)]
+        quality: Option<String>,
+        /// Its new category.
+        #[serde(default)]
+        category: Option<String>,
+    },
     /// The session behind the channel came or went.
     Link {
         /// How it stands now.

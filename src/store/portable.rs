@@ -5,6 +5,8 @@ use super::{Connection, flies, waits, with_starts};
 
 #[path = "portable/answer.rs"]
 pub mod answer;
+#[path = "portable/arrival.rs"]
+pub mod arrival;
 #[path = "portable/channel.rs"]
 pub mod channel;
 #[path = "portable/chat_name.rs"]
@@ -17,6 +19,8 @@ pub mod company_event;
 pub mod dialog;
 #[path = "portable/errand.rs"]
 pub mod errand;
+#[path = "portable/file.rs"]
+pub mod file;
 #[path = "portable/health.rs"]
 pub mod health;
 #[path = "portable/first_contact.rs"]
@@ -49,6 +53,8 @@ pub mod portal;
 pub mod queue;
 #[path = "portable/sealed.rs"]
 pub mod sealed;
+#[path = "portable/template.rs"]
+pub mod template;
 #[path = "portable/token.rs"]
 pub mod token;
 #[path = "portable/user.rs"]

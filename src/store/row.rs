@@ -1,7 +1,9 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
+mod file;
 mod health;
 mod lane;
+mod template;
 mod tenant;
 
 use diesel::prelude::*;
@@ -14,8 +16,10 @@ use super::schema::{
 };
 use super::{Result, StoreError};
 
+pub use file::{ArrivalRow, FileRow};
 pub use health::{CompanyEventRow, HealthRow, NoticeRow};
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};
+pub use template::{TemplateNews, TemplateRow};
 pub use tenant::{LineChange, LineRow, NewLine, NewUser, UserRow};
 
 /// A message in the history.

@@ -418,11 +418,54 @@ diesel::table! {
 }
 
 diesel::table! {
+    files (id) {
+        id -> Text,
+        company -> Text,
+        name -> Text,
+        mime -> Text,
+        size -> Nullable<BigInt>,
+        sha256 -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     first_gates (channel) {
         channel -> Text,
         company -> Text,
         last_at -> BigInt,
         held_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    arrivals (message, place) {
+        message -> Text,
+        place -> SmallInt,
+        company -> Text,
+        channel -> Text,
+        media -> Text,
+        attempts -> Integer,
+        due_at -> Nullable<BigInt>,
+        file -> Nullable<Text>,
+        code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    templates (channel, name, language) {
+        channel -> Text,
+        name -> Text,
+        language -> Text,
+        company -> Text,
+        status -> Text,
+        category -> Text,
+        quality -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        card -> Text,
+        synced_at -> BigInt,
     }
 }
 
@@ -459,5 +502,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     notices,
     notes,
     first_contacts,
-    first_gates
+    first_gates,
+    files,
+    arrivals,
+    templates
 );

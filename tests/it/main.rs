@@ -9,6 +9,7 @@ mod bitrix24;
 mod commands;
 mod crash;
 mod departure;
+mod files;
 mod house;
 mod http;
 mod mail;

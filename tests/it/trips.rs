@@ -3,6 +3,8 @@
 mod avito;
 mod email;
 mod fields;
+mod files;
+mod hidden_phones;
 mod install;
 mod limits;
 mod notices;
@@ -10,6 +12,7 @@ mod sms;
 mod stage;
 mod strangers;
 mod telegram;
+mod templates;
 mod tokens;
 mod vk;
 mod whatsapp_web;

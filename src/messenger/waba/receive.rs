@@ -82,6 +82,9 @@ fn read_change(entry: &Value, change: &Value, value: &Value, events: &mut Vec<(S
             let seen = field::text(value, "event").unwrap_or(kind);
             events.push((change_key(entry, change), quality_word(&seen)));
         }
+        "message_template_quality_update" | "template_category_update" => {
+            events.extend(rating(value).map(|event| (change_key(entry, change), event)));
+        }
         "account_alerts" | "account_update" => {
             let seen = field::text(value, "event").or_else(|| field::text(value, "alert_type")).unwrap_or(kind);
             events.push((change_key(entry, change), account_word(&seen)));
@@ -117,6 +120,15 @@ fn template(value: &Value) -> Option<Event> {
         language: field::text(value, "message_template_language")?,
         state: field::text(value, "event")?,
         reason: field::text(value, "reason").filter(|reason| reason != "NONE"),
+    })
+}
+
+fn rating(value: &Value) -> Option<Event> {
+    Some(Event::TemplateRated {
+        name: field::text(value, "message_template_name")?,
+        language: field::text(value, "message_template_language")?,
+        quality: field::text(value, "new_quality_score"),
+        category: field::text(value, "new_category"),
     })
 }
 

@@ -143,6 +143,7 @@ pub fn forget(conn: &mut Connection, before: i64, limit: i64) -> Result<usize> {
         .into_iter()
         .filter_map(|(id, accepted_at)| (accepted_at < before).then_some(id))
         .collect();
+    super::arrival::forget(conn, &ids)?;
     Ok(diesel::delete(messages::table.filter(messages::id.eq_any(ids))).execute(conn)?)
 }
 

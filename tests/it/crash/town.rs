@@ -284,7 +284,7 @@ pub fn free_port() -> u16 {
 }
 
 pub fn settings(database: &str, base: &str, address: &str) -> String {
-    let host = base.trim_start_matches("http://");
+    let (host, files) = (base.trim_start_matches("http://"), env!("CARGO_TARGET_TMPDIR"));
     format!(
         r#"
 keys = ["1:0101010101010101010101010101010101010101010101010101010101010101"]
@@ -299,6 +299,8 @@ status_delay_ms = 100
 [pace]
 portal_per_second = 100
 portal_burst = 200
+[files]
+folder = "{files}"
 [vendors]
 telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"

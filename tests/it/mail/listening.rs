@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{Post, address, letter, post, until};
-use crate::messengers::wire::patient;
+use crate::messengers::wire::{patient, whole};
 
 /// An ear that remembers.
 pub(super) struct Memory {
@@ -285,7 +285,8 @@ async fn a_large_letter_is_heard_without_its_files() {
     let size = file.size.unwrap();
     assert!((3_400_000..3_500_000).contains(&size), "{size}");
     let fetched = Email.fetch_media(&wire_of(&own), file, 4 << 20).await.ok().unwrap();
-    assert!(fetched.bytes.len() == 60_000 * 57 && fetched.bytes.iter().all(|byte| *byte == b'A'));
+    let bytes = whole(fetched).await.unwrap();
+    assert!(bytes.len() == 60_000 * 57 && bytes.iter().all(|byte| *byte == b'A'));
 }
 
 fn wire_of(own: &str) -> Wire {

@@ -377,6 +377,20 @@ impl Stage {
         (reply.status().as_u16(), reply.json().await.unwrap_or_default())
     }
 
+    /// Posts to the API, and gives back whatever it answers.
+    pub async fn try_api(&self, path: &str, body: Value) -> Value {
+        let request = self.client.post(format!("{}{path}", self.address)).bearer_auth(&self.token).json(&body);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Uploads a file; its card.
+    pub async fn upload(&self, name: &str, mime: &str, body: Vec<u8>) -> Value {
+        let request = self.client.post(format!("{}/api/v1/files", self.address)).query(&[("name", name)]);
+        let reply = request.bearer_auth(&self.token).header("content-type", mime).body(body).send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), 201);
+        reply.json().await.unwrap()
+    }
+
     /// Asks the server's API.
     pub async fn api(&self, method: &str, path: &str) -> Value {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
@@ -416,7 +430,7 @@ impl Stage {
 }
 
 fn settings(database: &str, base: &str, port: u16) -> Config {
-    let host = base.trim_start_matches("http://");
+    let (host, files) = (base.trim_start_matches("http://"), env!("CARGO_TARGET_TMPDIR"));
     let text = format!(
         r#"
 keys = ["1:0101010101010101010101010101010101010101010101010101010101010101"]
@@ -428,6 +442,8 @@ workers = 1
 url = "{database}"
 [outbox]
 status_delay_ms = 100
+[files]
+folder = "{files}"
 [vendors]
 telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
