@@ -5,9 +5,11 @@
 
 pub mod answer;
 pub mod channel;
+pub mod chat;
 pub mod credentials;
 pub mod echo;
 pub mod files;
+pub mod group;
 pub mod install;
 pub mod intake;
 pub mod letter;

@@ -1,9 +1,12 @@
 //! The way in: the HTTP server, what every request passes, and the handlers, one file per noun.
 
+mod attaching;
 pub mod auth;
 mod cabinet;
 mod channel;
+mod chat;
 pub mod error;
+mod group;
 mod health;
 pub mod hook;
 mod language;

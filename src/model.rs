@@ -4,6 +4,7 @@ pub mod address;
 pub mod clock;
 pub mod errand;
 pub mod eta;
+pub mod group;
 pub mod id;
 pub mod message;
 pub mod moment;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{credentials, phone, portal};
+use crate::flow::{credentials, group, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId};
@@ -32,6 +32,10 @@ pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
         }
         [Errand { company, work: Work::PortalCall { portal, method, params, repeatable }, .. }] => {
             vec![measured(app, "bitrix24", portal::perform(app, *company, *portal, method, params, *repeatable)).await]
+        }
+        [Errand { company, work: Work::Group { channel, act, order }, .. }] => {
+            let answer = measured(app, "groups", group::carry_out(app, *company, *channel, *act, order)).await;
+            vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
         _ => measured(app, "bitrix24", portal::push_statuses(app, &errands)).await,
     }
@@ -105,6 +109,7 @@ pub fn is_repeatable(errand: &Errand) -> bool {
     match &errand.work {
         Work::Send { .. } => false,
         Work::PortalCall { repeatable, .. } => *repeatable,
+        Work::Group { order, .. } => order.is_repeatable(),
         Work::SmsStatus { .. } => true,
     }
 }
@@ -138,7 +143,7 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
 }
 
 /// A channel whose credentials were refused is lost.
-async fn lost(app: &App, company: CompanyId, id: ChannelId, answer: Answer) -> Result<Answer> {
+pub(super) async fn lost(app: &App, company: CompanyId, id: ChannelId, answer: Answer) -> Result<Answer> {
     if let Answer::Expired { seen } = &answer {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }
@@ -212,7 +217,7 @@ pub fn vendor_address(app: &App, messenger: &str) -> String {
     kind.map_or_else(String::new, |messenger| messenger.about().vendor.to_owned())
 }
 
-async fn channel(app: &App, company: CompanyId, id: ChannelId) -> Result<Option<ChannelRow>> {
+pub(super) async fn channel(app: &App, company: CompanyId, id: ChannelId) -> Result<Option<ChannelRow>> {
     let tick = app.clock.tick();
     if let Some(row) = app.known.channel(id, tick) {
         return Ok(Some(row));

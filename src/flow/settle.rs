@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use crate::app::App;
-use crate::flow::receipt;
 use crate::flow::tell::{self, Verdict};
+use crate::flow::{group, receipt};
 use crate::model::errand::{Errand, NewErrand, Work};
 use crate::model::id::ChannelId;
 use crate::model::message::{Outgoing, Receipt};
@@ -48,6 +48,9 @@ pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Res
     let mut new: Vec<NewErrand> = Vec::new();
     for entry in over.iter().filter(|entry| entry.ours) {
         let verdict = verdict(entry.answer);
+        if let Work::Group { act, order, .. } = &entry.errand.work {
+            new.extend(group::settle(app, conn, entry, (*act, order), &verdict, now)?);
+        }
         new.extend(tell::tell(app, conn, entry.errand, &verdict, now)?);
         if let (false, Work::Send { channel, .. }) = (early.is_empty(), &entry.errand.work) {
             for receipt in early_receipts(&mut early, *channel, entry.answer) {

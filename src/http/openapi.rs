@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, channel, line, mailing, message, messenger, portal, queue, session, set_up};
+use super::{attaching, auth, channel, chat, group, line, mailing, message, messenger, portal, queue, session, set_up};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -29,12 +29,21 @@ use super::{auth, channel, line, mailing, message, messenger, portal, queue, ses
         line::create_line,
         line::change_line,
         channel::attach_channel,
+        attaching::return_from_vendor,
         channel::list_channels,
         channel::show_channel,
         channel::set_pace,
         channel::detach_channel,
         channel::check_phones,
         channel::decide_channel,
+        chat::show_chat,
+        chat::mark_read,
+        group::list_groups,
+        group::create_group,
+        group::rename_group,
+        group::leave_group,
+        group::add_people,
+        group::show_group_act,
         portal::list_portals,
         queue::show_queue,
         queue::pause_lane,

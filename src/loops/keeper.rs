@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{answer, mailing, receipt};
+use crate::flow::{answer, channel, mailing, receipt};
 use crate::model::moment::Tick;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -127,12 +127,15 @@ async fn forget(app: &App) -> Result<()> {
     let messages = Some(app.config.keep.messages_days).filter(|days| *days > 0).map(days);
     let checks = days(PHONE_CHECKS_DAYS);
     let minutes_ago = now.plus_ms(-30 * 60_000).0;
+    let visits = now.plus_ms(-channel::VISIT_MS).0;
     app.store
         .write(move |conn| {
             crate::on!(conn, hook::forget(hooks))?;
             crate::on!(conn, token::forget_expired(now.0))?;
             crate::on!(conn, errand::forget_keys(keys))?;
             crate::on!(conn, answer::forget(hooks))?;
+            crate::on!(conn, visit::forget(visits))?;
+            crate::on!(conn, group_act::forget(keys))?;
             crate::on!(conn, message::forget_receipts(minutes_ago))?;
             crate::on!(conn, phone_check::forget(checks))?;
             if let Some(before) = messages {

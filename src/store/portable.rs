@@ -15,6 +15,8 @@ pub mod company;
 pub mod dialog;
 #[path = "portable/errand.rs"]
 pub mod errand;
+#[path = "portable/group_act.rs"]
+pub mod group_act;
 #[path = "portable/hook.rs"]
 pub mod hook;
 #[path = "portable/lane.rs"]
@@ -43,3 +45,5 @@ pub mod sealed;
 pub mod token;
 #[path = "portable/user.rs"]
 pub mod user;
+#[path = "portable/visit.rs"]
+pub mod visit;

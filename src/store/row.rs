@@ -1,7 +1,9 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
+mod group_act;
 mod lane;
 mod tenant;
+mod visit;
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -13,8 +15,10 @@ use super::schema::{
 };
 use super::{Result, StoreError};
 
+pub use group_act::{GroupActEnd, GroupActRow};
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};
 pub use tenant::{LineRow, NewLine, NewUser, UserRow};
+pub use visit::VisitRow;
 
 /// A message in the history.
 #[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]

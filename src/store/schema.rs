@@ -354,6 +354,45 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    visits (digest) {
+        digest -> Text,
+        company -> Text,
+        user_id -> Nullable<Text>,
+        line -> BigInt,
+        messenger -> Text,
+        kept -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    group_acts (id) {
+        id -> Text,
+        company -> Text,
+        channel -> Text,
+        chat -> Nullable<Text>,
+        act -> Text,
+        invitation -> Nullable<Text>,
+        state -> Text,
+        done -> Nullable<Text>,
+        people -> Nullable<Text>,
+        code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        accepted_at -> BigInt,
+        over_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    chat_subjects (channel, chat) {
+        channel -> Text,
+        chat -> Text,
+        about -> Nullable<Text>,
+        link -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     companies,
     users,
@@ -381,5 +420,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     linkings,
     channel_links,
     chat_names,
-    phone_checks
+    phone_checks,
+    visits,
+    group_acts,
+    chat_subjects
 );

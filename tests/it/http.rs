@@ -3,6 +3,7 @@
 mod bad_input;
 mod cabinet;
 mod channels;
+mod groups;
 mod isolation;
 mod limits;
 mod linking;
@@ -10,3 +11,4 @@ mod messages;
 pub mod openapi;
 mod sessions;
 mod set_up;
+mod visits;

@@ -5,12 +5,14 @@ mod avito;
 pub(crate) mod case;
 pub(crate) mod email;
 mod faults;
+mod groups;
 pub(crate) mod incoming;
 mod outgoing;
 mod schemas;
 mod telegram_bot;
 mod vk;
 mod waba;
+mod watching;
 mod whatsapp_web;
 pub(crate) mod wire;
 

@@ -104,6 +104,11 @@ impl Rig {
 
     /// A channel of a line that was attached at some time; nobody answers behind it.
     pub async fn channel(&self, tenant: &Tenant, account: &str) -> (ChannelId, LaneId) {
+        self.channel_of(tenant, "waba", account).await
+    }
+
+    /// The same of another messenger.
+    pub async fn channel_of(&self, tenant: &Tenant, messenger: &'static str, account: &str) -> (ChannelId, LaneId) {
         let (company, line, id) = (tenant.company, tenant.line, ChannelId::new());
         let account = account.to_owned();
         let made = self.server.app.store.write(move |conn| {
@@ -115,7 +120,7 @@ impl Rig {
                 company: company.to_string(),
                 line,
                 lane: number,
-                messenger: "waba".into(),
+                messenger: messenger.into(),
                 account: account.clone(),
                 state: "connected".into(),
                 secrets: String::new(),

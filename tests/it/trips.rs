@@ -2,6 +2,8 @@
 
 mod avito;
 mod fields;
+mod gaps;
+mod groups;
 mod install;
 mod limits;
 mod sms;

@@ -31,6 +31,7 @@ pub(crate) fn tell(event: &Event) -> String {
             format!("template {name} {language} {state} {}", reason.as_deref().unwrap_or(""))
         }
         Event::Link { link, seen, at } => format!("link {link:?} ({seen}) at {}", at.0),
+        Event::Chat { chat, name, about, link } => format!("chat {chat} with {name:?} about {about:?} at {link:?}"),
         Event::SameChat { hidden, shown } => format!("{hidden} is {shown}"),
         Event::Trouble { seen } => format!("trouble {seen}"),
         Event::Ignored { what } => format!("ignored {what}"),
