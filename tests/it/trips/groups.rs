@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stage::Stage;
+use super::stage::{GAP_MS, Stage};
 use super::whatsapp_web::{Phone, linked};
 
 const ANNA: &str = "79990000001";
@@ -135,7 +135,7 @@ on_both_databases! {
         over(&stage, &second).await;
         let starts = stage.vendor_starts_us("waha", "groups").await;
         assert_eq!(starts.len(), 2);
-        assert!(starts[1] - starts[0] >= super::stage::GAP_MS * 2 / 3 * 1000, "{starts:?}");
+        assert!(starts[1] - starts[0] >= GAP_MS * 2 / 3 * 1000, "{starts:?}");
         stage.clear().await;
     }
 }
