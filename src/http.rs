@@ -1,10 +1,13 @@
 //! The way in: the HTTP server, what every request passes, and the handlers, one file per noun.
 
+mod attaching;
 pub mod auth;
 mod cabinet;
 mod channel;
+mod chat;
 pub mod error;
 mod file;
+mod group;
 mod health;
 pub mod hook;
 mod language;

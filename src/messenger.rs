@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::model::group::{GroupAct, GroupDone};
 use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -24,6 +25,7 @@ use crate::net::http::Http;
 pub mod avito;
 pub mod email;
 mod field;
+mod group;
 mod listen;
 mod parcel;
 pub mod telegram;
@@ -32,6 +34,7 @@ pub mod vk;
 pub mod waba;
 pub mod whatsapp_web;
 
+pub use self::group::Groups;
 pub use self::listen::{Deaf, Ear, Heard, Lines};
 
 /// A future in a box, as trait objects need it.
@@ -197,6 +200,8 @@ pub struct AttachStep {
     pub answers: serde_json::Map<String, serde_json::Value>,
     /// Where the vendor shall post to, for messengers that are told here and not by [`Messenger::announce`].
     pub webhook_url: String,
+    /// Where a page of the vendor shall lead back to: the same for all messengers, and what it brings comes as answers.
+    pub return_url: String,
     /// What the step before asked us to keep.
     pub kept: serde_json::Value,
 }
@@ -263,10 +268,13 @@ pub enum AttachNext {
         /// What to keep until then.
         kept: serde_json::Value,
     },
-    /// A page of the vendor to go to.
+    /// A page of the vendor to go to. It leads back to [`AttachStep::return_url`], and the next step has what its address
+    /// brought as answers, `state` and `code` among them.
     Redirect {
         /// Its address.
         url: String,
+        /// The word that it carries as `state`: fresh, and impossible to guess. The flow takes it back once.
+        state: String,
         /// What to keep until then.
         kept: serde_json::Value,
     },
@@ -439,6 +447,34 @@ pub trait Messenger: Send + Sync {
     /// What an account bears of strangers, where the vendor limits that; the flow keeps to it.
     fn firsts(&self) -> Option<&'static Firsts> {
         None
+    }
+
+    /// Whether it is posted to, and asks beside that for what it may have missed: then [`Messenger::listen`] is called for it
+    /// as for one that listens, and what it hears twice is dropped by its key. Never blocks, never fails.
+    fn catches_up(&self) -> bool {
+        false
+    }
+
+    /// Tells the other side that everything in a chat was read. May be repeated. The answer is `Done`, or why it failed.
+    fn mark_read<'a>(&'a self, wire: &'a Wire, chat: &'a str) -> Boxed<'a, Answer> {
+        let (_, _) = (wire, chat);
+        Box::pin(std::future::ready(parcel::refused(crate::model::result::Code::NotSupported)))
+    }
+
+    /// What it does with groups beside writing into them. Never blocks, never fails.
+    fn groups(&self) -> Groups {
+        Groups::default()
+    }
+
+    /// Does something with a group; only what [`Messenger::groups`] names. Called by the pump at the lane's pace, people that
+    /// the messenger does not know left out before. Whoever does not let others add them is named in the answer with
+    /// [`crate::model::result::Code::GroupPrivacy`], beside the address by which they may join; the flow invites them.
+    ///
+    /// # Errors
+    /// Why nothing, or nothing certain, was done.
+    fn act_in_group<'a>(&'a self, wire: &'a Wire, act: &'a GroupAct) -> Boxed<'a, Result<GroupDone, Answer>> {
+        let (_, _) = (wire, act);
+        Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
     }
 
     /// Whether attaching links a device: the account is known only at the end, so the address that the vendor is told is

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod errand;
 pub mod eta;
 pub mod file;
+pub mod group;
 pub mod id;
 pub mod message;
 pub mod moment;

@@ -82,6 +82,11 @@ fn come_up(
     if !crate::on!(conn, channel::come_up(company, id, now.0))? {
         return Ok(false);
     }
+    if channel.state == "relink" {
+        // the phone had removed the device: what was said then nobody kept for us
+        crate::on!(conn, listening::enter(company, id))?;
+        crate::on!(conn, listening::set_gap(id, now.0))?;
+    }
     let oldest = crate::on!(conn, errand::oldest(channel.lane))?;
     let stale = oldest.is_some_and(|at| channel.state == "relink" || at < now.plus_ms(-STALE_MS).0);
     let to = if stale { LaneState::Held } else { LaneState::Running };

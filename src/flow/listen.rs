@@ -17,11 +17,18 @@ use crate::model::vendor::Answer;
 use crate::store::row::{ChannelRow, text, value};
 use crate::store::{Conn, Result, StoreError, owner};
 
-/// The messengers that listen, as they are written in the table.
+/// What is not read within this is not asked about any more.
+const UNREAD_MS: i64 = 24 * 3_600_000;
+
+/// So many chats are asked about at most.
+const UNREAD_CHATS: i64 = 500;
+
+/// The messengers that listen, or ask for what they may have missed, as they are written in the table.
 #[must_use]
 pub fn messengers() -> Vec<&'static str> {
-    let listens = messenger::catalogue().iter().map(|messenger| messenger.about());
-    listens.filter(|about| about.abilities.listens).map(|about| about.kind.slug()).collect()
+    let catalogue = messenger::catalogue().iter();
+    let listens = catalogue.filter(|one| one.about().abilities.listens || one.catches_up()).map(|one| one.about());
+    listens.map(|about| about.kind.slug()).collect()
 }
 
 /// Whether everything of such a channel goes over the one connection that it listens on.
@@ -51,7 +58,16 @@ pub async fn listen(app: &App, channel: &ChannelRow, owner: &str) -> Result<(Ans
     let cursor = kept.map(|kept| value("listenings", &kept)).transpose()?.unwrap_or(Value::Null);
     let ear = ChannelEar { app, channel, id, owner, stood: AtomicBool::new(false) };
     let answer = messenger.listen(&wire, cursor, &ear).await;
-    Ok((answer, ear.stood.load(Ordering::Relaxed)))
+    let stood = ear.stood.load(Ordering::Relaxed);
+    if !matches!(answer, Answer::Expired { .. }) {
+        return Ok((answer, stood));
+    }
+    Ok(match renew::renew(app, company, channel, messenger).await? {
+        // it goes on at once with the new ones
+        Renewed::Fresh(_) => (Answer::done(), true),
+        Renewed::Later(seen) => (Answer::Down { seen }, stood),
+        Renewed::Never => (answer, stood),
+    })
 }
 
 /// Renews the credentials of a channel that were refused, where they can be renewed.
@@ -161,6 +177,21 @@ impl Ear for ChannelEar<'_> {
             let written = self.app.store.write(move |conn| crate::on!(conn, listening::set_connected(id, now))).await;
             if let Err(error) = written {
                 tracing::warn!(%error, channel = self.channel.id, "that a channel listens could not be written down");
+            }
+        })
+    }
+
+    fn unread(&self) -> Boxed<'_, Vec<(String, Moment)>> {
+        Box::pin(async move {
+            let (id, since) = (self.id, self.app.clock.now().plus_ms(-UNREAD_MS).0);
+            let found =
+                self.app.store.read(move |conn| crate::on!(conn, message::unread_chats(id, since, UNREAD_CHATS)));
+            match found.await {
+                Ok(chats) => chats.into_iter().map(|(chat, at)| (chat, Moment(at))).collect(),
+                Err(error) => {
+                    tracing::warn!(%error, channel = self.channel.id, "what is unread could not be looked up");
+                    Vec::new()
+                }
             }
         })
     }

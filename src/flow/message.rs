@@ -221,7 +221,8 @@ pub async fn decide(app: &App, company: CompanyId, id: MessageId, finding: Findi
     Ok(decided)
 }
 
-fn peer_of(text: &str, region: &str) -> Option<Peer> {
+/// Reads an address as people type it: a phone in any spelling, or a chat.
+pub(super) fn peer_of(text: &str, region: &str) -> Option<Peer> {
     phone_digits(text, region).map(Peer::Phone).or_else(|| chat_peer(text))
 }
 
@@ -385,7 +386,9 @@ fn of_queue(id: MessageId, flies: bool, work: &str) -> Result<MessageOut> {
     let work: Work = value("errands", work)?;
     let (channel, chat, content) = match work {
         Work::Send { channel, outgoing, .. } => (channel.to_string(), outgoing.to.chat_id(), outgoing.content),
-        Work::PortalCall { .. } | Work::SmsStatus { .. } => (String::new(), String::new(), Content::default()),
+        Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } => {
+            (String::new(), String::new(), Content::default())
+        }
     };
     Ok(MessageOut {
         id: id.to_string(),

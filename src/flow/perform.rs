@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{credentials, first, health, phone, portal};
+use crate::flow::{credentials, first, group, health, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId};
@@ -37,6 +37,10 @@ pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
         }
         [Errand { company, work: Work::PortalCall { portal, method, params, repeatable }, .. }] => {
             vec![measured(app, "bitrix24", portal::perform(app, *company, *portal, method, params, *repeatable)).await]
+        }
+        [Errand { company, work: Work::Group { channel, act, order }, .. }] => {
+            let answer = measured(app, "groups", group::carry_out(app, *company, *channel, *act, order)).await;
+            vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
         _ => measured(app, "bitrix24", portal::push_statuses(app, &errands)).await,
     }
@@ -118,6 +122,7 @@ pub fn is_repeatable(errand: &Errand) -> bool {
     match &errand.work {
         Work::Send { .. } => false,
         Work::PortalCall { repeatable, .. } => *repeatable,
+        Work::Group { order, .. } => order.is_repeatable(),
         Work::SmsStatus { .. } => true,
     }
 }
@@ -172,7 +177,7 @@ async fn has_expired(app: &App, line: LineId) -> Result<bool> {
 }
 
 /// What an answer means for the channel: one whose credentials were refused is lost, one that is suspected of spam is marked.
-async fn meet(app: &App, company: CompanyId, channel: &ChannelRow, answer: Answer) -> Result<Answer> {
+pub(super) async fn meet(app: &App, company: CompanyId, channel: &ChannelRow, answer: Answer) -> Result<Answer> {
     if let (Answer::Expired { seen }, Ok(id)) = (&answer, channel.id.parse()) {
         crate::flow::channel::lose(app, company, id, seen).await?;
     }
@@ -255,7 +260,7 @@ pub fn vendor_address(app: &App, messenger: &str) -> String {
     kind.map_or_else(String::new, |messenger| messenger.about().vendor.to_owned())
 }
 
-async fn channel(app: &App, company: CompanyId, id: ChannelId) -> Result<Option<ChannelRow>> {
+pub(super) async fn channel(app: &App, company: CompanyId, id: ChannelId) -> Result<Option<ChannelRow>> {
     let tick = app.clock.tick();
     if let Some(row) = app.known.channel(id, tick) {
         return Ok(Some(row));

@@ -10,6 +10,7 @@ use crate::flow::settle::{self, Over};
 use crate::messenger;
 use crate::model::errand::{Errand, Rank, Work};
 use crate::model::eta::{Timetable, Waiting, forecast};
+use crate::model::group::GroupAct;
 use crate::model::id::{CompanyId, LaneId, LineId};
 use crate::model::message::{Content, Kind, Peer};
 use crate::model::moment::{Moment, Tick};
@@ -236,12 +237,24 @@ const fn state_of(state: LaneState, open: bool, expired: bool) -> QueueState {
     }
 }
 
+/// What is shown of something that is to be done with a group: the group, and the words of the people who keep the queue.
+fn group_words(order: &GroupAct) -> (String, String) {
+    let (to, text) = match order {
+        GroupAct::Create { title, .. } => (title.as_str(), "создать группу (create a group)"),
+        GroupAct::Add { chat, .. } => (chat.as_str(), "добавить в группу (add to the group)"),
+        GroupAct::Rename { chat, .. } => (chat.as_str(), "переименовать группу (rename the group)"),
+        GroupAct::Leave { chat } => (chat.as_str(), "выйти из группы (leave the group)"),
+    };
+    (to.to_owned(), text.to_owned())
+}
+
 /// What is shown of a lane, and its waiting part as the forecast needs it: the outbox first, then what mailings hold back.
 fn entries(seen: &Seen) -> Result<(Vec<ErrandOut>, Vec<Waiting>)> {
     let (mut shown, mut waiting) = (Vec::new(), Vec::new());
     for (errand, flying, not_before) in &seen.errands {
         let (to, text) = match &errand.work {
             Work::Send { outgoing, .. } => (outgoing.to.chat_id(), beginning(&outgoing.content)),
+            Work::Group { order, .. } => group_words(order),
             Work::PortalCall { method, .. } => (String::new(), method.clone()),
             Work::SmsStatus { status, .. } => (String::new(), status.clone()),
         };

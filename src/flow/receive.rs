@@ -11,6 +11,9 @@ use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChannelRow, ContactRow, DialogRow, MessageRow, TemplateNews, text};
 use crate::store::{Conn, Result};
 
+/// What is heard of so long after it was said fills a gap, in milliseconds.
+const LATE_MS: i64 = 60_000;
+
 /// Works one event of a channel, inside the transaction that marks it as worked.
 ///
 /// # Errors
@@ -62,6 +65,10 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
             let (quality, category) = (quality.clone(), category.clone());
             template::hear(conn, id, (name, language), &TemplateNews { category, quality, ..TemplateNews::default() })?;
         }
+        Event::Chat { chat, name, about, link } => {
+            let (name, about) = (name.as_deref(), about.as_deref());
+            describe(conn, id, chat, (name, about, link.as_deref()))?;
+        }
         // worked by `flow::link`; the others are kept for the inbox, which comes later
         Event::Link { .. } | Event::Edited { .. } | Event::Deleted { .. } | Event::Reaction { .. } => {}
     }
@@ -100,6 +107,28 @@ fn word_of(event: &str) -> String {
         other => other,
     }
     .to_owned()
+}
+
+/// A chat is called by who is in it and what it is about, and the contact by the name that the vendor has.
+fn describe(
+    conn: &mut Conn,
+    channel: ChannelId,
+    chat: &str,
+    (name, about, link): (Option<&str>, Option<&str>, Option<&str>),
+) -> Result<()> {
+    let Some(dialog) = crate::on!(conn, dialog::by_chat(channel, chat))? else { return Ok(()) };
+    let title = [name, about].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    if !title.is_empty() {
+        crate::on!(conn, dialog::set_title(channel, chat, &title))?;
+    }
+    if let (Some(name), Some(contact)) = (name, &dialog.contact) {
+        // a name that somebody gave the contact here stays
+        crate::on!(conn, dialog::name_contact(&dialog.company, contact, chat, name))?;
+    }
+    if about.is_some() || link.is_some() {
+        crate::on!(conn, dialog::set_subject(channel, chat, about, link))?;
+    }
+    Ok(())
 }
 
 /// Two names are one chat: what was said under both is one dialog from now on.
@@ -172,8 +201,11 @@ pub(super) fn enter(
         crate::on!(conn, dialog::heard(id, &incoming.chat, incoming.at.0.min(now.0)))?;
     }
     let origin = serde_json::json!({ "by": "nobody" });
+    // what fills a gap stands where it was said
+    let late = now.since_ms(incoming.at) > LATE_MS;
+    let id = if late { MessageId::said_at(incoming.at, now) } else { MessageId::new() };
     let row = MessageRow {
-        id: MessageId::new().to_string(),
+        id: id.to_string(),
         company: channel.company.clone(),
         channel: channel.id.clone(),
         chat: incoming.chat.clone(),

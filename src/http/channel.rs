@@ -188,13 +188,18 @@ pub(super) async fn attach_channel(
     line: web::Path<LineId>,
     input: web::Json<ChannelIn>,
 ) -> Told {
-    let input = input.into_inner();
-    let attached = channel::attach(&app, admin.0.company, *line, input.messenger, input.step).await?;
-    let mut response = match attached {
+    let ChannelIn { messenger, mut step } = input.into_inner();
+    step.by = Some(admin.0.user);
+    let attached = channel::attach(&app, admin.0.company, *line, messenger, step).await?;
+    Ok(status_of(&attached).json(attached))
+}
+
+/// 201 where the channel is attached, 200 where another step comes.
+pub(super) fn status_of(attached: &Attached) -> actix_web::HttpResponseBuilder {
+    match attached {
         Attached::Done { .. } => HttpResponse::Created(),
         _ => HttpResponse::Ok(),
-    };
-    Ok(response.json(attached))
+    }
 }
 
 /// Sets the pace of a channel.

@@ -5,7 +5,10 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, channel, file, line, live, mailing, message, messenger, portal, queue, session, set_up, template};
+use super::{
+    attaching, auth, channel, chat, file, group, line, live, mailing, message, messenger, portal, queue, session, set_up,
+    template,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,6 +33,7 @@ use super::{auth, channel, file, line, live, mailing, message, messenger, portal
         line::create_line,
         line::change_line,
         channel::attach_channel,
+        attaching::return_from_vendor,
         channel::list_channels,
         channel::show_channel,
         channel::set_pace,
@@ -40,6 +44,14 @@ use super::{auth, channel, file, line, live, mailing, message, messenger, portal
         channel::decide_channel,
         template::list_templates,
         template::sync_templates,
+        chat::show_chat,
+        chat::mark_read,
+        group::list_groups,
+        group::create_group,
+        group::rename_group,
+        group::leave_group,
+        group::add_people,
+        group::show_group_act,
         portal::list_portals,
         queue::show_queue,
         queue::pause_lane,

@@ -12,8 +12,8 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, sco
 use super::channel::settings;
 use super::hook::{bitrix24, messenger as hook};
 use super::{
-    cabinet, channel, file, health, line, live, mailing, measure, message, messenger, openapi, portal, queue, session,
-    set_up, template,
+    attaching, cabinet, channel, chat, file, group, health, line, live, mailing, measure, message, messenger, openapi,
+    portal, queue, session, set_up, template,
 };
 
 /// Tells the server its addresses.
@@ -52,6 +52,7 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/lines").route(get().to(line::list_lines)).route(post().to(line::create_line))) // user, admin
         .service(resource("/lines/{id}").route(patch().to(line::change_line))) // admin
         .service(resource("/lines/{id}/channels").route(post().to(channel::attach_channel))) // admin
+        .service(resource("/attaching/return").route(post().to(attaching::return_from_vendor))) // admin
         .service(resource("/channels").route(get().to(channel::list_channels))) // user
         .service(resource("/channels/{id}").route(get().to(channel::show_channel)).route(patch().to(channel::set_pace))) // user, admin
         .service(resource("/channels/{id}/settings").route(get().to(settings::show_settings)).route(put().to(settings::change_settings))) // admin
@@ -60,6 +61,12 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/channels/{id}/templates").route(get().to(template::list_templates))) // user
         .service(resource("/channels/{id}/templates/sync").route(post().to(template::sync_templates))) // user
         .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
+        .service(resource("/channels/{id}/groups").route(get().to(group::list_groups)).route(post().to(group::create_group))) // user
+        .service(resource("/channels/{id}/groups/{chat}").route(patch().to(group::rename_group)).route(delete().to(group::leave_group))) // user
+        .service(resource("/channels/{id}/groups/{chat}/people").route(post().to(group::add_people))) // user
+        .service(resource("/channels/{id}/chats/{chat}").route(get().to(chat::show_chat))) // user
+        .service(resource("/channels/{id}/chats/{chat}/read").route(post().to(chat::mark_read))) // user
+        .service(resource("/group-acts/{id}").route(get().to(group::show_group_act))) // user
         .service(resource("/portals").route(get().to(portal::list_portals))) // user
         .service(resource("/queue").route(get().to(queue::show_queue))) // user
         .service(resource("/lanes/{id}/pause").route(post().to(queue::pause_lane))) // admin

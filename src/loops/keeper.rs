@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{answer, files, mailing, receipt};
+use crate::flow::{answer, channel, files, mailing, receipt};
 use crate::model::moment::Tick;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -131,6 +131,7 @@ async fn forget(app: &App) -> Result<()> {
     let (checks, events) = (days(PHONE_CHECKS_DAYS), days(EVENTS_DAYS));
     let minutes_ago = now.plus_ms(-30 * 60_000).0;
     files::forget(app, AT_ONCE).await?;
+    let visits = now.plus_ms(-channel::VISIT_MS).0;
     app.store
         .write(move |conn| {
             crate::on!(conn, hook::forget(hooks))?;
@@ -139,6 +140,8 @@ async fn forget(app: &App) -> Result<()> {
             crate::on!(conn, answer::forget(hooks))?;
             crate::on!(conn, notice::forget(hooks))?;
             crate::on!(conn, company_event::forget(events))?;
+            crate::on!(conn, visit::forget(visits))?;
+            crate::on!(conn, group_act::forget(keys))?;
             crate::on!(conn, message::forget_receipts(minutes_ago))?;
             crate::on!(conn, phone_check::forget(checks))?;
             if let Some(before) = messages {

@@ -49,6 +49,12 @@ pub trait Ear: Send + Sync {
     /// The connection stands, and everything that waited was fetched.
     fn connected(&self) -> Boxed<'_, ()>;
 
+    /// The chats with messages of ours of the last day that were not read, as far as is known, each with the moment of the
+    /// newest one. For messengers that tell of that only when they are asked.
+    fn unread(&self) -> Boxed<'_, Vec<(String, Moment)>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
     /// Waits, by the clock of the server.
     fn rest(&self, ms: i64) -> Boxed<'_, ()>;
 

@@ -458,6 +458,17 @@ pub enum Event {
         /// When, by the vendor's clock: an older word that comes late changes nothing.
         at: Moment,
     },
+    /// What a chat is about, and with whom.
+    Chat {
+        /// The chat.
+        chat: String,
+        /// How the other side is called.
+        name: Option<String>,
+        /// What it is about: the title of an item.
+        about: Option<String>,
+        /// Where that is.
+        link: Option<String>,
+    },
     /// The vendor told that two of its names mean one chat.
     SameChat {
         /// The name that hides the phone.

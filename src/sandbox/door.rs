@@ -197,7 +197,8 @@ impl Way {
                 Some(Self::Graph { node: node.to_owned(), edge: edge.to_owned() })
             }
             ["avito", ref rest @ ..] if !rest.is_empty() => {
-                Some(Self::Avito { parts: rest.iter().map(|part| unescape(part)).collect() })
+                let end = path.ends_with('/').then(String::new);
+                Some(Self::Avito { parts: rest.iter().map(|part| unescape(part)).chain(end).collect() })
             }
             ["mtproto"] => Some(Self::Mtproto),
             ["vk", "method", name] => Some(Self::Vk { method: name.to_owned() }),
@@ -234,7 +235,8 @@ impl Way {
             }
             Self::GraphFile { media } => ("waba", "file".to_owned(), media.clone()),
             Self::Avito { parts } => {
-                let name = parts.last().cloned().unwrap_or_default();
+                // a history ends with a slash
+                let name = parts.last().filter(|part| !part.is_empty()).map_or("history", String::as_str).to_owned();
                 ("avito", name, parts.get(3).cloned().unwrap_or_default())
             }
             Self::Mtproto => (mtproto::VENDOR, "where".to_owned(), String::new()),

@@ -25,6 +25,8 @@ pub mod file;
 pub mod health;
 #[path = "portable/first_contact.rs"]
 pub mod first_contact;
+#[path = "portable/group_act.rs"]
+pub mod group_act;
 #[path = "portable/hook.rs"]
 pub mod hook;
 #[path = "portable/lane.rs"]
@@ -59,3 +61,5 @@ pub mod template;
 pub mod token;
 #[path = "portable/user.rs"]
 pub mod user;
+#[path = "portable/visit.rs"]
+pub mod visit;

@@ -374,6 +374,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    visits (digest) {
+        digest -> Text,
+        company -> Text,
+        user_id -> Nullable<Text>,
+        line -> BigInt,
+        messenger -> Text,
+        kept -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     notes (channel, name) {
         channel -> Text,
         company -> Text,
@@ -455,6 +467,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    group_acts (id) {
+        id -> Text,
+        company -> Text,
+        channel -> Text,
+        chat -> Nullable<Text>,
+        act -> Text,
+        invitation -> Nullable<Text>,
+        state -> Text,
+        done -> Nullable<Text>,
+        people -> Nullable<Text>,
+        code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        accepted_at -> BigInt,
+        over_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     templates (channel, name, language) {
         channel -> Text,
         name -> Text,
@@ -466,6 +496,15 @@ diesel::table! {
         reason -> Nullable<Text>,
         card -> Text,
         synced_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    chat_subjects (channel, chat) {
+        channel -> Text,
+        chat -> Text,
+        about -> Nullable<Text>,
+        link -> Nullable<Text>,
     }
 }
 
@@ -505,5 +544,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     first_gates,
     files,
     arrivals,
-    templates
+    templates,
+    visits,
+    group_acts,
+    chat_subjects
 );

@@ -5,6 +5,7 @@ mod avito;
 pub(crate) mod case;
 pub(crate) mod email;
 mod faults;
+mod groups;
 pub(crate) mod incoming;
 mod outgoing;
 pub(crate) mod page;
@@ -13,6 +14,7 @@ mod schemas;
 mod telegram_bot;
 mod vk;
 mod waba;
+mod watching;
 mod whatsapp_web;
 pub(crate) mod wire;
 

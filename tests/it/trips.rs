@@ -5,6 +5,8 @@ mod email;
 mod fields;
 mod files;
 mod hidden_phones;
+mod gaps;
+mod groups;
 mod install;
 mod limits;
 mod notices;

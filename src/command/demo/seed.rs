@@ -208,7 +208,7 @@ async fn login(app: &App, company: CompanyId) -> anyhow::Result<Login> {
 
 async fn attach(app: &App, company: CompanyId, line: LineId, kind: Kind, answers: Value) -> anyhow::Result<()> {
     let answers = answers.as_object().cloned().unwrap_or_default();
-    let attached = channel::attach(app, company, line, kind, Step { answers, kept: None, channel: None }).await;
+    let attached = channel::attach(app, company, line, kind, Step { answers, ..Step::default() }).await;
     attached.with_context(|| format!("the channel {} of the demo could not be attached", kind.slug()))?;
     Ok(())
 }

@@ -117,7 +117,7 @@ impl Town {
         let line = store.write(move |conn| switchboard::on!(conn, line::create(company, &line, 0))).await.unwrap();
         let answers = json!({ "phone_number_id": who, "waba_id": account, "token": format!("EAA{n}"), "app_secret": SECRET,
             "verify_token": "verify-me" });
-        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None, channel: None };
+        let step = channel::Step { answers: answers.as_object().unwrap().clone(), ..channel::Step::default() };
         channel::attach(&server.app, company, line, Kind::Waba, step).await.unwrap();
         let row =
             store.read(move |conn| switchboard::on!(conn, channel::of_line(company, line))).await.unwrap().remove(0);

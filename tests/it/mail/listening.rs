@@ -145,7 +145,8 @@ async fn a_gap_is_filled_in_order_and_nothing_is_heard_twice() {
     post().deliver(&own, &numbered(&own, 0));
     memory.has_heard(1).await;
     listening.abort();
-    // more than are handed over at once
+    // half an hour passes, and more come than are handed over at once
+    memory.clock.advance_ms(30 * 60_000);
     (1..=120).for_each(|n| post().deliver(&own, &numbered(&own, n)));
     let listening = listen(post(), &own, &memory);
     assert_eq!(memory.has_heard(121).await, subjects(0..=120));

@@ -25,6 +25,7 @@ async fn attach(answers: Value) -> Result<Wire, (String, String)> {
     let step = AttachStep {
         answers: answers.as_object().cloned().unwrap(),
         webhook_url: "https://switchboard.example.test/hook".to_owned(),
+        return_url: String::new(),
         kept: Value::Null,
     };
     let wire = bare();
@@ -112,6 +113,7 @@ async fn what_is_wrong_with_a_mailbox_is_told_at_its_field() {
     let step = AttachStep {
         answers: post().form(&own).as_object().cloned().unwrap(),
         webhook_url: String::new(),
+        return_url: String::new(),
         kept: Value::Null,
     };
     let error = Email.attach(&patient("", &json!({}), &json!({})), &step).await.err().unwrap();

@@ -60,7 +60,7 @@ impl House {
         let own = address("sales");
         let mut answers = post.form(&own);
         answers.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-        let step = Step { answers: answers.as_object().cloned().unwrap(), kept: None, channel: None };
+        let step = Step { answers: answers.as_object().cloned().unwrap(), ..Step::default() };
         let attached = channel::attach(&server.app, company, line, Kind::Email, step).await.unwrap();
         let Attached::Done { channel: id } = attached else { panic!("{attached:?}") };
         let id: ChannelId = id.parse().unwrap();

@@ -35,6 +35,7 @@ pub(crate) fn tell(event: &Event) -> String {
             format!("template {name} {language} rated {quality} in {category}")
         }
         Event::Link { link, seen, at } => format!("link {link:?} ({seen}) at {}", at.0),
+        Event::Chat { chat, name, about, link } => format!("chat {chat} with {name:?} about {about:?} at {link:?}"),
         Event::SameChat { hidden, shown } => format!("{hidden} is {shown}"),
         Event::Suspicion { seen, lifted } => format!("{} {seen}", if *lifted { "cleared" } else { "suspected" }),
         Event::Trouble { seen } => format!("trouble {seen}"),

@@ -285,7 +285,12 @@ fn step(change: &[(&str, &str)]) -> AttachStep {
     for (name, value) in change {
         answers[*name] = json!(value);
     }
-    AttachStep { answers: answers.as_object().cloned().unwrap(), webhook_url: String::new(), kept: Value::Null }
+    AttachStep {
+        answers: answers.as_object().cloned().unwrap(),
+        webhook_url: String::new(),
+        return_url: String::new(),
+        kept: Value::Null,
+    }
 }
 
 async fn attach(answers: &[(&str, u16, Value)], change: &[(&str, &str)]) -> Result<AttachNext, (&'static str, String)> {

@@ -261,7 +261,12 @@ async fn the_phone_behind_a_hidden_name_is_read_only_where_it_is_told() {
 }
 
 fn step(answers: &Value, kept: &Value) -> AttachStep {
-    AttachStep { answers: answers.as_object().unwrap().clone(), webhook_url: HOOK.to_owned(), kept: kept.clone() }
+    AttachStep {
+        answers: answers.as_object().unwrap().clone(),
+        webhook_url: HOOK.to_owned(),
+        return_url: String::new(),
+        kept: kept.clone(),
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const BOT: &str = "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// Attaches the bot to the line, and lets a person write to it first.
 async fn attach_bot(stage: &Stage) {
     let answers: Map<String, Value> = json!({ "token": BOT }).as_object().unwrap().clone();
-    let step = channel::Step { answers, kept: None, channel: None };
+    let step = channel::Step { answers, ..channel::Step::default() };
     channel::attach(&stage.server.app, stage.company, stage.line, Kind::TelegramBot, step).await.unwrap();
     let lane = stage.newest_lane().await;
     stage.set_pace(lane).await;

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::config::{Config, Sources};
 use switchboard::flow::{channel, sign_in};
-use switchboard::model::clock::SystemClock;
+use switchboard::model::clock::{Clock, SystemClock};
 use switchboard::model::errand::Errand;
 use switchboard::model::id::{CompanyId, LineId, UserId};
 use switchboard::model::message::Kind;
@@ -46,13 +46,18 @@ impl Stage {
 
     /// The same before anybody has installed the application.
     pub async fn without_portal(database: &str) -> Self {
+        Self::at(database, Arc::new(SystemClock::new()), Role::ALL.into()).await
+    }
+
+    /// The same by another clock, with a part of the server.
+    pub async fn at(database: &str, clock: Arc<dyn Clock>, roles: serve::Roles) -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
         let sandbox = sandbox::start(config).await.unwrap();
         let base = sandbox.base();
         // the address is known before the server listens: vendors are told of it while channels are attached
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("http://127.0.0.1:{port}");
-        let server = serve::start(settings(database, &base, port), Role::ALL.into(), Arc::new(SystemClock::new()));
+        let server = serve::start(settings(database, &base, port), roles, clock);
         let server = server.await.unwrap();
         let company = CompanyId::new();
         let line = server.app.store.write(move |conn| {
@@ -84,7 +89,7 @@ impl Stage {
         self.control("POST", "/_/phones", phones).await;
         let answers = json!({ "phone_number_id": "106540352242922", "waba_id": "102290129340398", "token": "EAAtoken",
             "app_secret": "0123456789abcdef0123456789abcdef", "verify_token": "verify-me" });
-        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None, channel: None };
+        let step = channel::Step { answers: answers.as_object().unwrap().clone(), ..channel::Step::default() };
         channel::attach(&self.server.app, company, self.line, Kind::Waba, step).await.unwrap();
         let channels = self.server.app.store.read(move |conn| switchboard::on!(conn, channel::of_company(company)));
         let waba = channels.await.unwrap().remove(0);

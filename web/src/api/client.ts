@@ -21,6 +21,7 @@ export type Messenger = Loose<Schemas['MessengerOut']>
 export type MessengerKind = Schemas['Messenger']
 export type Plan = Schemas['Plan']
 export type QueueState = Schemas['QueueState']
+export type Returned = Loose<Schemas['ReturnOut']>
 export type SetUp = Schemas['SetUpIn']
 export type Window = Schemas['Window']
 

@@ -40,6 +40,7 @@ pub(crate) struct Said {
     #[serde(default)]
     comment: bool,
     allow: Option<bool>,
+    group: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -322,13 +323,16 @@ fn say_to_session(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<St
         let mut phones = sandbox.phones.lock();
         let name = phones.get(phone)?.name.clone();
         let shown = format!("{phone}@c.us");
-        let chat = if names == "shown" { shown.clone() } else { format!("{}@lid", waha::hidden_id(phone)) };
-        let id = format!("false_{chat}_3A{}", random_hex(9).to_uppercase());
+        let writer = if names == "shown" { shown.clone() } else { format!("{}@lid", waha::hidden_id(phone)) };
+        let chat = said.group.clone().unwrap_or_else(|| writer.clone());
+        let participant = said.group.as_ref().map(|_| writer.clone());
+        let ending = participant.as_ref().map(|writer| format!("_{writer}")).unwrap_or_default();
+        let id = format!("false_{chat}_3A{}{ending}", random_hex(9).to_uppercase());
         made.id.clone_from(&id);
         phones.add(phone, made);
         let alt = if names == "hidden" { String::new() } else { format!("{phone}@s.whatsapp.net") };
         let mut payload = json!({"id": id, "timestamp": now.0.div_euclid(1000), "from": chat, "fromMe": false,
-            "source": "app", "to": format!("{own}@c.us"), "participant": null, "body": said.text,
+            "source": "app", "to": format!("{own}@c.us"), "participant": participant, "body": said.text,
             "hasMedia": media.is_some(), "media": null, "ack": 1, "ackName": "SERVER", "vCards": [], "replyTo": null,
             "_data": {"Info": {"Chat": chat, "SenderAlt": alt, "PushName": name}}});
         if let Some(fields) = payload.as_object_mut() {
@@ -350,6 +354,7 @@ fn say_to_session(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<St
         }
         (session, payload, id)
     };
+    waha::remember(sandbox, &session, &payload);
     for event in ["message", "message.any"] {
         waha::webhook::tell(sandbox, &session, event, &payload);
     }
