@@ -47,8 +47,8 @@ impl Drop for Server {
 }
 
 fn start(database: &str, authority: &Path) -> Server {
-    let binary = std::env::var_os("MEASURED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_switchboard")), PathBuf::from);
+    let binary =
+        std::env::var_os("MEASURED").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_switchboard")), PathBuf::from);
     println!("the binary is {}", binary.display());
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = Command::new(binary);

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::flow::channel::{self, Attached, Step};
 use switchboard::flow::credentials;
-use switchboard::model::clock::{Clock, HandClock, SystemClock};
+use switchboard::model::clock::SystemClock;
 use switchboard::model::id::{ChannelId, CompanyId, LineId, MessageId};
 use switchboard::model::message::Kind;
 use switchboard::model::moment::Moment;
@@ -28,25 +28,17 @@ pub(super) struct House {
 }
 
 async fn serve(database: &str, authority: &std::path::Path, roles: &[Role]) -> Running {
-    serve_by(database, authority, roles, Arc::new(SystemClock::new())).await
-}
-
-async fn serve_by(database: &str, authority: &std::path::Path, roles: &[Role], clock: Arc<dyn Clock>) -> Running {
     let settings =
         [("SWITCHBOARD_VENDORS__CA_FILE", authority.to_str().unwrap()), ("SWITCHBOARD_OUTBOX__STATUS_DELAY_MS", "0")];
     let config = crate::rig::config(database, "https://switchboard.example.test", &settings);
-    serve::start_on(None, config, roles.iter().copied().collect(), clock).await.unwrap()
+    serve::start_on(None, config, roles.iter().copied().collect(), Arc::new(SystemClock::new())).await.unwrap()
 }
 
 const ALL: [Role; 4] = [Role::Pump, Role::Feeder, Role::Listener, Role::Keeper];
 
 impl House {
     pub(super) async fn open(database: &str, post: &Post, more: Value) -> Self {
-        Self::open_by(Arc::new(SystemClock::new()), database, post, more).await
-    }
-
-    async fn open_by(clock: Arc<dyn Clock>, database: &str, post: &Post, more: Value) -> Self {
-        let server = serve_by(database, &post.authority(), &ALL, clock).await;
+        let server = serve(database, &post.authority(), &ALL).await;
         let company = CompanyId::new();
         let line = server.app.store.write(move |conn| {
             on!(conn, company::create(company, "Ромашка", "Europe/Moscow", 0))?;
@@ -233,78 +225,6 @@ async fn a_mailbox_that_is_away_tells_why_and_comes_back_by_itself() {
     house.listens().await;
     assert_eq!(house.fares().await.1, None);
     house.has_messages(1).await;
-    house.server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn half_an_hour_without_the_mail_server_is_filled_in_order_and_nothing_comes_twice() {
-    const STEP_MS: i64 = 5_000;
-    static OWN: std::sync::OnceLock<Post> = std::sync::OnceLock::new();
-    let post = OWN.get_or_init(Post::start);
-    let (_folder, database) = crate::postgres::fresh_sqlite();
-    let clock = Arc::new(HandClock::at(chrono::Utc::now().into()));
-    let hands = Arc::clone(&clock);
-    // the hour hand goes on by itself while the house is set up: nothing of it waits for a person
-    let turning = tokio::spawn({
-        let clock = Arc::clone(&clock);
-        async move {
-            loop {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                clock.advance_ms(200);
-            }
-        }
-    });
-    let house = House::open_by(clock, &database, post, json!({})).await;
-    turning.abort();
-    let letter = |n: usize| letter("anna@example.test", &house.own, &format!("g{n}@mail.test"), &format!("S{n}"), "y");
-    post.deliver(&house.own, &letter(0));
-    house.has_messages(1).await;
-    post.stop_imap();
-    until("the mailbox is away", async || {
-        hands.advance_ms(STEP_MS);
-        house.fares().await.1
-    })
-    .await;
-    let began = hands.now();
-    for minute in 1..=30 {
-        post.deliver(&house.own, &letter(minute));
-        hands.advance_ms(60_000);
-        assert!(house.fares().await.0.is_none());
-    }
-    assert!(hands.now().since_ms(began) >= 30 * 60_000);
-    assert_eq!(house.messages().await.len(), 1);
-    post.start_imap();
-    let subjects = until("the gap is filled", async || {
-        hands.advance_ms(STEP_MS);
-        let rows = house.messages().await;
-        (rows.len() >= 31).then_some(rows)
-    })
-    .await;
-    let told: Vec<String> = subjects.iter().map(|row| row.content.clone()).collect();
-    for (n, text) in told.iter().enumerate() {
-        assert!(text.contains(&format!("[S{n}]")), "{told:?}");
-    }
-    // once more from the beginning: the place that is kept is behind them all
-    post.stop_imap();
-    until("the mailbox is away again", async || {
-        hands.advance_ms(STEP_MS);
-        house.fares().await.1
-    })
-    .await;
-    post.start_imap();
-    until("it is back", async || {
-        hands.advance_ms(STEP_MS);
-        house.fares().await.0
-    })
-    .await;
-    post.deliver(&house.own, &letter(31));
-    let rows = until("what comes then", async || {
-        hands.advance_ms(STEP_MS);
-        let rows = house.messages().await;
-        (rows.len() >= 32).then_some(rows)
-    })
-    .await;
-    assert_eq!(rows.len(), 32);
     house.server.stop().await;
 }
 
