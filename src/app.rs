@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use self::shelf::Shelf;
 use crate::config::Config;
-use crate::messenger::{Files, Lines};
+use crate::messenger::Lines;
 use crate::model::clock::Clock;
 use crate::model::id::{ChannelId, LaneId, LineId, PortalId};
 use crate::model::message::{Kind, Peer};

@@ -21,12 +21,12 @@ pub mod dialog;
 pub mod errand;
 #[path = "portable/file.rs"]
 pub mod file;
-#[path = "portable/health.rs"]
-pub mod health;
 #[path = "portable/first_contact.rs"]
 pub mod first_contact;
 #[path = "portable/group_act.rs"]
 pub mod group_act;
+#[path = "portable/health.rs"]
+pub mod health;
 #[path = "portable/hook.rs"]
 pub mod hook;
 #[path = "portable/lane.rs"]
@@ -41,10 +41,10 @@ pub mod listening;
 pub mod mailing;
 #[path = "portable/message.rs"]
 pub mod message;
-#[path = "portable/notice.rs"]
-pub mod notice;
 #[path = "portable/note.rs"]
 pub mod note;
+#[path = "portable/notice.rs"]
+pub mod notice;
 #[path = "portable/owner.rs"]
 pub mod owner;
 #[path = "portable/phone_check.rs"]

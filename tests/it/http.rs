@@ -3,8 +3,8 @@
 mod bad_input;
 mod cabinet;
 mod channels;
-mod health;
 mod groups;
+mod health;
 mod isolation;
 mod limits;
 mod lines;

@@ -32,7 +32,7 @@ pub async fn carry_out(
     let wire = perform::wire(app, &channel)?;
     let Reach { order, asked, mut missing } = match reachable(app, &channel, messenger, &wire, order).await? {
         Ok(found) => found,
-        Err(answer) => return perform::lost(app, company, id, answer).await,
+        Err(answer) => return perform::meet(app, company, &channel, answer).await,
     };
     if let (true, Some(one)) = (order.people().is_empty(), missing.first()) {
         return Ok(Answer::Nobody { text: one.text.clone() });
@@ -60,7 +60,7 @@ pub async fn carry_out(
             keep(app, company, act, &done).await;
             Ok(Answer::Done { vendor_ids: Vec::new(), chat: Some(done.chat) })
         }
-        Err(answer) => perform::lost(app, company, id, answer).await,
+        Err(answer) => perform::meet(app, company, &channel, answer).await,
     }
 }
 

@@ -157,6 +157,7 @@ fn invite(
         to: who.clone(),
         names: None,
         text,
+        media: None,
         rank: errand.rank,
         origin: Origin::Nobody,
     };

@@ -1,7 +1,10 @@
 //! Files: ours go up piece by piece, theirs come down piece by piece, each from the data centre where it lies.
 
+use std::io::ErrorKind;
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use grammers_tl_types::{enums, functions, types};
 use serde::{Deserialize, Serialize};
 
@@ -142,38 +145,68 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
     if media.size.is_some_and(|size| size > limit) {
         return Err(refused(Code::FileTooBig));
     }
-    let mut place: Place = serde_json::from_str(&media.vendor_id).map_err(|_| refused(Code::FileGone))?;
+    let place: Place = serde_json::from_str(&media.vendor_id).map_err(|_| refused(Code::FileGone))?;
     let line = line::borrow(wire).map_err(|answer| match answer {
         Answer::Busy { .. } => Answer::Down { seen: "the line of the account is not open in this process".to_owned() },
         other => other,
     })?;
-    let mut bytes = BytesMut::new();
-    let mut anew = 0;
-    loop {
-        match piece(&line, &place, bytes.len()).await {
-            Ok(more) if more.is_empty() => break,
-            Ok(more) => {
-                if (bytes.len() + more.len()) as u64 > limit {
-                    return Err(refused(Code::FileTooBig));
+    let mut reading = Reading { line, place, limit, at: 0, anew: 0, ended: false };
+    // the first piece tells whether the file is there
+    let first = reading.next().await?;
+    let rest = stream::try_unfold(reading, |mut reading| async move {
+        Ok(reading.next().await.map_err(broken)?.map(|piece| (piece, reading)))
+    });
+    Ok(Fetched { mime: media.mime.clone(), bytes: stream::iter(first.map(Ok)).chain(rest).boxed() })
+}
+
+/// Why the pieces end too early.
+fn broken(answer: Answer) -> std::io::Error {
+    match answer {
+        Answer::Refused { code: Code::FileTooBig, .. } => ErrorKind::FileTooLarge.into(),
+        other => std::io::Error::other(format!("{other:?}")),
+    }
+}
+
+/// A file that is being read, piece by piece.
+struct Reading {
+    line: Arc<Line>,
+    place: Place,
+    limit: u64,
+    at: usize,
+    /// How often its place was asked for again.
+    anew: u8,
+    ended: bool,
+}
+
+impl Reading {
+    /// The next piece; none where the file ends.
+    async fn next(&mut self) -> Result<Option<Bytes>, Answer> {
+        if self.ended {
+            return Ok(None);
+        }
+        loop {
+            match piece(&self.line, &self.place, self.at).await {
+                Ok(more) => {
+                    self.at += more.len();
+                    self.ended = more.len() < PIECE;
+                    if self.at as u64 > self.limit {
+                        return Err(refused(Code::FileTooBig));
+                    }
+                    return Ok(Some(more).filter(|more| !more.is_empty()));
                 }
-                let last = more.len() < PIECE;
-                bytes.extend_from_slice(&more);
-                if last {
-                    break;
+                Err(trouble) if trouble.is("FILE_MIGRATE") && self.anew < 2 => {
+                    self.place.centre = trouble.value().unwrap_or(self.place.centre);
+                    self.anew += 1;
                 }
+                Err(trouble) if trouble.is("FILE_REFERENCE_*") && self.anew < 2 => {
+                    let named = named_anew(&self.line, &self.place).await.map_err(harmless)?;
+                    self.place = named.ok_or_else(|| refused(Code::FileGone))?;
+                    self.anew += 1;
+                }
+                Err(trouble) => return Err(harmless(trouble)),
             }
-            Err(trouble) if trouble.is("FILE_MIGRATE") && anew < 2 => {
-                place.centre = trouble.value().unwrap_or(place.centre);
-                anew += 1;
-            }
-            Err(trouble) if trouble.is("FILE_REFERENCE_*") && anew < 2 => {
-                place = named_anew(&line, &place).await.map_err(harmless)?.ok_or_else(|| refused(Code::FileGone))?;
-                anew += 1;
-            }
-            Err(trouble) => return Err(harmless(trouble)),
         }
     }
-    Ok(Fetched { mime: media.mime.clone(), bytes: bytes.freeze() })
 }
 
 async fn piece(line: &Line, place: &Place, offset: usize) -> Result<Bytes, Trouble> {
