@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::Asked;
 use crate::child::Child;
+use crate::receive;
 use crate::report::{ms, quantile, rounded};
 
 /// A vendor that runs.
@@ -92,10 +93,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Starts to post deliveries of robots: `rate` a second, or as many as `connections` can where it is 0.
-    pub fn start(asked: &Asked, port: u16, rate: i64, seconds: i64, acked: Option<&str>) -> Self {
+    /// Starts to post deliveries, of a `robot` or with a `message`: `rate` a second, or as many as `connections` can where it
+    /// is 0.
+    pub fn start(asked: &Asked, port: u16, what: &str, rate: i64, seconds: i64, acked: Option<&str>) -> Self {
         let (port, rate, seconds) = (port.to_string(), rate.to_string(), seconds.to_string());
-        let mut words = vec!["--phase", "load", "--port", &port, "--rate", &rate, "--seconds", &seconds];
+        let mut words =
+            vec!["--phase", "load", "--what", what, "--port", &port, "--rate", &rate, "--seconds", &seconds];
         words.extend(acked.iter().flat_map(|file| ["--acked", file]));
         let (child, lines) = Child::start(asked, &words);
         Self { child, lines }
@@ -114,6 +117,10 @@ const FORM: &str = include_str!("../../tests/fixtures/bitrix24/handler_robot_wai
 pub async fn load(asked: &Asked) {
     let (port, rate) = (asked.number("port", 0, 0) as u16, asked.number("rate", 0, 0));
     let seconds = asked.number("seconds", 10, 10);
+    let post = match asked.text("what") {
+        Some("message") => receive::post,
+        _ => robot,
+    };
     let next = Arc::new(AtomicU64::new(0));
     let begun = Instant::now() + Duration::from_millis(200);
     let end = begun + Duration::from_secs(seconds.unsigned_abs());
@@ -122,7 +129,7 @@ pub async fn load(asked: &Asked) {
         tokio::spawn(async move {
             let mut taken = Vec::new();
             // an error is the end of the server, which the bench kills
-            let _ = post_all(port, rate, begun, end, &next, &mut taken).await;
+            let _ = post_all(port, post, rate, begun, end, &next, &mut taken).await;
             taken
         })
     });
@@ -147,12 +154,25 @@ pub async fn load(asked: &Asked) {
     let _ = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await;
 }
 
-fn token(number: u64) -> String {
+pub fn token(number: u64) -> String {
     format!("bench|{number}")
+}
+
+/// The request of a robot.
+fn robot(number: u64) -> String {
+    let (before, after) = FORM.split_once("event_token=").unwrap();
+    let after = &after[after.find('&').unwrap()..];
+    let body = format!("{before}event_token={}{after}", token(number).replace('|', "%7C"));
+    format!(
+        "POST /bitrix24/robot HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 async fn post_all(
     port: u16,
+    post: fn(u64) -> String,
     rate: i64,
     begun: Instant,
     end: Instant,
@@ -161,8 +181,6 @@ async fn post_all(
 ) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
-    let (before, after) = FORM.split_once("event_token=").unwrap();
-    let after = &after[after.find('&').unwrap()..];
     let offset = if rate == 0 { 1 << 40 } else { 0 } + u64::from(std::process::id()) * 1_000_000_000;
     let mut buffer = Vec::new();
     tokio::time::sleep_until(begun.into()).await;
@@ -172,13 +190,9 @@ async fn post_all(
         if due >= end {
             return Ok(());
         }
+        // made before it is due, where there is time: what the load needs for it is no latency of the server
+        let request = post(offset + number);
         tokio::time::sleep_until(due.into()).await;
-        let body = format!("{before}event_token={}{after}", token(offset + number).replace('|', "%7C"));
-        let request = format!(
-            "POST /bitrix24/robot HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
         stream.write_all(request.as_bytes()).await?;
         let Some(length) = read_message(&mut stream, &mut buffer).await? else { return Ok(()) };
         assert!(buffer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&buffer[..length]));

@@ -15,6 +15,7 @@ mod drain;
 mod lanes;
 mod load;
 mod pumping;
+mod receive;
 mod report;
 mod server;
 mod stage;
@@ -83,6 +84,7 @@ fn main() {
             "lanes" => lanes::lanes(&asked).await,
             "takeover" => lanes::takeover(&asked).await,
             "hook" => server::hook(&asked).await,
+            "receive" => receive::receive(&asked).await,
             "idle" => server::idle(&asked).await,
             "start" => server::start(&asked).await,
             // what the bench starts beside itself

@@ -25,19 +25,29 @@ use crate::report::{mark, not_ours, result, rounded};
 use crate::stage::{self, House, Seed};
 
 /// A server that runs.
-struct Served {
+pub struct Served {
     process: Process,
-    port: u16,
+    pub port: u16,
     /// From its start until it said that it is ready, in milliseconds.
     ready_ms: f64,
 }
 
 impl Served {
     /// Starts the binary and waits until it is ready.
-    async fn start(asked: &Asked, roles: Option<&str>, more: &[(&str, &str)]) -> Self {
+    pub async fn start(asked: &Asked, roles: Option<&str>, more: &[(&str, &str)]) -> Self {
+        Self::run(Command::new(env!("CARGO_BIN_EXE_switchboard")), asked, roles, more).await
+    }
+
+    /// The same on the first core of the machine alone.
+    pub async fn start_on_one_core(asked: &Asked) -> Self {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", "0", env!("CARGO_BIN_EXE_switchboard")]);
+        Self::run(command, asked, None, &[]).await
+    }
+
+    async fn run(mut command: Command, asked: &Asked, roles: Option<&str>, more: &[(&str, &str)]) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = format!("127.0.0.1:{port}");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
         command.args(["serve", "--listen", &listen]);
         command.args(roles.iter().flat_map(|roles| ["--roles", roles]));
         command.env_remove("DATABASE_URL").envs(stage::settings(&asked.url, more));
@@ -51,11 +61,11 @@ impl Served {
         Self { process, port, ready_ms: rounded(begun.elapsed().as_secs_f64() * 1000.0, 1) }
     }
 
-    fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.process.id().unwrap()
     }
 
-    async fn kill(mut self) {
+    pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 }
@@ -107,13 +117,13 @@ pub async fn hook(asked: &Asked) {
     portal(&server.app, house).await;
     server.stop().await;
     let served = Served::start(asked, Some("http"), &[]).await;
-    let mut paced = Loaded::start(asked, served.port, rate, seconds, None);
+    let mut paced = Loaded::start(asked, served.port, "robot", rate, seconds, None);
     not_ours(paced.child.pid);
     mark("paced");
     let at_rate = paced.figures().await;
     mark("-");
     paced.child.wait().await;
-    let mut most = Loaded::start(asked, served.port, 0, seconds, None);
+    let mut most = Loaded::start(asked, served.port, "robot", 0, seconds, None);
     not_ours(most.child.pid);
     mark("most");
     let at_most = most.figures().await;
@@ -121,7 +131,7 @@ pub async fn hook(asked: &Asked) {
     most.child.wait().await;
     let memory = memory_mb(served.pid(), "VmHWM");
     let path = std::env::temp_dir().join(format!("switchboard-acked-{}", std::process::id())).display().to_string();
-    let mut killed = Loaded::start(asked, served.port, 0, 3, Some(&path));
+    let mut killed = Loaded::start(asked, served.port, "robot", 0, 3, Some(&path));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     served.kill().await;
     let acked = killed.figures().await;

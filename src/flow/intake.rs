@@ -9,8 +9,9 @@ use crate::flow::{credentials, perform};
 use crate::messenger::{self, Delivery, NotTaken, Received};
 use crate::model::id::HookId;
 use crate::model::message::{Event, Kind};
+use crate::model::php_form::without_zeros;
 use crate::net::signature::same_secret;
-use crate::store::row::{ChannelRow, NewHook, PortalRow, text};
+use crate::store::row::{ChannelRow, NewHook, PortalRow, text, value};
 use crate::store::{Result, StoreError};
 
 /// Why a delivery was not taken.
@@ -172,14 +173,20 @@ pub fn rows(app: &App, channel: &ChannelRow, events: &[(String, Event)]) -> Resu
             // a session that came or went changes the lane, and the pump hears of that after the commit
             source: if matches!(event, Event::Link { .. }) { "link" } else { "messenger" }.to_owned(),
             owner: channel.id.clone(),
-            key: key_of(key),
-            body: Some(text(event)?),
+            key: key_of(&key.replace('\0', "")),
+            body: Some(told(event)?),
             state: 0,
             attempts: 0,
             received_at: now,
         })
     };
     events.iter().map(row).collect()
+}
+
+/// An event as it is kept. Customers can put a zero byte into a name or a text, and PostgreSQL would refuse the message for it.
+fn told(event: &Event) -> Result<String> {
+    let told = text(event)?;
+    if told.contains("\\u0000") { text(&without_zeros(value("hooks", &told)?)) } else { Ok(told) }
 }
 
 async fn write(app: &App, hooks: Vec<NewHook>) -> Result<usize> {

@@ -167,8 +167,8 @@ pub async fn decide(app: &App, company: CompanyId, id: MessageId, finding: Findi
             let reason = code.map(|_| NOT_ARRIVED.to_owned());
             let progress = Progress {
                 status: status.to_db(),
-                code: code.map(|code| code.slug().to_owned()),
-                reason: reason.clone(),
+                code: Some(code.map(|code| code.slug().to_owned())),
+                reason: Some(reason.clone()),
                 sent_at: (status == Status::Sent).then_some(now.0),
                 ..Progress::default()
             };

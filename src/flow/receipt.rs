@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::flow::tell::{self, Verdict};
 use crate::model::errand::NewErrand;
-use crate::model::id::{ChannelId, CompanyId};
+use crate::model::id::{ChannelId, CompanyId, MessageId};
 use crate::model::message::Receipt;
 use crate::model::moment::Moment;
 use crate::model::result::Code;
@@ -11,21 +11,27 @@ use crate::model::status::Status;
 use crate::store::row::{MessageRow, Progress, text, value};
 use crate::store::{Conn, Result};
 
-/// Moves a message on, and tells whoever asked. A receipt whose message is not in the history yet is kept for it. Gives
-/// back the errands that came of it.
+/// What stands before our key where a receipt is kept by it: no vendor names a message so.
+const BY_KEY: &str = "key:";
+
+/// Moves a message on, and tells whoever asked. A receipt whose message is not in the history yet is kept for it. However
+/// receipts come, and however often, the message ends the same. Gives back the errands that came of it.
 ///
 /// # Errors
 /// Those of the database.
 pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, now: Moment) -> Result<Vec<NewErrand>> {
     let Some(message) = find(conn, channel, receipt)? else {
-        crate::on!(conn, message::keep_receipt(channel, &receipt.vendor_id, &text(receipt)?, now.0))?;
+        keep(conn, channel, receipt, now)?;
         return Ok(Vec::new());
     };
     let mut seen = Status::from_db(message.status);
     loop {
         let next = seen.after(receipt.status);
         if next == seen {
-            // a late word may still know the moment of something that was seen already
+            // a late word still knows the moment of something that was seen already
+            if unknown_moment(&message, receipt.status) {
+                crate::on!(conn, message::remember(&message.id, receipt.status, receipt.at.0))?;
+            }
             return Ok(Vec::new());
         }
         if crate::on!(conn, message::advance(&message.id, seen.to_db(), &progress(next, receipt)))? {
@@ -35,13 +41,49 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
         let Some(fresh) = find(conn, channel, receipt)? else { return Ok(Vec::new()) };
         seen = Status::from_db(fresh.status);
     }
-    let verdict = Verdict {
+    let Ok(company) = message.company.parse::<CompanyId>() else { return Ok(Vec::new()) };
+    tell::tell_later(app, conn, company, &value("messages", &message.origin)?, &verdict(receipt), now)
+}
+
+/// What a receipt says to whoever asked.
+#[must_use]
+pub fn verdict(receipt: &Receipt) -> Verdict {
+    Verdict {
         status: receipt.status,
         code: receipt.error.as_ref().map(|(code, _)| *code),
         reason: receipt.error.as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default(),
-    };
-    let Ok(company) = message.company.parse::<CompanyId>() else { return Ok(Vec::new()) };
-    tell::tell_later(app, conn, company, &value("messages", &message.origin)?, &verdict, now)
+    }
+}
+
+/// Keeps a receipt for its message: under the vendor's name, which the answer to our call will tell, and under our key, for a
+/// call that ends without an answer.
+fn keep(conn: &mut Conn, channel: ChannelId, receipt: &Receipt, now: Moment) -> Result<()> {
+    let kept = text(receipt)?;
+    crate::on!(conn, message::keep_receipt(channel, &receipt.vendor_id, &kept, now.0))?;
+    if let Some(message) = key_of(receipt) {
+        crate::on!(conn, message::keep_receipt(channel, &kept_name(&message.to_string()), &kept, now.0))?;
+    }
+    Ok(())
+}
+
+/// The name under which receipts for a message of ours are kept while nobody knows the vendor's.
+#[must_use]
+pub fn kept_name(message: &str) -> String {
+    format!("{BY_KEY}{message}")
+}
+
+fn key_of(receipt: &Receipt) -> Option<MessageId> {
+    receipt.key.as_deref().and_then(|key| key.parse().ok())
+}
+
+/// Whether a receipt knows a moment that the message lacks.
+const fn unknown_moment(message: &MessageRow, status: Status) -> bool {
+    match status {
+        Status::Sent => message.sent_at.is_none(),
+        Status::Delivered => message.delivered_at.is_none(),
+        Status::Viewed => message.viewed_at.is_none(),
+        Status::Error | Status::Unknown | Status::NotSent => false,
+    }
 }
 
 /// Applies receipts that were faster than the vendor's answer to our call.
@@ -66,6 +108,23 @@ pub fn apply_early(
     Ok(new)
 }
 
+/// Kept receipts whose message has been entered after all, by the channel and the name under which they are kept; about `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn overlooked(conn: &mut Conn, limit: i64) -> Result<Vec<(String, String)>> {
+    let mut found = crate::on!(conn, message::overlooked_receipts(limit))?;
+    for (channel, name) in crate::on!(conn, message::receipts_by_key(BY_KEY, limit))? {
+        let (Ok(of), Some(Ok(message))) = (channel.parse(), name.strip_prefix(BY_KEY).map(str::parse)) else {
+            continue;
+        };
+        if crate::on!(conn, message::of_channel(of, message))?.is_some() {
+            found.push((channel, name));
+        }
+    }
+    Ok(found)
+}
+
 /// Applies kept receipts whose message has been entered at the same moment: on PostgreSQL neither transaction sees the other.
 ///
 /// # Errors
@@ -84,19 +143,19 @@ fn find(conn: &mut Conn, channel: ChannelId, receipt: &Receipt) -> Result<Option
     if let Some(found) = crate::on!(conn, message::by_vendor_id(channel, &receipt.vendor_id))? {
         return Ok(Some(found));
     }
-    let Some(key) = receipt.key.as_deref().and_then(|key| key.parse().ok()) else { return Ok(None) };
+    let Some(key) = key_of(receipt) else { return Ok(None) };
     crate::on!(conn, message::of_channel(channel, key))
 }
 
 fn progress(next: Status, receipt: &Receipt) -> Progress {
-    let at = Some(receipt.at.0);
     let when = |status: Status| (next == status).then_some(receipt.at.0);
     Progress {
         status: next.to_db(),
-        code: receipt.error.as_ref().map(|(code, _): &(Code, String)| code.slug().to_owned()),
-        reason: receipt.error.as_ref().map(|(_, reason)| reason.clone()),
+        // better word takes the reason of the worse one away
+        code: Some(receipt.error.as_ref().map(|(code, _): &(Code, String)| code.slug().to_owned())),
+        reason: Some(receipt.error.as_ref().map(|(_, reason)| reason.clone())),
         sent_at: when(Status::Sent),
         delivered_at: when(Status::Delivered),
-        viewed_at: when(Status::Viewed).and(at),
+        viewed_at: when(Status::Viewed),
     }
 }

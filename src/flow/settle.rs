@@ -47,13 +47,15 @@ pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Res
     let mut early = history::take_receipts(conn, &taken_by_vendors(over))?;
     let mut new: Vec<NewErrand> = Vec::new();
     for entry in over.iter().filter(|entry| entry.ours) {
-        let verdict = verdict(entry.answer);
+        let early = if early.is_empty() { Vec::new() } else { early_receipts(&mut early, entry)? };
+        // a call without an answer whose message the vendor speaks of was taken: whoever asked hears of nothing else
+        let verdict = match early.first() {
+            Some((_, receipt)) if is_unknown(entry.answer) => receipt::verdict(receipt),
+            _ => verdict(entry.answer),
+        };
         new.extend(tell::tell(app, conn, entry.errand, &verdict, now)?);
-        if let (false, Work::Send { channel, .. }) = (early.is_empty(), &entry.errand.work) {
-            for receipt in early_receipts(&mut early, *channel, entry.answer) {
-                let receipt: Receipt = value("early_receipts", &receipt)?;
-                new.extend(receipt::apply(app, conn, *channel, &receipt, now)?);
-            }
+        for (channel, receipt) in early {
+            new.extend(receipt::apply(app, conn, channel, &receipt, now)?);
         }
         note(entry);
     }
@@ -104,21 +106,30 @@ fn history(entry: &Over<'_>, channel: ChannelId, id: &str, outgoing: &Outgoing, 
     })
 }
 
-/// Messages that vendors took and named: receipts may have been faster than the answers to our calls.
+/// Messages that vendors took, by the names under which receipts that were faster than the answers to our calls are kept.
 fn taken_by_vendors(over: &[Over<'_>]) -> Vec<(String, String)> {
-    let mut taken = Vec::new();
-    for entry in over.iter().filter(|entry| entry.ours) {
-        if let (Work::Send { channel, .. }, Answer::Done { vendor_ids, .. }) = (&entry.errand.work, entry.answer) {
-            taken.extend(vendor_ids.iter().map(|id| (channel.to_string(), id.clone())));
-        }
-    }
-    taken
+    over.iter().filter(|entry| entry.ours).flat_map(names).collect()
 }
 
-fn early_receipts(early: &mut EarlyReceipts, channel: ChannelId, answer: &Answer) -> Vec<String> {
-    let Answer::Done { vendor_ids, .. } = answer else { return Vec::new() };
-    let channel = channel.to_string();
-    vendor_ids.iter().filter_map(|id| early.remove(&(channel.clone(), id.clone()))).flatten().collect()
+/// The vendor's names of a message; where the call ended without an answer, ours.
+fn names(entry: &Over<'_>) -> Vec<(String, String)> {
+    let Work::Send { channel, message, .. } = &entry.errand.work else { return Vec::new() };
+    let names = match entry.answer {
+        Answer::Done { vendor_ids, .. } => vendor_ids.clone(),
+        answer if is_unknown(answer) => vec![receipt::kept_name(&message.to_string())],
+        _ => Vec::new(),
+    };
+    names.into_iter().map(|name| (channel.to_string(), name)).collect()
+}
+
+fn is_unknown(answer: &Answer) -> bool {
+    verdict(answer).status == Status::Unknown
+}
+
+fn early_receipts(early: &mut EarlyReceipts, entry: &Over<'_>) -> Result<Vec<(ChannelId, Receipt)>> {
+    let Work::Send { channel, .. } = &entry.errand.work else { return Ok(Vec::new()) };
+    let found = names(entry).into_iter().filter_map(|name| early.remove(&name)).flatten();
+    found.map(|receipt| Ok((*channel, value("early_receipts", &receipt)?))).collect()
 }
 
 /// A call for a portal that will never work is worth a line: nobody else hears of it.

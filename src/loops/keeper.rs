@@ -106,7 +106,7 @@ async fn end_stopped(app: &App) -> Result<Vec<Accepted>> {
 
 /// Applies receipts that came in the same moment as the answer to the call that they speak of.
 async fn apply_receipts(app: &App) -> Result<Vec<Accepted>> {
-    let found = app.store.read(|conn| crate::on!(conn, message::overlooked_receipts(AT_ONCE))).await?;
+    let found = app.store.read(|conn| receipt::overlooked(conn, AT_ONCE)).await?;
     if found.is_empty() {
         return Ok(Vec::new());
     }

@@ -59,10 +59,10 @@ pub struct MessageRow {
 pub struct Progress {
     /// The new status.
     pub status: i16,
-    /// Our stable code of an error.
-    pub code: Option<String>,
-    /// The reason of an error.
-    pub reason: Option<String>,
+    /// Our stable code of an error; the inner none takes away the one that is there.
+    pub code: Option<Option<String>>,
+    /// The reason of an error, in the same way.
+    pub reason: Option<Option<String>>,
     /// When the vendor took it.
     pub sent_at: Option<i64>,
     /// When it was delivered.

@@ -4,9 +4,9 @@
 //! Letters to `ghost…` are taken and come back; `stranger…`, `gray…`, `full…`, `spam…` and `quota…` are refused at the door.
 //! The servers end with the process, however it ends: their keeper reads a pipe, and the pipe closes when we die.
 
-mod faults;
+pub(crate) mod faults;
 mod listening;
-mod mailbox;
+pub(crate) mod mailbox;
 mod trips;
 
 use std::io::{BufRead as _, BufReader, Write as _};

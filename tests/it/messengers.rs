@@ -7,6 +7,8 @@ pub(crate) mod email;
 mod faults;
 pub(crate) mod incoming;
 mod outgoing;
+pub(crate) mod page;
+mod posted;
 mod schemas;
 mod telegram_bot;
 mod vk;
@@ -15,7 +17,7 @@ mod whatsapp_web;
 pub(crate) mod wire;
 
 use switchboard::messenger::{catalogue, of};
-use switchboard::model::message::Kind;
+use switchboard::model::message::{Event, Kind};
 use switchboard::model::pace::Pace;
 
 #[test]
@@ -36,6 +38,15 @@ fn every_messenger_is_proven() {
         let about = messenger.about();
         assert!(posted.contains(&about.kind) != email::LISTENING.contains(&about.kind), "{}", about.kind.slug());
         assert_eq!(about.abilities.listens, email::LISTENING.contains(&about.kind), "{}", about.kind.slug());
+    }
+}
+
+/// What a messenger that listens hears where its fixtures are told to it.
+fn heard(kind: Kind) -> Vec<(String, Event)> {
+    match kind {
+        Kind::Email => email::heard(),
+        Kind::Telegram => crate::telegram::heard(),
+        other => panic!("{} listens: its fixtures have a row here", other.slug()),
     }
 }
 
@@ -63,5 +74,6 @@ fn every_card_is_complete() {
         let Pace::Gap { from_ms, to_ms, live_ms } = about.pace else { panic!("{what}: a channel keeps a gap") };
         assert!(about.floor_ms > 0 && from_ms >= about.floor_ms && to_ms >= from_ms && live_ms > 0, "{what}");
         assert!(serde_json::to_value(about).unwrap()["kind"] == what);
+        page::checked(about.kind, about.form.len() + about.media_limits.len());
     }
 }

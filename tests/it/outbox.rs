@@ -3,6 +3,7 @@
 
 mod answers;
 mod bulk;
+mod claim;
 mod flood;
 mod lane;
 mod order;

@@ -1,11 +1,18 @@
 //! Receipts come in any order, more than once, and before the message that they speak of.
 
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::json;
-use switchboard::flow::{echo, receipt};
+use switchboard::app::App;
+use switchboard::flow::{echo, receipt, settle};
+use switchboard::model::errand::{Errand, Work};
 use switchboard::model::id::{ChannelId, MessageId};
-use switchboard::model::message::Receipt;
+use switchboard::model::message::{Content, Outgoing, Peer, Receipt};
+use switchboard::model::origin::Origin;
 use switchboard::model::result::Code;
 use switchboard::model::status::Status;
+use switchboard::model::vendor::Answer;
+use switchboard::store::Conn;
 use switchboard::store::row::MessageRow;
 
 use crate::rig::{Rig, START};
@@ -50,7 +57,183 @@ fn orders(words: &[Status]) -> Vec<Vec<Status>> {
     all
 }
 
+/// One word of a vendor about one of the messages of a story.
+type Word = (usize, Status);
+
+/// Messages of one story at most.
+const MESSAGES: usize = 3;
+
+/// A story: what a vendor says, and twice how it comes: the order with repetitions, and after how many words each message is
+/// entered. A message whose call ended without an answer is unknown, and only our key in the receipts names it.
+#[derive(Debug, Clone)]
+struct Story {
+    unknown: [bool; MESSAGES],
+    tellings: [Telling; 2],
+}
+
+#[derive(Debug, Clone)]
+struct Telling {
+    words: Vec<Word>,
+    entered_after: [usize; MESSAGES],
+}
+
+fn any_story() -> impl Strategy<Value = Story> {
+    let word = (0..MESSAGES, prop::sample::select(WORDS.to_vec()));
+    (prop::collection::vec(word, 0..8), any::<[bool; MESSAGES]>()).prop_flat_map(|(words, unknown)| {
+        let telling = move || {
+            let repeated = prop::collection::vec(1..3_usize, words.len());
+            let words = words.clone();
+            let all = repeated.prop_map(move |times| {
+                let again = words.iter().zip(times).flat_map(|(word, times)| std::iter::repeat_n(*word, times));
+                again.collect::<Vec<Word>>()
+            });
+            (all.prop_shuffle(), [0..9_usize, 0..9, 0..9])
+                .prop_map(|(words, entered_after)| Telling { words, entered_after })
+        };
+        [telling(), telling()].prop_map(move |tellings| Story { unknown, tellings })
+    })
+}
+
+/// What is left of a message when everything was said.
+type End = (Status, Option<String>, Option<String>, [Option<i64>; 3]);
+
+fn end_of(row: &MessageRow) -> End {
+    let moments = [row.sent_at, row.delivered_at, row.viewed_at];
+    (Status::from_db(row.status), row.code.clone(), row.reason.clone(), moments)
+}
+
+/// Tells a story to the database, inside one transaction.
+fn tell(
+    app: &App,
+    conn: &mut Conn,
+    company: &str,
+    channel: ChannelId,
+    (unknown, telling): ([bool; MESSAGES], &Telling),
+) -> switchboard::store::Result<Vec<End>> {
+    let rows: Vec<MessageRow> = (0..MESSAGES)
+        .map(|n| {
+            let name = MessageId::new().to_string();
+            let (vendor_id, status, sent_at) =
+                if unknown[n] { (None, Status::Unknown, None) } else { (Some(&*name), Status::Sent, Some(START.0)) };
+            MessageRow { sent_at, ..row(company, channel, "5", vendor_id, status) }
+        })
+        .collect();
+    // the vendor names a message as its own, and tells our key with it
+    let name = |n: usize| rows[n].vendor_id.clone().unwrap_or_else(|| format!("vendor-{}", rows[n].id));
+    for at in 0..=telling.words.len() {
+        for n in (0..MESSAGES).filter(|n| telling.entered_after[*n].min(telling.words.len()) == at) {
+            switchboard::on!(conn, message::enter(std::slice::from_ref(&rows[n])))?;
+            let kept = if unknown[n] { receipt::kept_name(&rows[n].id) } else { name(n) };
+            receipt::apply_early(app, conn, channel, &[kept], START)?;
+        }
+        if let Some((n, word)) = telling.words.get(at) {
+            let said = Receipt { key: unknown[*n].then(|| rows[*n].id.clone()), ..said(&name(*n), *word) };
+            receipt::apply(app, conn, channel, &said, START)?;
+        }
+    }
+    let mut ends = Vec::new();
+    for row in &rows {
+        let id: MessageId = row.id.parse().unwrap();
+        ends.push(end_of(&switchboard::on!(conn, message::of_channel(channel, id))?.unwrap()));
+    }
+    Ok(ends)
+}
+
 on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn however_receipts_come_the_message_ends_the_same(database: &str) {
+        let rig = Rig::start(database).await;
+        let tenant = rig.tenant("one.example").await;
+        let (channel, _) = rig.channel(&tenant, "1").await;
+        let (app, company) = (rig.server.app.clone(), tenant.company.to_string());
+        let config = ProptestConfig { failure_persistence: None, cases: 150, ..ProptestConfig::default() };
+        let here = tokio::runtime::Handle::current();
+        let told = |story: Story| {
+            let (inner, company, told) = (app.clone(), company.clone(), story.clone());
+            let ends = here.block_on(app.store.write(move |conn| {
+                let mut ends = Vec::new();
+                for telling in &told.tellings {
+                    ends.push(tell(&inner, conn, &company, channel, (told.unknown, telling))?);
+                }
+                Ok(ends)
+            })).unwrap();
+            prop_assert_eq!(&ends[0], &ends[1]);
+            for (n, (status, code, reason, moments)) in ends[0].iter().enumerate() {
+                let words = || story.tellings[0].words.iter().filter(|(of, _)| *of == n).map(|(_, word)| *word);
+                let start = if story.unknown[n] { Status::Unknown } else { Status::Sent };
+                prop_assert_eq!(*status, words().fold(start, Status::after));
+                prop_assert_eq!(code.is_some(), *status == Status::Error);
+                prop_assert_eq!(reason.is_some(), *status == Status::Error);
+                // each moment is known where the word for it came, whatever came before it
+                for (word, moment) in [Status::Delivered, Status::Viewed].into_iter().zip(&moments[1..]) {
+                    let at = words().any(|said| said == word).then(|| START.plus_ms(word.to_db().into()).0);
+                    prop_assert_eq!(*moment, at);
+                }
+            }
+            Ok(())
+        };
+        tokio::task::block_in_place(|| {
+            TestRunner::new(config).run(&any_story(), told).unwrap_or_else(|error| panic!("{error}"));
+        });
+        rig.server.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_receipt_that_was_faster_than_a_call_without_an_answer_settles_it(database: &str) {
+        let rig = Rig::start(database).await;
+        let tenant = rig.tenant("one.example").await;
+        let (channel, lane) = rig.channel(&tenant, "1").await;
+        let app = rig.server.app.clone();
+        for (words, told, ends) in [
+            (&[Status::Sent, Status::Delivered][..], Some(Status::Delivered), Status::Delivered),
+            (&[Status::Error][..], Some(Status::Error), Status::Error),
+            (&[][..], None, Status::Unknown),
+        ] {
+            let id = MessageId::new();
+            let outgoing = Outgoing {
+                key: id.to_string(),
+                to: Peer::Chat("5".into()),
+                names: None,
+                content: Content { text: Some("x".into()), ..Content::default() },
+                reply_to: None,
+                window_until: None,
+                thread: None,
+            };
+            let errand = Errand {
+                id: 1,
+                company: tenant.company,
+                lane,
+                rank: switchboard::model::errand::Rank::Service,
+                peer: "5".into(),
+                work: Work::Send { channel, outgoing: Box::new(outgoing), message: id },
+                origin: Origin::Nobody,
+                accepted_at: START,
+                expires_at: None,
+                attempts: 1,
+            };
+            let inner = app.clone();
+            let row = app.store.write(move |conn| {
+                for word in words {
+                    let said = Receipt { key: Some(id.to_string()), ..said(&format!("wamid-{id}"), *word) };
+                    receipt::apply(&inner, conn, channel, &said, START)?;
+                }
+                let answer = Answer::Unsure { seen: "no answer".into(), resendable: false };
+                settle::settle(&inner, conn, &[settle::Over { errand: &errand, answer: &answer, ours: true }], START)?;
+                switchboard::on!(conn, message::of_channel(channel, id))
+            });
+            let row = row.await.unwrap().unwrap();
+            assert_eq!(Status::from_db(row.status), ends);
+            assert_eq!(row.delivered_at, (told == Some(Status::Delivered)).then_some(START.0 + 2));
+            let code = match ends {
+                Status::Unknown => Some("unknown"),
+                Status::Error => Some("refused"),
+                _ => None,
+            };
+            assert_eq!(row.code.as_deref(), code);
+        }
+        rig.server.stop().await;
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn receipts_in_any_order_and_before_their_message_end_in_the_same_state(database: &str) {
         let rig = Rig::start(database).await;

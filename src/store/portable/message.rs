@@ -114,6 +114,24 @@ pub fn advance(conn: &mut Connection, id: &str, from: i16, to: &Progress) -> Res
     Ok(diesel::update(row).set(to).execute(conn)? == 1)
 }
 
+/// Writes down when something was seen, where that is not known yet.
+pub fn remember(conn: &mut Connection, id: &str, seen: Status, at: i64) -> Result<()> {
+    let row = messages::table.find(id);
+    match seen {
+        Status::Sent => {
+            diesel::update(row.filter(messages::sent_at.is_null())).set(messages::sent_at.eq(at)).execute(conn)?
+        }
+        Status::Delivered => diesel::update(row.filter(messages::delivered_at.is_null()))
+            .set(messages::delivered_at.eq(at))
+            .execute(conn)?,
+        Status::Viewed => {
+            diesel::update(row.filter(messages::viewed_at.is_null())).set(messages::viewed_at.eq(at)).execute(conn)?
+        }
+        Status::Error | Status::Unknown | Status::NotSent => 0,
+    };
+    Ok(())
+}
+
 /// Forgets messages that were accepted before a moment; at most `limit`, so that nobody waits long.
 pub fn forget(conn: &mut Connection, before: i64, limit: i64) -> Result<usize> {
     // ids rise with time, so the oldest are found without a search
@@ -156,6 +174,16 @@ pub fn overlooked_receipts(conn: &mut Connection, limit: i64) -> Result<Vec<(Str
     Ok(early_receipts::table
         .inner_join(messages::table.on(entered))
         .order(early_receipts::id)
+        .limit(limit)
+        .select((early_receipts::channel, early_receipts::vendor_id))
+        .load(conn)?)
+}
+
+/// The newest receipts that are kept under our own key, whose name begins so: the channel and the name of each.
+pub fn receipts_by_key(conn: &mut Connection, begins: &str, limit: i64) -> Result<Vec<(String, String)>> {
+    Ok(early_receipts::table
+        .filter(early_receipts::vendor_id.like(format!("{begins}%")))
+        .order(early_receipts::id.desc())
         .limit(limit)
         .select((early_receipts::channel, early_receipts::vendor_id))
         .load(conn)?)

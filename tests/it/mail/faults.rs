@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::messenger::{Messenger as _, Wire, email::Email};
-use switchboard::model::message::{Content, MediaKind, Outgoing, Peer};
+use switchboard::model::message::{Content, Kind, MediaKind, Outgoing, Peer};
 use switchboard::model::moment::Moment;
 use switchboard::model::result::Code;
 use switchboard::model::vendor::Answer;
@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 use super::{address, letter, post};
+use crate::messengers::page::checked;
 use crate::messengers::wire::{patient, wire};
 
 const NOW: Moment = Moment(1_795_171_300_000);
@@ -100,7 +101,7 @@ fn message(text: &str) -> Outgoing {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_the_final_dot_nothing_was_taken() {
+pub(crate) async fn before_the_final_dot_nothing_was_taken() {
     for at in ["greeting", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
         for reply in [CLOSE, HANG, "garbage \u{1}\u{2}"] {
             let (smtp, heard) = scripted(&[(at, reply)]).await;
@@ -108,6 +109,7 @@ async fn before_the_final_dot_nothing_was_taken() {
             assert!(matches!(answer, Answer::Down { .. }), "{at} {reply}: {answer:?}");
             assert!(!format!("{answer:?}").contains("secret"));
             assert!(!heard.lock().iter().any(|line| line == "."), "{at} {reply}");
+            checked(Kind::Email, 1);
         }
     }
     let (smtp, _) = scripted(&[("greeting", "554 5.3.2 not today")]).await;
@@ -116,7 +118,7 @@ async fn before_the_final_dot_nothing_was_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_the_final_dot_only_an_answer_or_a_copy_tells() {
+pub(crate) async fn after_the_final_dot_only_an_answer_or_a_copy_tells() {
     for reply in [CLOSE, HANG, "garbage"] {
         let own = address("sales");
         let (smtp, heard) = scripted(&[(".", reply)]).await;
@@ -127,6 +129,7 @@ async fn after_the_final_dot_only_an_answer_or_a_copy_tells() {
         let answer = Email.send(&quick, &message("1"), NOW).await;
         assert!(matches!(answer, Answer::Unsure { resendable: false, .. }), "{reply}: {answer:?}");
         assert_eq!(heard.lock().iter().filter(|line| line.starts_with("DATA")).count(), 1, "{reply}: sent again");
+        checked(Kind::Email, 1);
         if reply == HANG {
             continue;
         }
@@ -142,7 +145,7 @@ async fn after_the_final_dot_only_an_answer_or_a_copy_tells() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
+pub(crate) async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
     let (smtp, heard) = scripted(&[]).await;
     let wire = hasty(&address("sales"), smtp);
     let mut heavy = crate::messengers::case::file(MediaKind::Image, "store:good", None);
@@ -157,6 +160,7 @@ async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
     ] {
         let answer = Email.send(&wire, &Outgoing { content, ..message("1") }, NOW).await;
         assert!(matches!(answer, Answer::Refused { code: told, .. } if told == code), "{answer:?}");
+        checked(Kind::Email, 1);
     }
     for (to, code) in [
         (Peer::Phone("79990000001".to_owned()), Code::CannotWriteFirst),
@@ -165,6 +169,7 @@ async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
     ] {
         let answer = Email.send(&wire, &Outgoing { to, ..message("1") }, NOW).await;
         assert!(matches!(answer, Answer::Refused { code: told, .. } if told == code), "{answer:?}");
+        checked(Kind::Email, 1);
     }
     let broken = crate::messengers::case::file(MediaKind::Document, "store:broken", None);
     let answer = Email.send(&wire, &Outgoing { content: broken, ..message("1") }, NOW).await;
@@ -219,7 +224,7 @@ async fn a_token_logs_in_by_xoauth2_and_a_refused_one_is_expired() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_floods_is_left() {
+pub(crate) async fn a_server_that_floods_is_left() {
     let flood: &'static str = format!("* OK {}", "x".repeat(5 << 20)).leak();
     let deep: &'static str = format!("* OK hi\r\n* 1 FETCH (BODYSTRUCTURE {}", "(".repeat(100_000)).leak();
     let lying = "* OK hi\r\n* 1 FETCH (BODY[] {4000000000}";
@@ -230,6 +235,7 @@ async fn a_server_that_floods_is_left() {
         let ear = super::listening::Memory::new();
         let answer = Email.listen(&wire, Value::Null, &*ear).await;
         assert!(matches!(answer, Answer::Down { .. }), "{answer:?}");
+        checked(Kind::Email, 1);
     }
     let endless: &'static str = format!("220 {}", "x".repeat(5 << 20)).leak();
     let (smtp, _) = scripted(&[("greeting", endless)]).await;

@@ -6,12 +6,13 @@ use mail_parser::MimeHeaders as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use switchboard::messenger::{AttachNext, AttachStep, Messenger as _, Wire, email::Email};
-use switchboard::model::message::{Content, IncomingMedia, MediaKind, Outgoing, Peer, Thread};
+use switchboard::model::message::{Content, IncomingMedia, Kind, MediaKind, Outgoing, Peer, Thread};
 use switchboard::model::moment::Moment;
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
 
 use super::{address, letter, post, until};
+use crate::messengers::page::checked;
 use crate::messengers::wire::{FILE, patient};
 
 const NOW: Moment = Moment(1_795_171_300_000);
@@ -60,6 +61,7 @@ async fn arrived(wire: &Wire, mut outgoing: Outgoing) -> (String, String) {
     let answer = Email.send(wire, &outgoing, NOW).await;
     let Answer::Done { vendor_ids, .. } = &answer else { panic!("{answer:?}") };
     let letter = until("the letter arrives", async || post().letters(&to, None).pop()).await;
+    checked(Kind::Email, 1);
     (vendor_ids[0].clone(), String::from_utf8(letter).unwrap())
 }
 
@@ -117,7 +119,7 @@ async fn what_is_wrong_with_a_mailbox_is_told_at_its_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_letter_has_all_that_a_letter_needs() {
+pub(crate) async fn a_letter_has_all_that_a_letter_needs() {
     let own = address("sales");
     let wire = attached(&own).await;
     let mut outgoing = message("", "Здравствуйте!\nЗаказ готов.\n.\n..точки");
@@ -136,7 +138,7 @@ async fn a_letter_has_all_that_a_letter_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_goes_into_its_thread() {
+pub(crate) async fn an_answer_goes_into_its_thread() {
     let wire = attached(&address("sales")).await;
     let mut outgoing = message("", "Завтра");
     let ids: Vec<String> = (0..30).map(|n| format!("m{n}@mail.example.test")).collect();
@@ -175,7 +177,7 @@ async fn a_letter_without_a_subject_is_named_by_its_first_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_file_arrives_under_its_name() {
+pub(crate) async fn every_kind_of_file_arrives_under_its_name() {
     let wire = attached(&address("sales")).await;
     for (n, kind) in crate::messengers::case::KINDS.into_iter().enumerate() {
         for caption in [None, Some("Подпись")] {
@@ -206,7 +208,7 @@ async fn every_kind_of_file_arrives_under_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_server_s_refusals_steer_the_queue() {
+pub(crate) async fn the_server_s_refusals_steer_the_queue() {
     let wire = attached(&address("sales")).await;
     for (to, is) in [
         ("stranger@company.test", (|answer| matches!(answer, Answer::Nobody { .. })) as fn(&Answer) -> bool),
@@ -221,6 +223,7 @@ async fn the_server_s_refusals_steer_the_queue() {
     ] {
         let answer = Email.send(&wire, &message(to, "1"), NOW).await;
         assert!(is(&answer), "{to}: {answer:?}");
+        checked(Kind::Email, 1);
     }
     let mut large = message("anna@company.test", "1");
     large.content.text = Some("я".repeat(100_000));
@@ -231,7 +234,7 @@ async fn the_server_s_refusals_steer_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sent_letter_has_its_copy_among_the_sent_ones_once() {
+pub(crate) async fn a_sent_letter_has_its_copy_among_the_sent_ones_once() {
     let own = address("sales");
     let wire = attached(&own).await;
     let (id, _) = arrived(&wire, message("", "1")).await;
@@ -241,7 +244,7 @@ async fn a_sent_letter_has_its_copy_among_the_sent_ones_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_came_in_is_fetched_by_itself_and_up_to_its_limit() {
+pub(crate) async fn a_file_that_came_in_is_fetched_by_itself_and_up_to_its_limit() {
     let own = address("sales");
     let wire = attached(&own).await;
     let fixture = std::fs::read(crate::messengers::email::fixtures().join("in_attachment_rfc2231.eml")).unwrap();
@@ -266,6 +269,7 @@ async fn a_file_that_came_in_is_fetched_by_itself_and_up_to_its_limit() {
     {
         let answer = Email.fetch_media(&wire, &media(section), limit).await.err().unwrap();
         assert!(matches!(answer, Answer::Refused { code: told, .. } if told == code), "{section}: {answer:?}");
+        checked(Kind::Email, 1);
     }
     let void = IncomingMedia { vendor_id: format!("inbox:{}:1:2", validity + 1), ..media("2") };
     assert!(matches!(
@@ -289,7 +293,7 @@ async fn uid_validity(own: &str) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_tls_nothing_is_said_unless_the_settings_allow_it() {
+pub(crate) async fn without_tls_nothing_is_said_unless_the_settings_allow_it() {
     let own = address("sales");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -313,4 +317,5 @@ async fn without_tls_nothing_is_said_unless_the_settings_allow_it() {
     assert_eq!(attach(form).await.err().unwrap().0, "imap_security");
     let said = String::from_utf8(seen.lock().await.clone()).unwrap();
     assert_eq!(said, "s1 STARTTLS\r\n");
+    checked(Kind::Email, 1);
 }

@@ -79,6 +79,11 @@ impl Case {
         self.messenger.about().kind.slug()
     }
 
+    /// So many things of it were found good.
+    pub(super) fn checked(&self, count: usize) {
+        super::page::checked(self.messenger.about().kind, count);
+    }
+
     pub(super) fn wire(&self, vendor: &str) -> Wire {
         wire(vendor, &self.secrets, &self.settings)
     }
@@ -109,6 +114,16 @@ impl Case {
         match self.proof {
             Proof::Header(_, sign) => sign(body),
             Proof::Query(_, value) | Proof::Body(_, value) => value.to_owned(),
+        }
+    }
+
+    /// The query and the headers with which its vendor would post a body. A proof in the body is there already.
+    pub(super) fn proven(&self, body: &[u8]) -> (String, Vec<(&'static str, String)>) {
+        let query = |name, value| form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+        match self.proof {
+            Proof::Header(name, sign) => (String::new(), vec![(name, sign(body))]),
+            Proof::Query(name, value) => (query(name, value), Vec::new()),
+            Proof::Body(..) => (String::new(), Vec::new()),
         }
     }
 

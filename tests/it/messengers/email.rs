@@ -13,6 +13,7 @@ use switchboard::model::message::{Event, Kind, Letter};
 use switchboard::model::moment::Moment;
 
 use super::case::NOW;
+use super::page::checked;
 
 /// The messengers that listen, and so are proven beside their servers.
 pub(super) const LISTENING: [Kind; 2] = [Kind::Email, Kind::Telegram];
@@ -65,7 +66,7 @@ pub(super) fn tell(letter: &Letter) -> String {
 }
 
 #[test]
-fn every_fixture_of_a_mailbox_is_read_as_expected() {
+pub(super) fn every_fixture_of_a_mailbox_is_read_as_expected() {
     let expected = std::fs::read_to_string(fixtures().join("expected.txt")).unwrap();
     let mut names: Vec<String> = std::fs::read_dir(fixtures())
         .unwrap()
@@ -80,23 +81,25 @@ fn every_fixture_of_a_mailbox_is_read_as_expected() {
         assert_eq!(read(&raw, &around(Habits::default())).0, key, "{name}: the key is always the same");
         let kind = key.split(':').next().unwrap();
         told.extend([name, "\n  ", kind, " => ", &super::incoming::tell(&event), "\n"]);
+        checked(Kind::Email, 1);
     }
     assert_eq!(told, expected);
 }
 
 #[test]
-fn nobody_posts_letters() {
+pub(super) fn nobody_posts_letters() {
     let wire: Wire = super::wire::patient("", &json!({}), &json!({}));
     let wire = Wire { secrets: SecretString::from(json!({"password": "x"}).to_string()), ..wire };
     let body = std::fs::read(fixtures().join("in_new_thread.eml")).unwrap();
     for method in ["GET", "POST"] {
         let delivery = Delivery { method, query: "", headers: &[], body: &body, at: NOW };
         assert_eq!(Email.receive(&wire, &delivery), Err(NotTaken::Forged));
+        checked(Kind::Email, 1);
     }
 }
 
 #[test]
-fn every_charset_is_read() {
+pub(super) fn every_charset_is_read() {
     for (charset, encoded) in [
         ("windows-1251", "=CF=F0=E8=E2=E5=F2"),
         ("koi8-r", "=F0=D2=C9=D7=C5=D4"),
@@ -109,6 +112,7 @@ fn every_charset_is_read() {
         ));
         assert_eq!(read.subject.as_deref(), Some("ПриветПривет"), "{charset}");
         assert_eq!(read.message.text.as_deref(), Some("[ПриветПривет] Привет"), "{charset}");
+        checked(Kind::Email, 1);
     }
 }
 
@@ -137,7 +141,7 @@ fn links_are_removed_where_the_owner_wants_it() {
 }
 
 #[test]
-fn files_have_names_that_harm_nobody() {
+pub(super) fn files_have_names_that_harm_nobody() {
     let names = |disposition: &str| {
         let raw =
             format!("From: a@b.test\nContent-Type: application/x-thing\nContent-Disposition: {disposition}\n\nbytes\n");
@@ -154,6 +158,7 @@ fn files_have_names_that_harm_nobody() {
         ("attachment", "file"),
     ] {
         assert_eq!(names(disposition), told, "{disposition}");
+        checked(Kind::Email, 1);
     }
     assert!(names(&format!("attachment; filename=\"{}.pdf\"", "я".repeat(900))).len() <= 200);
 }
@@ -247,7 +252,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn bombs_do_not_go_off() {
+pub(super) fn bombs_do_not_go_off() {
     for (name, raw) in bombs() {
         for habits in [Habits::default(), Habits { group_letters: true, remove_links: true, server_keeps_sent: false }]
         {
@@ -261,6 +266,7 @@ fn bombs_do_not_go_off() {
             }
             // a build without optimisation beside other tests: what explodes takes minutes
             assert!(began.elapsed().as_secs() < 20, "{name}: {:?}", began.elapsed());
+            checked(Kind::Email, 1);
         }
     }
 }
@@ -334,8 +340,25 @@ fn check(raw: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// How often each kind of damage is done.
+const DAMAGES: u32 = 400;
+
+/// Both kinds of damage, for the page.
+pub(super) fn damaged_letters_break_nothing() {
+    broken_letters_are_read_and_never_more();
+    any_bytes_are_read_and_never_more();
+    checked(Kind::Email, 2 * DAMAGES as usize);
+}
+
+/// What the fixtures are when they are heard.
+pub(super) fn heard() -> Vec<(String, Event)> {
+    let files = std::fs::read_dir(fixtures()).unwrap().map(|file| file.unwrap().path());
+    let letters = files.filter(|path| path.extension().is_some_and(|kind| kind == "eml"));
+    letters.map(|path| read(&std::fs::read(path).unwrap(), &around(Habits::default()))).collect()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: DAMAGES, ..ProptestConfig::default() })]
 
     #[test]
     fn broken_letters_are_read_and_never_more(raw in any_raw()) {

@@ -90,7 +90,7 @@ async fn send_text(case: &Case, vendor: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn after_the_request_left_no_fault_is_taken_for_a_refusal() {
+pub(super) async fn after_the_request_left_no_fault_is_taken_for_a_refusal() {
     for fault in [
         Fault::CutBeforeBody,
         Fault::CutAfterBody,
@@ -113,17 +113,19 @@ async fn after_the_request_left_no_fault_is_taken_for_a_refusal() {
                 case.name()
             );
             assert!(requests.load(Ordering::SeqCst) <= 1, "{} {fault:?}: sent again", case.name());
+            case.checked(1);
         }
     }
 }
 
 #[tokio::test]
-async fn a_page_that_kept_the_call_back_is_down() {
+pub(super) async fn a_page_that_kept_the_call_back_is_down() {
     for case in cases() {
         for status in [302, 403, 404, 407] {
             let (vendor, _) = broken_vendor(Fault::Page(status)).await;
             let answer = send_text(&case, &vendor).await;
             assert!(matches!(answer, Answer::Down { .. }), "{} {status}: {answer:?}", case.name());
+            case.checked(1);
         }
         let (vendor, _) = broken_vendor(Fault::Page(429)).await;
         assert!(matches!(send_text(&case, &vendor).await, Answer::Busy { .. }), "{}", case.name());
@@ -131,7 +133,7 @@ async fn a_page_that_kept_the_call_back_is_down() {
 }
 
 #[tokio::test]
-async fn without_a_connection_the_vendor_is_down() {
+pub(super) async fn without_a_connection_the_vendor_is_down() {
     for case in cases() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let closed = format!("http://{}", listener.local_addr().unwrap());
@@ -139,6 +141,7 @@ async fn without_a_connection_the_vendor_is_down() {
         for vendor in [closed.as_str(), "http://name.invalid", "no address at all"] {
             let answer = send_text(&case, vendor).await;
             assert!(matches!(answer, Answer::Down { .. }), "{} {vendor}: {answer:?}", case.name());
+            case.checked(1);
         }
         // a server that speaks no TLS gets no byte of the request
         let (plain, requests) = broken_vendor(Fault::Noise).await;
@@ -149,7 +152,7 @@ async fn without_a_connection_the_vendor_is_down() {
 }
 
 #[tokio::test]
-async fn every_answer_of_the_vendor_steers_the_queue_as_the_contract_says() {
+pub(super) async fn every_answer_of_the_vendor_steers_the_queue_as_the_contract_says() {
     for case in cases() {
         for (status, body, expected) in &case.answers {
             let server = MockServer::start().await;
@@ -157,6 +160,7 @@ async fn every_answer_of_the_vendor_steers_the_queue_as_the_contract_says() {
             Mock::given(matchers::any()).respond_with(answer).expect(1).mount(&server).await;
             let answer = case.messenger.send(&case.patient_wire(&server.uri()), &case.message(text("1")), NOW).await;
             assert_eq!(&answer, expected, "{}: {body}", case.name());
+            case.checked(1);
         }
         for (what, is) in [
             ("done", (|answer: &Answer| matches!(answer, Answer::Done { .. })) as fn(&Answer) -> bool),
@@ -171,7 +175,7 @@ async fn every_answer_of_the_vendor_steers_the_queue_as_the_contract_says() {
 }
 
 #[tokio::test]
-async fn a_file_of_ours_that_breaks_off_was_not_taken() {
+pub(super) async fn a_file_of_ours_that_breaks_off_was_not_taken() {
     for case in cases() {
         let (vendor, _) = broken_vendor(Fault::CutAfterBody).await;
         for (source, down) in [("store:broken", true), ("store:missing", false)] {
@@ -179,12 +183,13 @@ async fn a_file_of_ours_that_breaks_off_was_not_taken() {
             let answer = case.messenger.send(&case.wire(&vendor), &message, NOW).await;
             assert_eq!(matches!(answer, Answer::Down { .. }), down, "{} {source}: {answer:?}", case.name());
             assert_eq!(matches!(answer, Answer::Refused { .. }), !down, "{} {source}: {answer:?}", case.name());
+            case.checked(1);
         }
     }
 }
 
 #[tokio::test]
-async fn every_recorded_answer_is_understood() {
+pub(super) async fn every_recorded_answer_is_understood() {
     for case in cases() {
         for (file, status, expected) in case.recorded() {
             let server = MockServer::start().await;
@@ -192,6 +197,7 @@ async fn every_recorded_answer_is_understood() {
             Mock::given(matchers::any()).respond_with(answer).mount(&server).await;
             let answer = case.messenger.send(&case.patient_wire(&server.uri()), &case.message(text("1")), NOW).await;
             assert!(format!("{answer:?}").starts_with(expected), "{file}: {answer:?}");
+            case.checked(1);
         }
     }
 }

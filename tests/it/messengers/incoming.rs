@@ -83,7 +83,7 @@ fn expected(case: &Case) -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
-fn every_fixture_is_received_as_expected() {
+pub(super) fn every_fixture_is_received_as_expected() {
     for case in cases() {
         let expected = expected(&case);
         let names: Vec<&String> = expected.iter().map(|(name, _)| name).collect();
@@ -94,12 +94,13 @@ fn every_fixture_is_received_as_expected() {
             let line =
                 |(key, event): &(String, Event)| format!("{key} => {}", tell(event)).trim_end().replace('\n', "⏎");
             assert_eq!(received.events.iter().map(line).collect::<Vec<_>>(), events, "{name}");
+            case.checked(1);
         }
     }
 }
 
 #[test]
-fn a_forged_delivery_is_refused() {
+pub(super) fn a_forged_delivery_is_refused() {
     for case in cases() {
         let body = case.fixture(&case.deliveries()[0]);
         let good = case.proof_of(&body);
@@ -112,23 +113,25 @@ fn a_forged_delivery_is_refused() {
         for value in forged {
             let answer = case.receive_proven(&body, Some(&value));
             assert_eq!(answer, Err(NotTaken::Forged), "{}: {value}", case.name());
+            case.checked(1);
         }
     }
 }
 
 #[test]
-fn a_channel_without_a_secret_takes_nothing() {
+pub(super) fn a_channel_without_a_secret_takes_nothing() {
     for mut case in cases() {
         let body = case.fixture(&case.deliveries()[0]);
         case.secrets = json!({});
         for value in ["", "sha256=", "null"] {
             assert_eq!(case.receive_proven(&body, Some(value)), Err(NotTaken::Forged));
+            case.checked(1);
         }
     }
 }
 
 #[test]
-fn the_same_delivery_twice_gives_the_same_keys_and_no_key_twice() {
+pub(super) fn the_same_delivery_twice_gives_the_same_keys_and_no_key_twice() {
     for case in cases() {
         let mut seen = std::collections::HashSet::new();
         for name in case.deliveries() {
@@ -139,6 +142,7 @@ fn the_same_delivery_twice_gives_the_same_keys_and_no_key_twice() {
             let distinct: std::collections::HashSet<&String> = first.iter().collect();
             assert_eq!(distinct.len(), first.len(), "{name}");
             seen.extend(first);
+            case.checked(1);
         }
         // the fixtures share a few of their message ids: the keys must still tell most of them apart
         assert!(seen.len() * 10 >= case.deliveries().len() * 7, "{}", case.name());
@@ -146,7 +150,7 @@ fn the_same_delivery_twice_gives_the_same_keys_and_no_key_twice() {
 }
 
 #[test]
-fn a_field_that_nobody_knows_yet_changes_nothing() {
+pub(super) fn a_field_that_nobody_knows_yet_changes_nothing() {
     for case in cases() {
         for name in case.deliveries() {
             let mut body = case.fixture_json(&name);
@@ -179,11 +183,12 @@ fn sprinkle(value: &mut Value) {
 }
 
 #[test]
-fn what_is_no_json_object_is_unreadable() {
+pub(super) fn what_is_no_json_object_is_unreadable() {
     for case in cases() {
         for body in ["", "null", "[]", "1", "\"text\"", "{", "{\"a\":", "<html>", "\u{0}", "a=b&c=d"] {
             let answer = case.receive(body.as_bytes());
             assert!(matches!(answer, Err(NotTaken::Unreadable(_))), "{}: {body}: {answer:?}", case.name());
+            case.checked(1);
         }
         let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(matches!(case.receive(deep.as_bytes()), Err(NotTaken::Unreadable(_))));
@@ -236,8 +241,20 @@ fn any_value() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// How often each kind of damage is done.
+const DAMAGES: u32 = 512;
+
+/// Both kinds of damage, for the page.
+pub(super) fn damaged_deliveries_break_nothing() {
+    broken_bytes_are_read_or_refused_and_never_more();
+    values_of_a_wrong_kind_are_read_or_refused_and_never_more();
+    for case in cases() {
+        case.checked(2 * DAMAGES as usize);
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: DAMAGES, ..ProptestConfig::default() })]
 
     #[test]
     fn broken_bytes_are_read_or_refused_and_never_more(

@@ -39,7 +39,7 @@ fn check(case: &Case, requests: &[Request]) {
 }
 
 #[tokio::test]
-async fn every_kind_of_message_fits_the_schema() {
+pub(super) async fn every_kind_of_message_fits_the_schema() {
     for case in cases() {
         let captions = |kind| match case.folder {
             "telegram-bot" | "vk" => kind != MediaKind::Sticker,
@@ -64,6 +64,7 @@ async fn every_kind_of_message_fits_the_schema() {
                     "{what}: {answer:?}"
                 );
                 check(&case, &requests);
+                case.checked(requests.len());
                 let media = content.media.as_ref();
                 // some vendors fetch an address themselves; the gateway of ours is never given one
                 let bytes = match case.folder {
@@ -79,7 +80,7 @@ async fn every_kind_of_message_fits_the_schema() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
+pub(super) async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
     for case in cases() {
         let about = case.messenger.about();
         let long = |count: usize| Some("я".repeat(count));
@@ -102,6 +103,7 @@ async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
                 case.name()
             );
             assert!(requests.is_empty(), "{}", case.name());
+            case.checked(1);
         }
         let (answer, _) = sent(&case, Content { text: long(about.text_limit), ..Content::default() }, None).await;
         assert!(matches!(answer, Answer::Done { .. }), "{}", case.name());
@@ -109,7 +111,7 @@ async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
 }
 
 #[tokio::test]
-async fn abilities_agree_with_answers() {
+pub(super) async fn abilities_agree_with_answers() {
     for case in cases() {
         let abilities = case.messenger.about().abilities;
         let server = taking(&case).await;
@@ -134,11 +136,12 @@ async fn abilities_agree_with_answers() {
         message = case.message(super::waba::template_content());
         let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
         assert_eq!(matches!(answer, Answer::Done { .. }), abilities.templates, "{}: {answer:?}", case.name());
+        case.checked(3);
     }
 }
 
 #[tokio::test]
-async fn a_file_that_came_in_is_fetched_up_to_its_limit() {
+pub(super) async fn a_file_that_came_in_is_fetched_up_to_its_limit() {
     for case in cases() {
         let server = MockServer::start().await;
         match case.folder {
@@ -178,11 +181,12 @@ async fn a_file_that_came_in_is_fetched_up_to_its_limit() {
         let answer = case.messenger.fetch_media(&case.wire("http://127.0.0.1:9"), &lost, 100).await.err().unwrap();
         assert!(matches!(answer, Answer::Down { .. }), "{}: {answer:?}", case.name());
         case.assert_no_secret(&format!("{answer:?}"));
+        case.checked(4);
     }
 }
 
 #[tokio::test]
-async fn a_file_keeps_its_name_and_brings_no_header_of_its_own() {
+pub(super) async fn a_file_keeps_its_name_and_brings_no_header_of_its_own() {
     for case in cases() {
         for (name, told) in [
             ("Договор 1.pdf", "filename=\"Договор 1.pdf\""),
@@ -199,6 +203,7 @@ async fn a_file_keeps_its_name_and_brings_no_header_of_its_own() {
             };
             assert!(bodies.iter().any(|body| body.contains(&told)), "{}: {bodies:?}", case.name());
             assert!(!bodies.iter().any(|body| body.contains("\r\nX-Evil")), "{}", case.name());
+            case.checked(1);
         }
     }
 }
