@@ -39,7 +39,7 @@
 //! | `GET /_/accounts` | | what a person types to attach what is here: `{accounts: [{messenger, title, line, fields: [[name, value]]}]}` |
 //! | `POST /_/mtproto/accounts` | `{phone, id?, name?, username?, password?, home?}` | makes a Telegram account → its card and `base`; `home` is the data centre |
 //! | `GET /_/mtproto/accounts` | | accounts with the `code` that was sent last and QR codes `waiting`, open `lines`, `sessions`, contacts, groups |
-//! | `POST /_/mtproto/accounts/{id}` | `{password?, home?, limited?, silent?, retries?, forget?, void_code?, expire_files?, move_files?, revoke?, hang_up?}` | changes an account. `limited`: strangers may not be written to; `silent`: updates are found in the difference only; `retries`: so many imports are put off; `forget`: what happened so far is told no more; `move_files`: to a data centre; `hang_up`: lines are closed |
+//! | `POST /_/mtproto/accounts/{id}` | `{password?, home?, limited?, silent?, retries?, forget?, void_code?, expire_files?, move_files?, revoke?, hang_up?, tell?}` | changes an account. `tell`: sends these bytes, in hexadecimal digits, as an update; `limited`: strangers may not be written to; `silent`: updates are found in the difference only; `retries`: so many imports are put off; `forget`: what happened so far is told no more; `move_files`: to a data centre; `hang_up`: lines are closed |
 //! | `POST /_/mtproto/accounts/{id}/scan` | `{text}` | the owner scans a QR code → `{scanned}` |
 //! | `POST /_/mtproto/accounts/{id}/groups` | `{id?, title?, members}` | makes a group of phones |
 //! | `POST /_/mtproto/phones/{id}/say` | `{text, line?, quote?, group?, ours?}` | writes, in a group too; `ours`: the owner writes to the phone on another device |

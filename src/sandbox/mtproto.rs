@@ -125,6 +125,14 @@ impl Mtproto {
         these.filter(|line| line.out.send(None).is_ok()).count()
     }
 
+    /// Tells the lines of an account what may be no update at all.
+    pub(crate) fn tell_bytes(&self, account: i64, bytes: &[u8]) {
+        let theirs = |line: &&Line| self.keys.get(&line.key).is_some_and(|key| key.account == Some(account));
+        for line in self.lines.values().filter(theirs) {
+            let _ = line.out.send(Some((0, bytes.to_vec())));
+        }
+    }
+
     /// Tells the lines of an account something, except the one that caused it.
     fn tell(&self, account: i64, but: Option<u64>, update: &Value) {
         let Ok(bytes) = tl::schema().write("Updates", update) else {

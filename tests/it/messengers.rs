@@ -47,6 +47,7 @@ fn every_messenger_is_proven() {
 fn heard(kind: Kind) -> Vec<(String, Event)> {
     match kind {
         Kind::Email => email::heard(),
+        Kind::Telegram => crate::telegram::heard(),
         other => panic!("{} listens: its fixtures have a row here", other.slug()),
     }
 }

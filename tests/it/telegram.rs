@@ -1,8 +1,8 @@
 //! A Telegram account beside the sandbox's Telegram: the client speaks the library's own types, the sandbox reads and writes the
 //! published schema, and both have only the bytes in common.
 
-mod listening;
-mod sending;
+pub(crate) mod listening;
+pub(crate) mod sending;
 mod steps;
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use switchboard::messenger::telegram::Telegram;
 use switchboard::messenger::{AttachError, AttachNext, AttachStep, Boxed, Deaf, Ear, Heard, Messenger as _, Wire};
 use switchboard::model::clock::{Clock as _, HandClock};
+use switchboard::model::message::Event;
 use switchboard::model::moment::Moment;
 use switchboard::model::vendor::Answer;
 use switchboard::sandbox;
@@ -141,6 +142,7 @@ pub struct Memory {
 #[derive(Default)]
 struct Kept {
     told: Vec<String>,
+    events: Vec<(String, Event)>,
     keys: HashSet<String>,
     cursor: Value,
     gaps: usize,
@@ -184,9 +186,10 @@ impl Ear for Memory {
         let mut kept = self.kept.lock();
         for (key, event) in heard.events {
             // as the store does it: what came before is dropped by its key
-            if kept.keys.insert(key) {
+            if kept.keys.insert(key.clone()) {
                 let told = crate::messengers::incoming::tell(&event);
                 kept.told.push(told);
+                kept.events.push((key, event));
             }
         }
         kept.cursor = heard.cursor;
@@ -256,6 +259,29 @@ impl Account {
         let _ = self.listening.await;
         (self.wire, self.memory)
     }
+}
+
+/// What an account hears when customers write all that they can, each event with its key.
+pub fn heard() -> Vec<(String, Event)> {
+    let told = async {
+        let town = Town::build().await;
+        let account = Account::open(&town).await;
+        town.say("Здравствуйте!").await;
+        town.say_all(json!({ "text": "Вот", "media": { "kind": "image", "name": "a.jpg", "mime": "image/jpeg" } }))
+            .await;
+        town.say_all(json!({ "text": "", "place": { "latitude": 55.7, "longitude": 37.6 } })).await;
+        let ours = json!({ "text": "С телефона", "ours": true });
+        town.control("POST", &format!("/_/mtproto/phones/{CUSTOMER}/say"), ours).await;
+        account.memory.has_heard(4).await;
+        let (_, memory) = account.stop().await;
+        town.clear().await;
+        memory.kept.lock().events.clone()
+    };
+    // whoever asks may be inside a runtime of its own
+    let running = std::thread::spawn(|| {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(told)
+    });
+    running.join().unwrap()
 }
 
 pub fn secrets(of: &Value) -> SecretString {

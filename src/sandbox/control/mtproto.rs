@@ -90,6 +90,9 @@ async fn change(sandbox: Data<Sandbox>, id: Path<i64>, given: Json<Value>) -> Ht
     if asked("revoke") {
         login::revoke(&mut mtproto, *id);
     }
+    if let Some(bytes) = given.get("tell").and_then(as_text).and_then(|digits| hex::decode(digits).ok()) {
+        mtproto.tell_bytes(*id, &bytes);
+    }
     let closed = if asked("hang_up") { mtproto.hang_up(*id) } else { 0 };
     tell(json!({"closed": closed}))
 }

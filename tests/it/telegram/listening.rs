@@ -1,15 +1,17 @@
 //! Listening: what customers write, change, delete and read, what the owner writes elsewhere, and what happened while nobody
 //! listened.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
-use switchboard::messenger::Messenger as _;
 use switchboard::messenger::telegram::Telegram;
-use switchboard::model::message::{Content, IncomingMedia, MediaKind, Outgoing, Peer};
+use switchboard::messenger::{Delivery, Messenger as _, NotTaken};
+use switchboard::model::message::{Content, IncomingMedia, Kind, MediaKind, Outgoing, Peer};
 use switchboard::model::moment::Moment;
 use switchboard::model::result::Code;
 use switchboard::model::vendor::Answer;
 
 use super::{ACCOUNT, Account, CUSTOMER, Town, secrets};
+use crate::messengers::page::checked;
 
 fn texts(told: &[String]) -> Vec<String> {
     told.iter()
@@ -35,7 +37,7 @@ async fn send(account: &Account, chat: &str, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_was_said_before_is_left_alone_and_what_comes_is_heard_at_once() {
+pub(crate) async fn what_was_said_before_is_left_alone_and_what_comes_is_heard_at_once() {
     let town = Town::build().await;
     town.say("до подключения").await;
     let account = Account::open(&town).await;
@@ -54,10 +56,11 @@ async fn what_was_said_before_is_left_alone_and_what_comes_is_heard_at_once() {
     assert_eq!(account.memory.gaps(), 0);
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 2);
 }
 
 #[tokio::test]
-async fn a_gap_is_filled_in_order_and_nothing_is_heard_twice() {
+pub(crate) async fn a_gap_is_filled_in_order_and_nothing_is_heard_twice() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     town.say("0").await;
@@ -75,6 +78,7 @@ async fn a_gap_is_filled_in_order_and_nothing_is_heard_twice() {
     assert_eq!(account.memory.gaps(), 0);
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 132);
 }
 
 #[tokio::test]
@@ -127,7 +131,7 @@ async fn a_line_that_breaks_ends_the_listening_and_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_ended_on_the_phone_or_used_twice_is_over() {
+pub(crate) async fn a_session_that_is_ended_on_the_phone_or_used_twice_is_over() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     town.change(json!({ "revoke": true })).await;
@@ -144,10 +148,11 @@ async fn a_session_that_is_ended_on_the_phone_or_used_twice_is_over() {
     assert!(matches!(&twice, Answer::Expired { seen } if seen == "AUTH_KEY_DUPLICATED"), "{twice:?}");
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 3);
 }
 
 #[tokio::test]
-async fn changes_deletions_and_readings_are_heard_live_and_after_a_gap() {
+pub(crate) async fn changes_deletions_and_readings_are_heard_live_and_after_a_gap() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let id = town.say("Здравстуйте").await;
@@ -171,10 +176,11 @@ async fn changes_deletions_and_readings_are_heard_live_and_after_a_gap() {
     assert_eq!(told.last().unwrap(), &format!("edited {second} in {chat}: Ещё раз"));
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 7);
 }
 
 #[tokio::test]
-async fn what_the_owner_writes_elsewhere_is_ours_and_notes_and_codes_are_nobodys() {
+pub(crate) async fn what_the_owner_writes_elsewhere_is_ours_and_notes_and_codes_are_nobodys() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let said = json!({ "text": "Пишу с телефона", "ours": true });
@@ -185,10 +191,11 @@ async fn what_the_owner_writes_elsewhere_is_ours_and_notes_and_codes_are_nobodys
     assert!(told[0].contains("from Анна"), "the dialog is the customer's: {told:?}");
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 1);
 }
 
 #[tokio::test]
-async fn a_group_is_heard_and_answered() {
+pub(crate) async fn a_group_is_heard_and_answered() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let members = json!([CUSTOMER, "79990000002"]);
@@ -204,14 +211,14 @@ async fn a_group_is_heard_and_answered() {
     }
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 1);
 }
 
 #[tokio::test]
-async fn files_come_with_what_they_are_and_are_fetched_wherever_they_lie() {
+pub(crate) async fn files_come_with_what_they_are_and_are_fetched_wherever_they_lie() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let large = vec![7_u8; 1_300_000];
-    use base64::Engine as _;
     let body = base64::engine::general_purpose::STANDARD.encode(&large);
     for (kind, name, mime) in [
         ("image", "a.jpg", "image/jpeg"),
@@ -252,4 +259,37 @@ async fn files_come_with_what_they_are_and_are_fetched_wherever_they_lie() {
     assert_eq!(fetch(10 << 20).await.unwrap().bytes, large);
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 8);
+}
+
+#[test]
+pub(crate) fn nobody_posts_updates() {
+    let wire = crate::messengers::wire::patient("", &json!({}), &json!({}));
+    for (method, body) in [("GET", &b""[..]), ("POST", b"{}"), ("POST", b"\x4a\xe2\x40\x74")] {
+        let delivery = Delivery { method, query: "", headers: &[], body, at: Moment(0) };
+        assert_eq!(Telegram.receive(&wire, &delivery), Err(NotTaken::Forged));
+    }
+    checked(Kind::Telegram, 3);
+}
+
+#[tokio::test]
+pub(crate) async fn updates_that_cannot_be_read_cost_no_message() {
+    let town = Town::build().await;
+    let account = Account::open(&town).await;
+    town.say("0").await;
+    account.memory.has_heard(1).await;
+    // nothing, too little, no update at all, an update cut short, a vector of billions
+    let damaged =
+        ["", "00", "deadbeef", "4ae24074", "4ae2407415c4b51cffffffff", "0000000000000000000000000000000000000000"];
+    for (n, bytes) in damaged.iter().enumerate() {
+        town.change(json!({ "silent": true })).await;
+        town.say(&(2 * n + 1).to_string()).await;
+        town.change(json!({ "silent": false, "tell": bytes })).await;
+        town.say(&(2 * n + 2).to_string()).await;
+    }
+    let told = texts(&account.memory.has_heard(13).await);
+    assert_eq!(told, (0..=12).map(|n| n.to_string()).collect::<Vec<_>>());
+    account.stop().await;
+    town.clear().await;
+    checked(Kind::Telegram, damaged.len());
 }

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 use switchboard::messenger::Messenger as _;
 use switchboard::messenger::telegram::Telegram;
-use switchboard::model::message::{Card, Content, Media, MediaKind, Outgoing, Peer, Place};
+use switchboard::model::message::{Card, Content, Kind, Media, MediaKind, Outgoing, Peer, Place};
 use switchboard::model::moment::Moment;
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
 
 use super::{ACCOUNT, Account, CUSTOMER, Memory, Town};
+use crate::messengers::page::checked;
 use crate::messengers::wire::FILE;
 
 fn to(to: Peer, key: &str, content: Content) -> Outgoing {
@@ -40,7 +41,7 @@ fn done(answer: Answer) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_phone_is_put_into_the_contacts_and_written_to() {
+pub(crate) async fn a_phone_is_put_into_the_contacts_and_written_to() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let mut message = to(phone(CUSTOMER), "msg_1", text("Здравствуйте!"));
@@ -67,6 +68,7 @@ async fn a_phone_is_put_into_the_contacts_and_written_to() {
     assert!(matches!(answer, Answer::Busy { scope: Scope::Recipient, .. }), "{answer:?}");
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 5);
 }
 
 #[tokio::test]
@@ -96,7 +98,7 @@ async fn a_name_is_looked_up_once_and_known_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_message_whose_fate_was_unknown_is_sent_again_and_reaches_nobody_twice() {
+pub(crate) async fn a_message_whose_fate_was_unknown_is_sent_again_and_reaches_nobody_twice() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let message = to(phone(CUSTOMER), "msg_1", text("Один раз"));
@@ -116,10 +118,11 @@ async fn a_message_whose_fate_was_unknown_is_sent_again_and_reaches_nobody_twice
     assert!(told.iter().any(|line| line.contains("Один раз") && line.ends_with("by us")), "{told:#?}");
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 1);
 }
 
 #[tokio::test]
-async fn files_places_and_cards_arrive_as_what_they_are() {
+pub(crate) async fn files_places_and_cards_arrive_as_what_they_are() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let place = Place { latitude_e7: 557_558_000, longitude_e7: 376_173_000, title: None };
@@ -150,10 +153,11 @@ async fn files_places_and_cards_arrive_as_what_they_are() {
     }
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 9);
 }
 
 #[tokio::test]
-async fn an_answer_names_what_it_answers_and_goes_without_where_that_is_gone() {
+pub(crate) async fn an_answer_names_what_it_answers_and_goes_without_where_that_is_gone() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let asked = town.say("Когда?").await;
@@ -170,10 +174,11 @@ async fn an_answer_names_what_it_answers_and_goes_without_where_that_is_gone() {
     assert_eq!(town.got(CUSTOMER).await.len(), 2);
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 2);
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
+pub(crate) async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let long = "я".repeat(4097);
@@ -204,10 +209,11 @@ async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
     assert!(town.calls("messages.sendMessage").await.is_empty());
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 8);
 }
 
 #[tokio::test]
-async fn refusals_of_telegram_steer_the_lane() {
+pub(crate) async fn refusals_of_telegram_steer_the_lane() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     done(send(&account, &to(phone(CUSTOMER), "msg_0", text("Здравствуйте!"))).await);
@@ -231,10 +237,11 @@ async fn refusals_of_telegram_steer_the_lane() {
     assert!(matches!(answer, Answer::Refused { code: Code::Blocked, .. }), "{answer:?}");
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 7);
 }
 
 #[tokio::test]
-async fn nothing_leaves_where_nobody_listens_and_no_attempt_is_counted() {
+pub(crate) async fn nothing_leaves_where_nobody_listens_and_no_attempt_is_counted() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
     let (wire, _) = account.stop().await;
@@ -248,4 +255,5 @@ async fn nothing_leaves_where_nobody_listens_and_no_attempt_is_counted() {
     assert_eq!(Telegram.check_phone(&account.wire, "79160000000").await.unwrap().chat, None);
     account.stop().await;
     town.clear().await;
+    checked(Kind::Telegram, 2);
 }
