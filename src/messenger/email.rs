@@ -32,6 +32,8 @@ use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 
 pub use account::{Habits, is_address};
+#[cfg(fuzzing)]
+pub use structure::told as told_structure;
 
 /// Sends a letter of the server itself, which has no mailbox: only the SMTP part of the settings is looked at. May take as long as
 /// the call's deadlines; the answer is the messenger's.

@@ -7,6 +7,8 @@ const AGAIN_MS = 30_000
 const ALL = ['channels', 'queue', 'mailings', 'lines']
 
 let stream: EventSource | null = null
+/** Whether somebody is signed in, so that there is something to hear. */
+let wanted = false
 let again: ReturnType<typeof setTimeout> | undefined
 let gathering: ReturnType<typeof setTimeout> | undefined
 const changed = new Set<string>()
@@ -23,7 +25,13 @@ function note(topics: string[]) {
 
 /** Begins to listen; listening twice is listening once. */
 export function listen() {
-  if (stream || typeof EventSource === 'undefined') return
+  wanted = true
+  open()
+}
+
+/** A browser keeps six connections to one server: a page that nobody sees gives its own back. */
+function open() {
+  if (!wanted || stream || document.hidden || typeof EventSource === 'undefined') return
   clearTimeout(again)
   const mine = new EventSource('/api/v1/events')
   stream = mine
@@ -42,12 +50,17 @@ export function listen() {
     note(ALL)
     if (mine.readyState !== EventSource.CLOSED || stream !== mine) return
     stream = null
-    again = setTimeout(listen, AGAIN_MS)
+    again = setTimeout(open, AGAIN_MS)
   }
 }
 
 /** Listens no more: nobody is signed in. */
 export function hush() {
+  wanted = false
+  shut()
+}
+
+function shut() {
   clearTimeout(again)
   clearTimeout(gathering)
   gathering = undefined
@@ -56,3 +69,5 @@ export function hush() {
   stream = null
   live.value = false
 }
+
+globalThis.document?.addEventListener('visibilitychange', () => (document.hidden ? shut() : open()))

@@ -31,14 +31,19 @@ async function load() {
   const queries = await import('../src/queries')
   const asked: string[] = []
   vi.spyOn(queries.queries, 'invalidateQueries').mockImplementation(async (filter) => void asked.push(String(filter?.queryKey?.[0])))
-  return { ...(await import('../src/live')), live: queries.live, asked }
+  const page = await import('../src/live')
+  end = page.hush
+  return { ...page, live: queries.live, asked }
 }
+/** Every test loads a page of its own, and the ones before it hear nothing more. */
+let end = () => {}
 
 beforeEach(() => {
   Stream.all = []
   vi.useFakeTimers()
 })
 afterEach(() => {
+  end()
   vi.useRealTimers()
   vi.unstubAllGlobals()
 })
@@ -70,6 +75,22 @@ describe('what the server tells by itself', () => {
     Stream.all[0]?.fail(true)
     vi.advanceTimersByTime(30_000)
     expect(Stream.all.length).toBe(2)
+  })
+
+  it('is not listened to by a page that nobody sees', async () => {
+    const { listen, live } = await load()
+    const hidden = vi.spyOn(document, 'hidden', 'get')
+    const look = (seen: boolean) => {
+      hidden.mockReturnValue(!seen)
+      document.dispatchEvent(new Event('visibilitychange'))
+    }
+    listen()
+    Stream.all[0]?.say('ready')
+    look(false)
+    expect([live.value, Stream.all[0]?.readyState]).toEqual([false, 2])
+    look(true)
+    expect(Stream.all.length).toBe(2)
+    hidden.mockRestore()
   })
 
   it('is not listened to by somebody who has signed out', async () => {
