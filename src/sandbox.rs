@@ -106,10 +106,15 @@ pub async fn start(config: Config) -> std::io::Result<Running> {
     let server = server.run();
     let handle = server.handle();
     let task = tokio::spawn(server);
-    mail::listen(&sandbox, addr).await?;
-    Arc::clone(&sandbox).start_timers();
+    let lines = listen_beside(&sandbox, addr).await?;
+    Ok(Running { addr, base, server: handle, task, lines, sandbox })
+}
+
+/// Listens at what is no HTTP: the mail servers, and lines of Telegram accounts, which it gives back.
+async fn listen_beside(sandbox: &Arc<Sandbox>, addr: SocketAddr) -> std::io::Result<JoinHandle<()>> {
+    mail::listen(sandbox, addr).await?;
+    Arc::clone(sandbox).start_timers();
     let listener = tokio::net::TcpListener::bind((addr.ip(), 0)).await?;
     sandbox.mtproto.lock().set_port(listener.local_addr()?.port());
-    let lines = tokio::spawn(mtproto::listen(Arc::clone(&sandbox), listener));
-    Ok(Running { addr, base, server: handle, task, lines, sandbox })
+    Ok(tokio::spawn(mtproto::listen(Arc::clone(sandbox), listener)))
 }

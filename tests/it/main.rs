@@ -1,5 +1,6 @@
 //! One binary for all tests that need more than one module, so that they link once.
 #![cfg(test)] // tells the lints that unwrapping is in order here
+#![allow(clippy::similar_names, reason = "a line has lanes, and what was told is said again")]
 #![allow(unreachable_pub, reason = "a test binary shows nothing to anybody")]
 
 #[macro_use] // `on_both_databases!`

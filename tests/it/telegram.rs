@@ -108,7 +108,7 @@ impl Town {
 
     pub async fn step(&self, answers: Value, kept: Value) -> Result<AttachNext, AttachError> {
         let keys = json!({ "client_id": "17349", "client_secret": "344583e45741c457fe1862106095a5eb" });
-        let step = AttachStep { answers: answers.as_object().unwrap().clone(), webhook_url: String::new(), kept };
+        let step = AttachStep { answers: answers.as_object().unwrap().clone(), webhook_url: String::new(), return_url: String::new(), kept };
         Telegram.attach(&self.wire(&keys), &step).await
     }
 
@@ -263,7 +263,7 @@ impl Account {
 
 /// What an account hears when customers write all that they can, each event with its key.
 pub fn heard() -> Vec<(String, Event)> {
-    let told = async {
+    let told = async || {
         let town = Town::build().await;
         let account = Account::open(&town).await;
         town.say("Здравствуйте!").await;
@@ -278,8 +278,8 @@ pub fn heard() -> Vec<(String, Event)> {
         memory.kept.lock().events.clone()
     };
     // whoever asks may be inside a runtime of its own
-    let running = std::thread::spawn(|| {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(told)
+    let running = std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(told())
     });
     running.join().unwrap()
 }

@@ -500,7 +500,7 @@ async fn a_number_is_attached_by_the_code_of_the_sign_up() {
     case.secrets = json!({"client_id": "670843887433847", "client_secret": APP_SECRET});
     let answers = json!({"code": "AQBx-code", "phone_number_id": "240000000000002", "waba_id": "230000000000001"});
     let step =
-        AttachStep { answers: answers.as_object().cloned().unwrap(), webhook_url: String::new(), kept: Value::Null };
+        AttachStep { answers: answers.as_object().cloned().unwrap(), webhook_url: String::new(), return_url: String::new(), kept: Value::Null };
     let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await.unwrap();
     let AttachNext::Done { secrets, settings, account } = next else { panic!("attached") };
     let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
@@ -539,7 +539,7 @@ async fn a_code_that_is_not_taken_says_to_begin_again() {
         case.secrets = keys;
         let answers = json!({"code": "old", "phone_number_id": "240000000000002", "waba_id": "230000000000001"});
         let answers = answers.as_object().cloned().unwrap();
-        let step = AttachStep { answers, webhook_url: String::new(), kept: Value::Null };
+        let step = AttachStep { answers, webhook_url: String::new(), return_url: String::new(), kept: Value::Null };
         let error = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await.unwrap_err();
         (error.field, error.en)
     };

@@ -12,6 +12,7 @@ use switchboard::model::vendor::Answer;
 
 use super::{ACCOUNT, Account, CUSTOMER, Town, secrets};
 use crate::messengers::page::checked;
+use crate::messengers::wire::whole;
 
 fn texts(told: &[String]) -> Vec<String> {
     told.iter()
@@ -249,14 +250,16 @@ pub(crate) async fn files_come_with_what_they_are_and_are_fetched_wherever_they_
         size: None,
     };
     let fetch = |limit| Telegram.fetch_media(&account.wire, &media, limit);
-    assert_eq!(fetch(10 << 20).await.unwrap().bytes, large);
-    let refused = fetch(1_000_000).await.err().unwrap();
+    assert_eq!(whole(fetch(10 << 20).await.unwrap()).await.unwrap(), large);
+    let refused = whole(fetch(1_000_000).await.unwrap()).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::FileTooLarge);
+    let refused = fetch(100_000).await.err().unwrap();
     assert!(matches!(refused, Answer::Refused { code: Code::FileTooBig, .. }), "{refused:?}");
     // its name runs out, and the file moves to another data centre
     town.change(json!({ "expire_files": true })).await;
-    assert_eq!(fetch(10 << 20).await.unwrap().bytes, large);
+    assert_eq!(whole(fetch(10 << 20).await.unwrap()).await.unwrap(), large);
     town.change(json!({ "move_files": 4 })).await;
-    assert_eq!(fetch(10 << 20).await.unwrap().bytes, large);
+    assert_eq!(whole(fetch(10 << 20).await.unwrap()).await.unwrap(), large);
     account.stop().await;
     town.clear().await;
     checked(Kind::Telegram, 8);
