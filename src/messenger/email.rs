@@ -27,6 +27,8 @@ use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 
 pub use account::Habits;
+#[cfg(fuzzing)]
+pub use structure::told as told_structure;
 
 /// The messenger.
 #[derive(Debug, Clone, Copy)]
