@@ -52,6 +52,7 @@ on_both_databases! {
 
         for (change, value, code) in [
             ("name", json!("unknown"), "template_not_found"),
+            ("name", json!("order\u{0}"), "template_not_found"),
             ("language", json!("en"), "template_not_found"),
             ("named", json!({ "customer_name": "Анна" }), "template_bad"),
             ("file", Value::Null, "template_bad"),
