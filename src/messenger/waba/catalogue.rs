@@ -72,9 +72,9 @@ pub(super) fn card(entry: &Value) -> Option<TemplateCard> {
     })
 }
 
-/// A text that is one line, as it may stand in a column.
+/// A text of one line, as it may stand in a column.
 fn word(from: &Value, name: &str) -> Option<String> {
-    field::text(from, name).map(|text| field::short(&text))
+    field::text(from, name).filter(|text| !text.chars().any(char::is_control))
 }
 
 fn header(part: &Value) -> TemplateHeader {
