@@ -56,6 +56,7 @@ const ADDRESSES: &[&str] = &[
     "vendors.vk",
     "vendors.avito",
     "files.endpoint",
+    "vendors.email",
 ];
 
 /// Texts that must look so.

@@ -24,7 +24,7 @@ async fn told(stage: &Stage, channel: &str, event: Event) {
 }
 
 async fn refused(stage: &Stage, message: Value) -> (String, String) {
-    let reply = stage.try_api("/api/v1/messages", message).await;
+    let (_, reply) = stage.api_reply("POST", "/api/v1/messages", message).await;
     let error = &reply["error"];
     (error["code"].as_str().unwrap_or_default().to_owned(), error["field"].as_str().unwrap_or_default().to_owned())
 }
