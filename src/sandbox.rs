@@ -111,7 +111,7 @@ pub async fn start(config: Config) -> std::io::Result<Running> {
 }
 
 /// Listens at what is no HTTP: the mail servers, and lines of Telegram accounts, which it gives back.
-async fn listen_beside(sandbox: &Arc<Sandbox>, addr: SocketAddr) -> std::io::Result<JoinHandle<()>> {
+async fn listen_beside(sandbox: &Arc<Sandbox>, addr: SocketAddr) -> std::io::Result<tokio::task::JoinHandle<()>> {
     mail::listen(sandbox, addr).await?;
     Arc::clone(sandbox).start_timers();
     let listener = tokio::net::TcpListener::bind((addr.ip(), 0)).await?;

@@ -163,5 +163,5 @@ fn pause(attempts: i32) -> i64 {
 }
 
 fn short(seen: &str) -> String {
-    seen.chars().take(REASON).collect()
+    seen.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REASON).collect()
 }

@@ -169,6 +169,10 @@ pub fn filled(
         return Ok(Err(Code::NotSupported));
     }
     let Ok(id) = channel.id.parse::<ChannelId>() else { return Ok(Err(Code::ChannelNotFound)) };
+    // PostgreSQL takes no zero byte, and no name has one
+    if given.name.chars().chain(given.language.chars()).any(char::is_control) {
+        return Ok(Err(Code::TemplateNotFound));
+    }
     let found = crate::on!(conn, template::by_name(company, id, (&given.name, &given.language)))?;
     let known = found.as_ref().map(card).transpose()?;
     if known.is_none() && crate::on!(conn, template::any(company, id))? {

@@ -57,12 +57,12 @@ pub(super) fn card(entry: &Value) -> Option<TemplateCard> {
     let buttons = part("BUTTONS").map_or(&[][..], |part| field::list(part, "buttons"));
     Some(TemplateCard {
         vendor_id: field::id(entry, "id")?,
-        name: field::text(entry, "name")?,
-        language: field::text(entry, "language")?,
-        status: field::text(entry, "status").unwrap_or_default(),
-        category: field::text(entry, "category").unwrap_or_default(),
-        quality: entry.get("quality_score").and_then(|quality| field::text(quality, "score")),
-        reason: field::text(entry, "rejected_reason").filter(|reason| reason != "NONE"),
+        name: word(entry, "name")?,
+        language: word(entry, "language")?,
+        status: word(entry, "status").unwrap_or_default(),
+        category: word(entry, "category").unwrap_or_default(),
+        quality: entry.get("quality_score").and_then(|quality| word(quality, "score")),
+        reason: word(entry, "rejected_reason").filter(|reason| reason != "NONE"),
         header: part("HEADER").map(header),
         values: values_of(&body),
         named: field::text(entry, "parameter_format").as_deref() == Some("NAMED"),
@@ -70,6 +70,11 @@ pub(super) fn card(entry: &Value) -> Option<TemplateCard> {
         footer: part("FOOTER").and_then(|footer| field::text(footer, "text")),
         buttons: buttons.iter().map(press).collect(),
     })
+}
+
+/// A text of one line, as it may stand in a column.
+fn word(from: &Value, name: &str) -> Option<String> {
+    field::text(from, name).filter(|text| !text.chars().any(char::is_control))
 }
 
 fn header(part: &Value) -> TemplateHeader {

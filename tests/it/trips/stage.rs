@@ -375,25 +375,19 @@ impl Stage {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// The same where the server may refuse: the status and the body.
-    pub async fn api_reply(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
-        let reply = request.bearer_auth(&self.token).json(&body).send().await.unwrap();
-        (reply.status().as_u16(), reply.json().await.unwrap_or_default())
-    }
-
-    /// Posts to the API, and gives back whatever it answers.
-    pub async fn try_api(&self, path: &str, body: Value) -> Value {
-        let request = self.client.post(format!("{}{path}", self.address)).bearer_auth(&self.token).json(&body);
-        request.send().await.unwrap().json().await.unwrap()
-    }
-
     /// Uploads a file; its card.
     pub async fn upload(&self, name: &str, mime: &str, body: Vec<u8>) -> Value {
         let request = self.client.post(format!("{}/api/v1/files", self.address)).query(&[("name", name)]);
         let reply = request.bearer_auth(&self.token).header("content-type", mime).body(body).send().await.unwrap();
         assert_eq!(reply.status().as_u16(), 201);
         reply.json().await.unwrap()
+    }
+
+    /// The same where the server may refuse: the status and the body.
+    pub async fn api_reply(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        let reply = request.bearer_auth(&self.token).json(&body).send().await.unwrap();
+        (reply.status().as_u16(), reply.json().await.unwrap_or_default())
     }
 
     /// Asks the server's API.

@@ -24,7 +24,7 @@ async fn told(stage: &Stage, channel: &str, event: Event) {
 }
 
 async fn refused(stage: &Stage, message: Value) -> (String, String) {
-    let reply = stage.try_api("/api/v1/messages", message).await;
+    let (_, reply) = stage.api_reply("POST", "/api/v1/messages", message).await;
     let error = &reply["error"];
     (error["code"].as_str().unwrap_or_default().to_owned(), error["field"].as_str().unwrap_or_default().to_owned())
 }
@@ -52,6 +52,7 @@ on_both_databases! {
 
         for (change, value, code) in [
             ("name", json!("unknown"), "template_not_found"),
+            ("name", json!("order\u{0}"), "template_not_found"),
             ("language", json!("en"), "template_not_found"),
             ("named", json!({ "customer_name": "Анна" }), "template_bad"),
             ("file", Value::Null, "template_bad"),
