@@ -5,20 +5,26 @@ use secrecy::SecretString;
 use super::account::{self, Account, Proof};
 use super::door::{At, Trouble};
 use super::mailbox::Mailbox;
-use super::smtp;
+use super::{smtp, token};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Wire};
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
-    let account = account::of_form(&step.answers)?;
-    check(wire, &account).await?;
+    let mut account = account::of_form(&step.answers)?;
+    check(wire, &mut account).await?;
     Ok(done(account))
 }
 
-/// Tries both servers.
-pub(super) async fn check(wire: &Wire, account: &Account) -> Result<(), AttachError> {
-    let proof = match account.proof {
+/// Tries both servers, with a new token where tokens can be renewed: one that cannot is found out now, and not in an hour.
+pub(super) async fn check(wire: &Wire, account: &mut Account) -> Result<(), AttachError> {
+    let proof = match &mut account.proof {
         Proof::Password(_) => "password",
-        Proof::Token(_) => "access_token",
+        Proof::Token(token) => match &mut token.renewal {
+            None => "access_token",
+            Some(renewal) => {
+                token.access = token::first(wire, account.service, renewal).await?;
+                "refresh_token"
+            }
+        },
     };
     let mut mailbox = Mailbox::enter(wire, account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
     mailbox.examine("INBOX").await.map_err(|trouble| told(trouble, &IMAP, proof))?;
