@@ -14,14 +14,13 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
     Ok(done(account))
 }
 
-/// Gets a token where the mailbox has what gives one, and tries both servers.
+/// Tries both servers, with a new token where tokens can be renewed: one that cannot is found out now, and not in an hour.
 pub(super) async fn check(wire: &Wire, account: &mut Account) -> Result<(), AttachError> {
     let proof = match &mut account.proof {
         Proof::Password(_) => "password",
         Proof::Token(token) => match &mut token.renewal {
             None => "access_token",
             Some(renewal) => {
-                // a token that cannot be renewed is found out now, and not in an hour
                 token.access = token::first(wire, account.service, renewal).await?;
                 "refresh_token"
             }

@@ -40,15 +40,18 @@ pub(super) async fn configure(wire: &Wire, answers: &Map<String, Value>) -> Resu
     // the servers are named already
     all.insert("service".to_owned(), json!("custom"));
     let told = |name: &str| all.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
-    if !["password", "access_token", "refresh_token"].into_iter().any(told) {
+    let proof_stays = !["password", "access_token", "refresh_token"].into_iter().any(told);
+    if proof_stays {
         all.extend(kept.secrets().as_object().cloned().unwrap_or_default());
     }
     let mut account = account::of_form(&all)?;
-    // who gives tokens is known by the service
-    account.service = kept.service.filter(|_| account.smtp.host == kept.smtp.host);
     account.habits.server_keeps_sent = kept.habits.server_keeps_sent && account.smtp.host == kept.smtp.host;
+    account.service = kept.service;
     if reached_otherwise(&account, &kept) {
         attach::check(wire, &mut account).await?;
+    } else if let (true, AttachNext::Done { settings, account, .. }) = (proof_stays, attach::done(account.clone())) {
+        // what is known of a token that is renewed stays too
+        return Ok(AttachNext::Done { secrets: wire.secrets.clone(), settings, account });
     }
     Ok(attach::done(account))
 }

@@ -82,7 +82,7 @@ async fn serve(request: HttpRequest, body: Bytes, bucket: Shared) -> HttpRespons
         ("POST", None) if query.contains_key("delete") => {
             let text = String::from_utf8(body.to_vec()).unwrap();
             let keys: Vec<&str> = text.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()).collect();
-            let told: String = keys.iter().map(|key| format!("<Deleted><Key>{key}</Key></Deleted>")).collect();
+            let told: String = keys.iter().flat_map(|key| ["<Deleted><Key>", key, "</Key></Deleted>"]).collect();
             for key in keys {
                 bucket.objects.remove(key);
             }
