@@ -2,9 +2,9 @@
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
 //! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of
-//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, Telegram
-//! accounts at the port that `/mtproto` tells, the page at `/` and the control at `/_/` (every route of it is
-//! told in `sandbox/control.rs`).
+//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, the page at `/` and the control at `/_/` (every route of it is
+//! told in `sandbox/control.rs`). A mail server has two ports of its own, the next ones where they are free; accounts of
+//! Telegram have the port that `/mtproto` tells.
 
 mod answer;
 mod args;
@@ -16,6 +16,7 @@ mod fault;
 mod form;
 mod ledger;
 mod limit;
+mod mail;
 mod mtproto;
 mod multipart;
 mod page;
@@ -105,6 +106,7 @@ pub async fn start(config: Config) -> std::io::Result<Running> {
     let server = server.run();
     let handle = server.handle();
     let task = tokio::spawn(server);
+    mail::listen(&sandbox, addr).await?;
     Arc::clone(&sandbox).start_timers();
     let listener = tokio::net::TcpListener::bind((addr.ip(), 0)).await?;
     sandbox.mtproto.lock().set_port(listener.local_addr()?.port());

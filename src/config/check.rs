@@ -52,6 +52,7 @@ const ADDRESSES: &[&str] = &[
     "vendors.whatsapp_web",
     "vendors.vk",
     "vendors.avito",
+    "vendors.email",
 ];
 
 /// Texts that must look so.
