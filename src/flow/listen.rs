@@ -56,10 +56,9 @@ pub async fn listen(app: &App, channel: &ChannelRow, owner: &str) -> Result<(Ans
         return Ok((answer, stood));
     }
     Ok(match renew::renew(app, company, channel, messenger).await? {
-        // it goes on at once with the new ones
-        Renewed::Fresh(_) => (Answer::done(), true),
         Renewed::Later(seen) => (Answer::Down { seen }, stood),
-        Renewed::Never => (answer, stood),
+        // it goes on with the new ones, and what is refused a second time is refused for good
+        Renewed::Fresh(_) | Renewed::Never => (answer, stood),
     })
 }
 
