@@ -51,15 +51,19 @@ pub async fn listen(app: &App, channel: &ChannelRow, owner: &str) -> Result<(Ans
     let cursor = kept.map(|kept| value("listenings", &kept)).transpose()?.unwrap_or(Value::Null);
     let ear = ChannelEar { app, channel, id, owner, stood: AtomicBool::new(false) };
     let answer = messenger.listen(&wire, cursor, &ear).await;
-    let stood = ear.stood.load(Ordering::Relaxed);
-    if !matches!(answer, Answer::Expired { .. }) {
-        return Ok((answer, stood));
+    Ok((answer, ear.stood.load(Ordering::Relaxed)))
+}
+
+/// Renews the credentials of a channel that were refused, where they can be renewed.
+///
+/// # Errors
+/// Those of the store.
+pub async fn renew(app: &App, channel: &ChannelRow) -> Result<Renewed> {
+    let company = channel.company.parse().ok();
+    match (company, Kind::from_slug(&channel.messenger).and_then(messenger::of)) {
+        (Some(company), Some(messenger)) => renew::renew(app, company, channel, messenger).await,
+        _ => Ok(Renewed::Never),
     }
-    Ok(match renew::renew(app, company, channel, messenger).await? {
-        Renewed::Later(seen) => (Answer::Down { seen }, stood),
-        // it goes on with the new ones, and what is refused a second time is refused for good
-        Renewed::Fresh(_) | Renewed::Never => (answer, stood),
-    })
 }
 
 /// Writes down why a channel does not listen.

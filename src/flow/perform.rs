@@ -207,6 +207,7 @@ pub fn vendor_address(app: &App, messenger: &str) -> String {
         "waba" => app.config.vendors.waba.as_str(),
         "vk" => app.config.vendors.vk.as_str(),
         "avito" => app.config.vendors.avito.as_str(),
+        "email" => app.config.vendors.email.as_str(),
         "whatsapp_web" => app.config.vendors.whatsapp_web.as_str(),
         _ => "",
     };

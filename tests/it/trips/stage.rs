@@ -375,6 +375,13 @@ impl Stage {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    /// The same where the server may refuse: the status and the body.
+    pub async fn api_reply(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        let reply = request.bearer_auth(&self.token).json(&body).send().await.unwrap();
+        (reply.status().as_u16(), reply.json().await.unwrap_or_default())
+    }
+
     /// Asks the server's API.
     pub async fn api(&self, method: &str, path: &str) -> Value {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
@@ -431,6 +438,7 @@ telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
 vk = "{base}/vk/method"
 avito = "{base}/avito"
+email = "{base}/mail/oauth/token"
 whatsapp_web = "{base}/waha"
 whatsapp_web_key = "gateway-key"
 oauth_hosts = ["{host}"]
