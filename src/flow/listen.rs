@@ -58,16 +58,7 @@ pub async fn listen(app: &App, channel: &ChannelRow, owner: &str) -> Result<(Ans
     let cursor = kept.map(|kept| value("listenings", &kept)).transpose()?.unwrap_or(Value::Null);
     let ear = ChannelEar { app, channel, id, owner, stood: AtomicBool::new(false) };
     let answer = messenger.listen(&wire, cursor, &ear).await;
-    let stood = ear.stood.load(Ordering::Relaxed);
-    if !matches!(answer, Answer::Expired { .. }) {
-        return Ok((answer, stood));
-    }
-    Ok(match renew::renew(app, company, channel, messenger).await? {
-        // it goes on at once with the new ones
-        Renewed::Fresh(_) => (Answer::done(), true),
-        Renewed::Later(seen) => (Answer::Down { seen }, stood),
-        Renewed::Never => (answer, stood),
-    })
+    Ok((answer, ear.stood.load(Ordering::Relaxed)))
 }
 
 /// Renews the credentials of a channel that were refused, where they can be renewed.

@@ -64,7 +64,7 @@ test('a seller signs in at Avito and the channel is attached', { timeout: 90_000
   await named('client_secret').fill('');
   await page.keyboard.press('Enter');
   await dialog().locator('[data-step="redirect"]').waitFor();
-  const link = dialog().getByRole('link', { name: 'Перейти на страницу сервиса' });
+  const link = dialog().getByRole('link', { name: 'Перейти ко входу' });
   assert.match(await link.getAttribute('href'), /\/avito\/oauth\?response_type=code/);
   await link.click();
   await page.waitForURL((url) => url.pathname === '/attach/return');

@@ -7,10 +7,11 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::receive::read;
-use super::{answer, request, user_id};
+use super::{answer, request, token, user_id};
 use crate::messenger::{Ear, Heard, Wire, field};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
+use crate::model::result::Code;
 use crate::model::vendor::Answer;
 
 /// Between two looks at the chats, in milliseconds.
@@ -55,10 +56,19 @@ pub(super) async fn listen(wire: &Wire, cursor: Value, ear: &dyn Ear) -> Answer 
             }
             Ok(()) => {}
             Err(Answer::Busy { after_ms, .. }) => ear.rest(after_ms).await,
+            // another token would not help: it is waited for somebody to pay, or to let us in again
+            Err(Answer::Expired { seen }) if is_of_no_use(wire, &seen, ear.now()) => {
+                return Answer::Refused { code: Code::Refused, text: seen };
+            }
             Err(answer) => return answer,
         }
         ear.rest(ROUND_MS).await;
     }
+}
+
+/// Whether a refusal has nothing to do with the age of the token.
+fn is_of_no_use(wire: &Wire, seen: &str, now: Moment) -> bool {
+    seen.starts_with("(402)") || seen.starts_with("HTTP 402") || token::is_new(wire, now)
 }
 
 /// What is remembered between two looks.

@@ -187,7 +187,7 @@ async fn avito_that_asks_to_wait_is_waited_for_and_one_that_refuses_ends_it() {
     let memory = Memory::new(2, &[]);
     assert!(listen(&case, &server, json!({"since": 1}), &memory).await.is_none());
     assert_eq!(memory.rests.lock()[0], 7_000);
-    for (status, word) in [(403, "Expired"), (503, "Down"), (402, "Expired")] {
+    for (status, word) in [(403, "Expired"), (503, "Down"), (402, "Refused")] {
         server.reset().await;
         let answer = ResponseTemplate::new(status).set_body_json(error(status));
         Mock::given(method("GET")).respond_with(answer).mount(&server).await;

@@ -81,6 +81,19 @@ async fn seller(stage: &Stage) -> String {
     card["id"].as_str().unwrap().to_owned()
 }
 
+/// The seller answers at Avito itself.
+async fn writes_in_the_cabinet(stage: &Stage, chat: &str, text: &str) {
+    let client = reqwest::Client::new();
+    let form = [("grant_type", "client_credentials"), ("client_id", "own"), ("client_secret", "secret")];
+    let token = client.post(format!("{}/avito/token", stage.base)).form(&form).send().await.unwrap();
+    let token: Value = token.json().await.unwrap();
+    let chat = chat.replace('/', "%2F");
+    let path = format!("{}/avito/messenger/v1/accounts/94235311/chats/{chat}/messages", stage.base);
+    let body = json!({ "type": "text", "message": { "text": text } });
+    let sent = client.post(path).bearer_auth(token["access_token"].as_str().unwrap()).json(&body).send().await.unwrap();
+    assert_eq!(sent.status().as_u16(), 200);
+}
+
 on_both_databases! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn half_an_hour_of_avito_is_filled_in_order_and_nothing_comes_twice(url: &str) {
@@ -114,8 +127,7 @@ on_both_databases! {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_chat_of_avito_gets_its_names_and_its_read_marks_and_is_marked_as_read(url: &str) {
-        let clock = Arc::new(HandClock::at(chrono::Utc::now().into()));
-        let scene = Scene { stage: Stage::at(url, Arc::clone(&clock) as Arc<dyn Clock>, Role::ALL.into()).await, clock };
+        let scene = Scene::set(url).await;
         let channel = seller(&scene.stage).await;
         let chat = "u2i-79990000001~94235311/x";
         scene.says(CUSTOMERS[0], "avito", "Ещё продаёте?").await;
@@ -126,13 +138,16 @@ on_both_databases! {
             told["title"] == "Покупатель 79990000001 · Mazda 3" && told["link"] == "https://avito.ru/1768287444"
         })
         .await;
-        let message = json!({ "to": chat, "text": "Да", "messenger": "avito" });
-        let id = scene.stage.api_with("POST", "/api/v1/messages", message).await["id"].as_str().unwrap().to_owned();
-        let path_of_message = format!("/api/v1/messages/{id}");
-        let status = async |wanted: &str| scene.stage.api("GET", &path_of_message).await["status"] == wanted;
-        scene.until("the answer left", async || status("sent").await).await;
+        writes_in_the_cabinet(&scene.stage, chat, "Да").await;
+        scene.history_is(&channel, &["< Ещё продаёте?", "> Да"]).await;
+        let status = async || {
+            let told = scene.stage.api("GET", "/api/v1/messages").await;
+            let all = told["messages"].as_array().unwrap().clone();
+            all.into_iter().find(|one| one["content"]["text"] == "Да").unwrap()["status"].clone()
+        };
+        assert_eq!(status().await, "sent");
         scene.stage.control("POST", &format!("/_/phones/{}/read", CUSTOMERS[0]), json!({})).await;
-        scene.until("the answer was read", async || status("viewed").await).await;
+        scene.until("the answer was read", async || status().await == "viewed").await;
         let accounts = scene.stage.control("GET", "/_/avito/accounts", Value::Null).await;
         assert_eq!(accounts["accounts"][0]["read"], json!([]), "{accounts}");
         scene.stage.api("POST", &format!("{path}/read")).await;
