@@ -54,6 +54,10 @@ pub struct Config {
     pub avito: Client,
     /// The app of Meta.
     pub waba: Client,
+    /// The mail server of this server's own letters.
+    pub mail: Mail,
+    /// How people are told of channels that are lost.
+    pub notices: Notices,
     /// The log.
     pub log: Log,
     /// Limits for strangers.
@@ -182,6 +186,33 @@ pub struct Client {
     /// Its secret.
     #[serde(deserialize_with = "secret")]
     pub client_secret: SecretString,
+}
+
+/// The mail server of this server's own letters.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Mail {
+    /// Its name; empty where no letters are sent.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// `ssl`, `starttls` or `none`.
+    pub security: String,
+    /// Who logs in.
+    pub login: String,
+    /// With what; empty where the server asks for no login.
+    #[serde(deserialize_with = "secret")]
+    pub password: SecretString,
+    /// Whom the letters are from.
+    pub from: String,
+}
+
+/// How people are told of channels that are lost.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Notices {
+    /// How long a channel must be lost, or back, until people are told, in minutes.
+    pub flap_minutes: i64,
+    /// `ru` or `en`.
+    pub language: String,
 }
 
 /// The log.

@@ -10,6 +10,8 @@ pub mod channel;
 pub mod credentials;
 pub mod echo;
 pub mod files;
+pub mod health;
+pub mod herald;
 pub mod install;
 pub mod intake;
 pub mod letter;

@@ -10,6 +10,7 @@ pub mod hook;
 mod language;
 mod limit;
 mod line;
+mod live;
 mod log;
 mod mailing;
 pub mod measure;

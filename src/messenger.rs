@@ -337,6 +337,28 @@ pub trait Messenger: Send + Sync {
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
 
+    /// The fields of [`Messenger::configure`]; none where nothing can be changed. Never blocks, never fails.
+    fn settings_form(&self) -> &'static [Field] {
+        &[]
+    }
+
+    /// What the fields of the settings are now, by name and without secrets; none where nothing can be changed. Never blocks.
+    fn settings(&self, wire: &Wire) -> Option<serde_json::Map<String, serde_json::Value>> {
+        let _ = wire;
+        None
+    }
+
+    /// Changes a channel that is attached; none where nothing can be changed. What is not told stays, secrets too. Gives
+    /// `Done` with all that is to be kept. Called when a person presses the button; may take as long as the call's deadline.
+    fn configure<'a>(
+        &'a self,
+        wire: &'a Wire,
+        answers: &'a serde_json::Map<String, serde_json::Value>,
+    ) -> Option<Boxed<'a, Result<AttachNext, AttachError>>> {
+        let (_, _) = (wire, answers);
+        None
+    }
+
     /// Whether the vendor is told where to post by [`Messenger::announce`], so that `attach` is never taken twice for it. Never
     /// blocks, never fails.
     fn announces(&self) -> bool {

@@ -31,6 +31,8 @@ const RANGES: &[(&str, i64, i64)] = &[
     ("pace.portal_per_second", 1, 1000),
     ("pace.portal_burst", 1, 10_000),
     ("vendors.call_s", 1, 600),
+    ("mail.port", 1, 65_535),
+    ("notices.flap_minutes", 0, 1440),
     ("limits.sign_ins_per_minute", 1, 10_000),
     ("limits.requests_per_second", 1, 100_000),
     ("limits.requests_burst", 1, 1_000_000),
@@ -45,7 +47,11 @@ const RANGES: &[(&str, i64, i64)] = &[
 ];
 
 /// One of a few words.
-const CHOICES: &[(&str, &[&str])] = &[("log.format", &["json", "text"])];
+const CHOICES: &[(&str, &[&str])] = &[
+    ("log.format", &["json", "text"]),
+    ("mail.security", &["ssl", "starttls", "none"]),
+    ("notices.language", &["ru", "en"]),
+];
 
 /// Addresses; they may be empty.
 const ADDRESSES: &[&str] = &[
@@ -85,6 +91,9 @@ const LISTS: &[Form] = &[
 pub(super) fn check(merged: &Merged) -> Result<(), ConfigError> {
     check_numbers(merged)?;
     check_bucket(merged)?;
+    if !text(merged, "mail.server").is_empty() && !is_mailbox(text(merged, "mail.from")) {
+        return Err(merged.error("mail.from", "is not an e-mail address", "write it as switchboard@example.com"));
+    }
     for (key, words) in CHOICES {
         if !words.contains(&text(merged, key)) {
             return Err(merged.error(key, "is none of its words", &format!("write {}", words.join(" or "))));
@@ -152,6 +161,12 @@ fn is_address(text: &str) -> bool {
             && url.fragment().is_none()
             && url.username().is_empty()
     })
+}
+
+fn is_mailbox(text: &str) -> bool {
+    let Some((user, domain)) = text.rsplit_once('@') else { return false };
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "<>()[],;:\\\"".contains(c);
+    !user.is_empty() && domain.contains('.') && !text.chars().any(odd)
 }
 
 fn is_socket(text: &str) -> bool {

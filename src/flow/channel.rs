@@ -1,5 +1,6 @@
 //! The life of a channel: it is attached, it may be lost, it comes back, and somebody decides about what waited meanwhile.
 
+mod configuring;
 mod leaving;
 mod linking;
 mod step;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{credentials, perform};
+use crate::flow::{credentials, health, perform};
 use crate::messenger::{self, AttachError, AttachNext, AttachStep, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::model::message::Kind;
@@ -23,6 +24,7 @@ use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChannelRow, LaneState, NewLane};
 use crate::store::{Conn, Result, StoreError, notice};
 
+pub use configuring::{configure, settings};
 pub use leaving::{lose, switch_off};
 pub use step::{Attached, Step};
 
@@ -337,10 +339,14 @@ async fn create(
 async fn come_back(app: &App, company: CompanyId, row: &ChannelRow, done: &Done) -> Result<ChannelId, ChannelError> {
     let id: ChannelId = row.id.parse().map_err(|_| ChannelError::NotFound)?;
     let secrets = credentials::seal(app, "channels", &row.id, &done.secrets);
-    let (settings, now, lane) = (done.settings.to_string(), app.clock.now().0, row.lane);
+    let (settings, now, lane) = (done.settings.to_string(), app.clock.now(), row.lane);
+    let inner = app.clone();
     app.store
         .write(move |conn| {
-            crate::on!(conn, channel::renew(company, id, &secrets, &settings, now))?;
+            let Some(before) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(()) };
+            crate::on!(conn, channel::renew(company, id, &secrets, &settings, now.0))?;
+            health::turned(&inner, conn, &before, "connected", "", now)?;
+            health::clear(conn, &before, now)?;
             let waits = crate::on!(conn, errand::waiting(lane))? > 0;
             let to = if waits { LaneState::Held } else { LaneState::Running };
             crate::on!(conn, lane::set_state(company, lane, &[LaneState::Lost.to_db()], to.to_db()))?;

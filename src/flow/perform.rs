@@ -11,19 +11,22 @@ use serde_json::json;
 use crate::app::App;
 use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{credentials, phone, portal};
+use crate::flow::{credentials, health, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
-use crate::model::id::{ChannelId, CompanyId};
+use crate::model::id::{ChannelId, CompanyId, LineId};
 use crate::model::message::{Kind, Outgoing, Peer};
 use crate::model::moment::Moment;
 use crate::model::result::Code;
-use crate::model::vendor::Answer;
+use crate::model::vendor::{Answer, Scope};
 use crate::store::row::{ChannelRow, DialogRow};
 use crate::store::{Conn, Result, StoreError};
 
 /// WhatsApp lets free text through for so long after the customer's last message.
 const WINDOW_MS: i64 = 24 * 3_600_000;
+
+/// How long the lane of an expired line rests before it is looked at again.
+const EXPIRED_MS: i64 = 60_000;
 
 /// Carries out the errands of one call; one answer for each.
 pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
@@ -72,8 +75,16 @@ async fn prepare_channels(app: &App, errands: &[Errand]) -> Result<()> {
     }
     if !unknown.is_empty() {
         let ids: Vec<ChannelId> = unknown.into_iter().collect();
-        let rows = app.store.read(move |conn| crate::on!(conn, channel::by_ids(&ids))).await?;
+        let (rows, ends) = app
+            .store
+            .read(move |conn| {
+                let rows = crate::on!(conn, channel::by_ids(&ids))?;
+                let lines: Vec<LineId> = rows.iter().map(|row| row.line).collect();
+                Ok((rows, crate::on!(conn, line::ends(&lines))?))
+            })
+            .await?;
         app.known.keep_channels(rows, tick);
+        app.known.keep_line_ends(ends, tick);
     }
     Ok(())
 }
@@ -117,12 +128,16 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
     let Some(messenger) = Kind::from_slug(&channel.messenger).and_then(messenger::of) else {
         return refused(Code::NotSupported);
     };
+    if has_expired(app, channel.line).await? {
+        // what was accepted before stays, and leaves when somebody has paid
+        return Ok(Answer::Busy { after_ms: EXPIRED_MS, scope: Scope::Lane });
+    }
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
     let slug = messenger.about().kind.slug();
     let outgoing = match phone::reach(app, &channel, messenger, &wire, outgoing).await? {
         Ok(outgoing) => outgoing,
-        Err(answer) => return lost(app, company, id, answer).await,
+        Err(answer) => return meet(app, company, &channel, answer).await,
     };
     let mut answer = measured(app, slug, messenger.send(&wire, &outgoing, app.clock.now())).await;
     if matches!(answer, Answer::Expired { .. }) {
@@ -136,13 +151,28 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
             Renewed::Never => {}
         }
     }
-    lost(app, company, id, answer).await
+    meet(app, company, &channel, answer).await
 }
 
-/// A channel whose credentials were refused is lost.
-async fn lost(app: &App, company: CompanyId, id: ChannelId, answer: Answer) -> Result<Answer> {
-    if let Answer::Expired { seen } = &answer {
+/// Whether a line may not send any more.
+async fn has_expired(app: &App, line: LineId) -> Result<bool> {
+    let (now, tick) = app.clock.read();
+    if let Some(end) = app.known.line_end(line, tick) {
+        return Ok(end <= now);
+    }
+    let ends = app.store.read(move |conn| crate::on!(conn, line::ends(&[line]))).await?;
+    let expired = ends.iter().any(|(_, end)| *end <= now.0);
+    app.known.keep_line_ends(ends, tick);
+    Ok(expired)
+}
+
+/// What an answer means for the channel: one whose credentials were refused is lost, one that is suspected of spam is marked.
+async fn meet(app: &App, company: CompanyId, channel: &ChannelRow, answer: Answer) -> Result<Answer> {
+    if let (Answer::Expired { seen }, Ok(id)) = (&answer, channel.id.parse()) {
         crate::flow::channel::lose(app, company, id, seen).await?;
+    }
+    if let Some(said) = answer.suspicion() {
+        health::suspect_after(app, channel, said).await?;
     }
     Ok(answer)
 }

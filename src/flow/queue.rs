@@ -88,6 +88,8 @@ pub enum QueueState {
     Held,
     /// Its channel is lost.
     Lost,
+    /// Its line has expired.
+    Expired,
 }
 
 /// An errand.
@@ -142,6 +144,7 @@ struct Seen {
     row: LaneRow,
     channel: ChannelRow,
     line: String,
+    line_ends: i64,
     errands: Vec<(Errand, bool, Moment)>,
     pending: Vec<(RecipientRow, bool)>,
     waiting: i64,
@@ -166,12 +169,13 @@ fn see(conn: &mut Conn, company: CompanyId) -> Result<Vec<Seen>> {
     let mut seen = Vec::new();
     for row in rows {
         let Some(channel) = channels.remove(&row.id) else { continue };
-        let line = lines.iter().find(|line| line.id == channel.line).map_or_else(String::new, |line| line.name.clone());
+        let own = lines.iter().find(|line| line.id == channel.line);
+        let (line, line_ends) = own.map_or((String::new(), i64::MAX), |line| (line.name.clone(), line.expires_at));
         let errands = outbox::look(conn, row.id, SHOWN)?;
         let pending = crate::on!(conn, queue::pending_rows(row.id, SHOWN))?;
         let held: i64 = crate::on!(conn, mailing::pending_of_lane(row.id))?.iter().map(|(_, count)| count).sum();
         let waiting = crate::on!(conn, errand::waiting(row.id))? + held;
-        seen.push(Seen { row, channel, line, errands, pending, waiting });
+        seen.push(Seen { row, channel, line, line_ends, errands, pending, waiting });
     }
     Ok(seen)
 }
@@ -184,7 +188,9 @@ fn lane_out(app: &App, seen: &Seen, due: &HashMap<LaneId, LaneDue>) -> Result<La
         Timetable { live_at: due.live_at.max(now), paced_at: due.paced_at.max(now), pace, hours: hours.as_ref() };
     let (mut errands, mut waiting) = entries(seen)?;
     let ends = follow(&mut waiting, seen.waiting);
-    let etas = if state == LaneState::Running { forecast(table, &waiting) } else { vec![None; waiting.len()] };
+    let expired = seen.line_ends <= now.0;
+    let etas =
+        if state == LaneState::Running && !expired { forecast(table, &waiting) } else { vec![None; waiting.len()] };
     let next_at = etas.iter().flatten().min().copied();
     let ends_at = etas.iter().flatten().max().copied().filter(|_| ends && etas.iter().all(Option::is_some));
     let mut etas = etas.into_iter();
@@ -202,7 +208,7 @@ fn lane_out(app: &App, seen: &Seen, due: &HashMap<LaneId, LaneDue>) -> Result<La
         line_name: seen.line.clone(),
         messenger: seen.channel.messenger.clone(),
         channel: seen.channel.id.clone(),
-        state: state_of(state, open),
+        state: state_of(state, open, expired),
         next_at,
         ends_at,
         waiting: seen.waiting,
@@ -219,8 +225,9 @@ fn follow(waiting: &mut Vec<Waiting>, all: i64) -> bool {
     all <= MOST_FORECAST
 }
 
-const fn state_of(state: LaneState, open: bool) -> QueueState {
+const fn state_of(state: LaneState, open: bool, expired: bool) -> QueueState {
     match state {
+        LaneState::Running if expired => QueueState::Expired,
         LaneState::Running if open => QueueState::Running,
         LaneState::Running => QueueState::Closed,
         LaneState::Paused => QueueState::Paused,

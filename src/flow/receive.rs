@@ -1,10 +1,11 @@
 //! What a messenger brought: messages of customers, receipts, and word about chats.
 
 use crate::app::App;
-use crate::flow::{arrival, echo, receipt, template};
+use crate::flow::{arrival, echo, health, receipt, template};
 use crate::model::id::{ChannelId, CompanyId, ContactId, DialogId, MessageId};
-use crate::model::message::{Content, Event, Incoming};
+use crate::model::message::{Content, Event, Incoming, Receipt};
 use crate::model::moment::Moment;
+use crate::model::result::Code;
 use crate::model::status::Status;
 use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChannelRow, ContactRow, DialogRow, MessageRow, TemplateNews, text};
@@ -23,22 +24,33 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
             }
             message(conn, channel, id, incoming, now)?;
         }
-        Event::Message(incoming) => message(conn, channel, id, incoming, now)?,
-        Event::Letter(letter) => crate::flow::letter::work(conn, channel, id, letter, now)?,
+        Event::Message(incoming) => {
+            message(conn, channel, id, incoming, now)?;
+            seen(app, channel, crate::on!(conn, health::set_message(id, now.0))?);
+        }
+        Event::Letter(letter) => {
+            crate::flow::letter::work(conn, channel, id, letter, now)?;
+            seen(app, channel, crate::on!(conn, health::set_message(id, now.0))?);
+        }
         Event::Read { chat, up_to, at } => {
+            seen(app, channel, crate::on!(conn, health::set_receipt(id, now.0))?);
             let new = echo::read(app, conn, id, chat, *up_to, *at, now)?;
             return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
         }
         Event::Receipt(receipt) => {
-            let new = receipt::apply(app, conn, id, receipt, now)?;
-            return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
+            return receipt_came(app, conn, channel, id, receipt, now);
         }
         Event::Allowed { chat, allowed } => crate::on!(conn, dialog::set_allowed(id, chat, *allowed))?,
         Event::Moved { from, to } => {
             crate::on!(conn, dialog::rename(id, from, to))?;
             crate::on!(conn, chat_name::follow(id, from, to))?;
         }
-        Event::Trouble { seen } => tracing::warn!(channel = channel.id, seen, "a messenger reports trouble"),
+        Event::Trouble { seen } => {
+            tracing::warn!(channel = channel.id, seen, "a messenger reports trouble");
+            health::failed(conn, id, Code::Refused, seen, now)?;
+        }
+        Event::Suspicion { seen, lifted: false } => return health::suspect(app, conn, channel, seen, now),
+        Event::Suspicion { lifted: true, .. } => health::clear(conn, channel, now)?,
         Event::Ignored { what } => tracing::debug!(channel = channel.id, what, "a delivery that we do not use"),
         Event::SameChat { hidden, shown } => same_chat(conn, id, hidden, shown)?,
         Event::Template { name, language, state, reason } => {
@@ -64,6 +76,30 @@ fn word_of(event: &str) -> String {
         other => other,
     }
     .to_owned()
+}
+
+/// Where a change was written, whoever looks at the channel is told. They may look a moment too early and look again later.
+fn seen(app: &App, channel: &ChannelRow, written: bool) {
+    if written {
+        app.bell.seen(channel.lane);
+    }
+}
+
+fn receipt_came(
+    app: &App,
+    conn: &mut Conn,
+    channel: &ChannelRow,
+    id: ChannelId,
+    receipt: &Receipt,
+    now: Moment,
+) -> Result<Vec<Accepted>> {
+    seen(app, channel, crate::on!(conn, health::set_receipt(id, now.0))?);
+    let new = receipt::apply(app, conn, id, receipt, now)?;
+    let mut accepted: Vec<Accepted> = outbox::accept(conn, now, &new)?.into_iter().flatten().collect();
+    if let Some((Code::SpamSuspected, said)) = &receipt.error {
+        accepted.extend(health::suspect(app, conn, channel, said, now)?);
+    }
+    Ok(accepted)
 }
 
 /// Two names are one chat: what was said under both is one dialog from now on.

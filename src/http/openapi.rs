@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, channel, file, line, mailing, message, messenger, portal, queue, session, set_up, template};
+use super::{auth, channel, file, line, live, mailing, message, messenger, portal, queue, session, set_up, template};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,7 @@ use super::{auth, channel, file, line, mailing, message, messenger, portal, queu
         session::create_token,
         session::delete_token,
         session::show_me,
+        live::stream_events,
         messenger::list_messengers,
         line::list_lines,
         line::create_line,
@@ -32,6 +33,8 @@ use super::{auth, channel, file, line, mailing, message, messenger, portal, queu
         channel::list_channels,
         channel::show_channel,
         channel::set_pace,
+        channel::settings::show_settings,
+        channel::settings::change_settings,
         channel::detach_channel,
         channel::check_phones,
         channel::decide_channel,

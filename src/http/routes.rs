@@ -7,11 +7,12 @@
 //! | admin | `Admin`: the same, of a user who administers the company |
 //! | own proof | the handler itself checks what the caller brings |
 
-use actix_web::web::{ServiceConfig, delete, get, patch, post, resource, scope};
+use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, scope};
 
+use super::channel::settings;
 use super::hook::{bitrix24, messenger as hook};
 use super::{
-    cabinet, channel, file, health, line, mailing, measure, message, messenger, openapi, portal, queue, session,
+    cabinet, channel, file, health, line, live, mailing, measure, message, messenger, openapi, portal, queue, session,
     set_up, template,
 };
 
@@ -46,12 +47,14 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/setup").route(get().to(set_up::show_set_up)).route(post().to(set_up::do_set_up))) // anyone
         .service(resource("/tokens").route(post().to(session::create_token)).route(delete().to(session::delete_token))) // anyone, user
         .service(resource("/me").route(get().to(session::show_me))) // user
+        .service(resource("/events").route(get().to(live::stream_events))) // user
         .service(resource("/messengers").route(get().to(messenger::list_messengers))) // user
         .service(resource("/lines").route(get().to(line::list_lines)).route(post().to(line::create_line))) // user, admin
         .service(resource("/lines/{id}").route(patch().to(line::change_line))) // admin
         .service(resource("/lines/{id}/channels").route(post().to(channel::attach_channel))) // admin
         .service(resource("/channels").route(get().to(channel::list_channels))) // user
         .service(resource("/channels/{id}").route(get().to(channel::show_channel)).route(patch().to(channel::set_pace))) // user, admin
+        .service(resource("/channels/{id}/settings").route(get().to(settings::show_settings)).route(put().to(settings::change_settings))) // admin
         .service(resource("/channels/{id}/detach").route(post().to(channel::detach_channel))) // admin
         .service(resource("/channels/{id}/phones").route(post().to(channel::check_phones))) // user
         .service(resource("/channels/{id}/templates").route(get().to(template::list_templates))) // user

@@ -94,6 +94,10 @@ id!(/// A file of a company.
     FileId, "fi");
 id!(/// A delivery that came in and was written down before it was worked.
     HookId, "ho");
+id!(/// Something that happened in a company.
+    CompanyEventId, "ev");
+id!(/// A letter of this server to the people of a company.
+    NoticeId, "no");
 
 /// The number of a line, as robots and people write it.
 pub type LineId = i64;

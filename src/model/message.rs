@@ -465,6 +465,13 @@ pub enum Event {
         /// The name that shows it.
         shown: String,
     },
+    /// The vendor suspects the channel of spam, or does not any more.
+    Suspicion {
+        /// What the vendor said.
+        seen: String,
+        /// Whether it took its suspicion back.
+        lifted: bool,
+    },
     /// The channel itself is in trouble.
     Trouble {
         /// What the vendor said.

@@ -69,6 +69,7 @@ codes! {
     TemplateOff = "template_off", "шаблон приостановлен или отключён", "the template is paused or disabled";
     OptedOut = "opted_out", "получатель отписался от рассылок", "the recipient opted out";
     VendorCap = "vendor_cap", "мессенджер ограничил число рекламных сообщений этому получателю", "the messenger limits marketing messages to this recipient";
+    SpamSuspected = "spam_suspected", "мессенджер подозревает спам и ограничил канал", "the messenger suspects spam and limits the channel";
     FileTooBig = "file_too_big", "файл больше, чем допускает мессенджер", "the file is larger than the messenger allows";
     FileBad = "file_bad", "мессенджер не принимает такой файл", "the messenger does not take such a file";
     FileGone = "file_gone", "файл не удалось получить", "the file could not be fetched";

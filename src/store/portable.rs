@@ -13,12 +13,16 @@ pub mod channel;
 pub mod chat_name;
 #[path = "portable/company.rs"]
 pub mod company;
+#[path = "portable/company_event.rs"]
+pub mod company_event;
 #[path = "portable/dialog.rs"]
 pub mod dialog;
 #[path = "portable/errand.rs"]
 pub mod errand;
 #[path = "portable/file.rs"]
 pub mod file;
+#[path = "portable/health.rs"]
+pub mod health;
 #[path = "portable/hook.rs"]
 pub mod hook;
 #[path = "portable/lane.rs"]
@@ -33,6 +37,8 @@ pub mod listening;
 pub mod mailing;
 #[path = "portable/message.rs"]
 pub mod message;
+#[path = "portable/notice.rs"]
+pub mod notice;
 #[path = "portable/owner.rs"]
 pub mod owner;
 #[path = "portable/phone_check.rs"]

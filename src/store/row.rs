@@ -1,6 +1,7 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
 mod file;
+mod health;
 mod lane;
 mod template;
 mod tenant;
@@ -16,9 +17,10 @@ use super::schema::{
 use super::{Result, StoreError};
 
 pub use file::{ArrivalRow, FileRow};
+pub use health::{CompanyEventRow, HealthRow, NoticeRow};
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};
 pub use template::{TemplateNews, TemplateRow};
-pub use tenant::{LineRow, NewLine, NewUser, UserRow};
+pub use tenant::{LineChange, LineRow, NewLine, NewUser, UserRow};
 
 /// A message in the history.
 #[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]

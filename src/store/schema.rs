@@ -355,6 +355,50 @@ diesel::table! {
 }
 
 diesel::table! {
+    healths (channel) {
+        channel -> Text,
+        company -> Text,
+        receipt_at -> Nullable<BigInt>,
+        message_at -> Nullable<BigInt>,
+        error_at -> Nullable<BigInt>,
+        error_code -> Nullable<Text>,
+        error -> Nullable<Text>,
+        suspect_at -> Nullable<BigInt>,
+        suspect_until -> Nullable<BigInt>,
+        suspect -> Nullable<Text>,
+        told_lost -> Bool,
+        turned_at -> Nullable<BigInt>,
+        falls -> Integer,
+        tell_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    company_events (id) {
+        id -> Text,
+        company -> Text,
+        kind -> Text,
+        subject -> Text,
+        body -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    notices (id) {
+        id -> Text,
+        company -> Text,
+        address -> Text,
+        subject -> Text,
+        body -> Text,
+        state -> SmallInt,
+        attempts -> Integer,
+        due_at -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     files (id) {
         id -> Text,
         company -> Text,
@@ -425,6 +469,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     channel_links,
     chat_names,
     phone_checks,
+    healths,
+    company_events,
+    notices,
     files,
     arrivals,
     templates

@@ -3,10 +3,14 @@
 mod bad_input;
 mod cabinet;
 mod channels;
+mod health;
 mod isolation;
 mod limits;
+mod lines;
 mod linking;
+mod live;
 mod messages;
 pub mod openapi;
+mod post_office;
 mod sessions;
 mod set_up;

@@ -7,6 +7,7 @@ mod files;
 mod hidden_phones;
 mod install;
 mod limits;
+mod notices;
 mod sms;
 mod stage;
 mod strangers;

@@ -87,7 +87,7 @@ fn read_stumble(said: String, resendable: bool) -> Answer {
     }
     // WhatsApp does not let this account open new chats for a while
     if has(&["server returned error 463"]) {
-        return Answer::Refused { code: Code::VendorCap, text: said };
+        return Answer::Refused { code: Code::SpamSuspected, text: said };
     }
     if has(&["logged out", "not logged in", "device removed"]) {
         return Answer::Expired { seen: said };

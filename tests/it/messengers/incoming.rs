@@ -36,6 +36,7 @@ pub(crate) fn tell(event: &Event) -> String {
         }
         Event::Link { link, seen, at } => format!("link {link:?} ({seen}) at {}", at.0),
         Event::SameChat { hidden, shown } => format!("{hidden} is {shown}"),
+        Event::Suspicion { seen, lifted } => format!("{} {seen}", if *lifted { "cleared" } else { "suspected" }),
         Event::Trouble { seen } => format!("trouble {seen}"),
         Event::Ignored { what } => format!("ignored {what}"),
     }

@@ -41,7 +41,7 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
             (200, held, taken),
             (429, error_of(130_429, "Rate limit hit"), Answer::Busy { after_ms: 5_000, scope: Scope::Lane }),
             (400, error_of(131_056, "Pair rate"), Answer::Busy { after_ms: 6_000, scope: Scope::Recipient }),
-            (400, error_of(131_048, "Spam rate"), Answer::Busy { after_ms: 3_600_000, scope: Scope::Lane }),
+            (400, error_of(131_048, "Spam rate"), Answer::Busy { after_ms: 3_600_000, scope: Scope::Suspected }),
             (401, error_of(190, "Expired"), Answer::Expired { seen: said(190, "Expired") }),
             (
                 404,
@@ -410,7 +410,10 @@ fn what_our_side_wrote_on_the_phone_is_ours() {
 
 #[test]
 fn words_about_the_account_are_trouble_only_where_it_is_punished() {
-    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_VIOLATION"})), ["trouble ACCOUNT_VIOLATION"]);
+    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_VIOLATION"})), ["suspected ACCOUNT_VIOLATION"]);
+    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_DELETED"})), ["trouble ACCOUNT_DELETED"]);
+    assert_eq!(lines("phone_number_quality_update", json!({"event": "FLAGGED"})), ["suspected FLAGGED"]);
+    assert_eq!(lines("phone_number_quality_update", json!({"event": "UNFLAGGED"})), ["cleared UNFLAGGED"]);
     assert_eq!(lines("account_update", json!({"event": "VERIFIED_ACCOUNT"})), ["ignored VERIFIED_ACCOUNT"]);
     assert_eq!(lines("user_id_update", json!({})), ["ignored user_id_update"]);
     let errors = json!({"errors": [{"code": 131_031, "title": "Locked"}]});

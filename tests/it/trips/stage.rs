@@ -459,6 +459,8 @@ client_secret = "portal-secret"
 requests_per_second = 10000
 requests_burst = 10000
 phone_checks_per_day = 5
+[notices]
+flap_minutes = 0
 "#
     );
     Config::read(&Sources { file: Some(("trips.toml".into(), text)), environment: Vec::new() }).unwrap()

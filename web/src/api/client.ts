@@ -7,8 +7,9 @@ type Schemas = components['schemas']
 /** Pairs of words come through the client as lists. */
 type Loose<T> = T extends [string, string] ? string[] : T extends (infer One)[] ? Loose<One>[] : T extends object ? { [Key in keyof T]: Loose<T[Key]> } : T
 export type Attached = Loose<Schemas['Attached']>
-export type Channel = Schemas['ChannelOut']
+export type Channel = Loose<Schemas['ChannelOut']>
 export type ChannelPace = Schemas['ChannelPace']
+export type ChannelSettings = Loose<Schemas['ChannelSettings']>
 export type ChannelState = Schemas['ChannelState']
 export type Errand = Schemas['ErrandOut']
 export type Field = Loose<Schemas['AttachField']>

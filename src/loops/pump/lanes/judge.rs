@@ -21,9 +21,9 @@ impl Lanes {
         let unsure = if let Answer::Unsure { seen, .. } = &answer { Some(seen.clone()) } else { None };
         lane.downs = if down { lane.downs.saturating_add(1) } else { 0 };
         // where the whole lane rests, its errand keeps its place at the head
-        let rests = matches!(answer, Answer::Busy { scope: Scope::Lane, .. });
+        let rests = matches!(answer, Answer::Busy { scope: Scope::Lane | Scope::Suspected, .. });
         let (pause_ms, attempts) = match answer {
-            Answer::Busy { after_ms, scope: Scope::Lane } => {
+            Answer::Busy { after_ms, scope: Scope::Lane | Scope::Suspected } => {
                 lane.rest_until = lane.rest_until.max(tick.plus_ms(after_ms));
                 (after_ms, errand.attempts)
             }
