@@ -203,7 +203,7 @@ pub(super) fn enter(
     let origin = serde_json::json!({ "by": "nobody" });
     // what fills a gap stands where it was said
     let late = now.since_ms(incoming.at) > LATE_MS;
-    let id = if late { MessageId::said_at(incoming.at, now) } else { MessageId::new() };
+    let id = MessageId::said_at(if late { incoming.at } else { now }, now);
     let row = MessageRow {
         id: id.to_string(),
         company: channel.company.clone(),

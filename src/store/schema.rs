@@ -1,5 +1,12 @@
 //! The tables, as both databases have them. `tests/it/house.rs` compares it with the migrations.
 
+mod channel;
+
+pub(super) use self::channel::{
+    channel_links, chat_names, chat_subjects, first_contacts, first_gates, group_acts, healths, linkings, notes,
+    phone_checks, templates, visits,
+};
+
 diesel::table! {
     companies (id) {
         id -> Text,
@@ -320,81 +327,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    linkings (hook_key) {
-        hook_key -> Text,
-        company -> Text,
-        line -> BigInt,
-        messenger -> Text,
-        tries -> Integer,
-        tries_since -> BigInt,
-    }
-}
-
-diesel::table! {
-    channel_links (channel) {
-        channel -> Text,
-        told_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    chat_names (channel, hidden) {
-        channel -> Text,
-        hidden -> Text,
-        shown -> Text,
-    }
-}
-
-diesel::table! {
-    phone_checks (channel, phone) {
-        channel -> Text,
-        phone -> Text,
-        chat -> Nullable<Text>,
-        checked_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    healths (channel) {
-        channel -> Text,
-        company -> Text,
-        receipt_at -> Nullable<BigInt>,
-        message_at -> Nullable<BigInt>,
-        error_at -> Nullable<BigInt>,
-        error_code -> Nullable<Text>,
-        error -> Nullable<Text>,
-        suspect_at -> Nullable<BigInt>,
-        suspect_until -> Nullable<BigInt>,
-        suspect -> Nullable<Text>,
-        told_lost -> Bool,
-        turned_at -> Nullable<BigInt>,
-        falls -> Integer,
-        tell_at -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
-    visits (digest) {
-        digest -> Text,
-        company -> Text,
-        user_id -> Nullable<Text>,
-        line -> BigInt,
-        messenger -> Text,
-        kept -> Text,
-        created_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    notes (channel, name) {
-        channel -> Text,
-        company -> Text,
-        name -> Text,
-        value -> Text,
-    }
-}
-
-diesel::table! {
     company_events (id) {
         id -> Text,
         company -> Text,
@@ -402,16 +334,6 @@ diesel::table! {
         subject -> Text,
         body -> Text,
         at -> BigInt,
-    }
-}
-
-diesel::table! {
-    first_contacts (channel, peer) {
-        channel -> Text,
-        company -> Text,
-        peer -> Text,
-        chat -> Nullable<Text>,
-        begun_at -> BigInt,
     }
 }
 
@@ -443,15 +365,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    first_gates (channel) {
-        channel -> Text,
-        company -> Text,
-        last_at -> BigInt,
-        held_until -> BigInt,
-    }
-}
-
-diesel::table! {
     arrivals (message, place) {
         message -> Text,
         place -> SmallInt,
@@ -463,48 +376,6 @@ diesel::table! {
         file -> Nullable<Text>,
         code -> Nullable<Text>,
         reason -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
-    group_acts (id) {
-        id -> Text,
-        company -> Text,
-        channel -> Text,
-        chat -> Nullable<Text>,
-        act -> Text,
-        invitation -> Nullable<Text>,
-        state -> Text,
-        done -> Nullable<Text>,
-        people -> Nullable<Text>,
-        code -> Nullable<Text>,
-        reason -> Nullable<Text>,
-        accepted_at -> BigInt,
-        over_at -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
-    templates (channel, name, language) {
-        channel -> Text,
-        name -> Text,
-        language -> Text,
-        company -> Text,
-        status -> Text,
-        category -> Text,
-        quality -> Nullable<Text>,
-        reason -> Nullable<Text>,
-        card -> Text,
-        synced_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    chat_subjects (channel, chat) {
-        channel -> Text,
-        chat -> Text,
-        about -> Nullable<Text>,
-        link -> Nullable<Text>,
     }
 }
 

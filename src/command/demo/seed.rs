@@ -28,6 +28,7 @@ pub(super) const APPLICATION: &str = "20260001";
 /// Its key. It opens the sandbox and nothing else.
 pub(super) const APPLICATION_HASH: &str = "0123456789abcdef0123456789abcdef";
 
+const TELEGRAM_ID: i64 = 4_000_000_001;
 const TELEGRAM_PHONE: &str = "79031112233";
 const LOGIN: &str = "admin@example.com";
 const BOT_TOKEN: &str = "100200300:AADemoDemoDemoDemoDemoDemoDemoDemo1";
@@ -81,7 +82,7 @@ impl Control {
         self.post("/_/waha", json!({"key": GATEWAY_KEY})).await?;
         self.post("/_/mail/boxes", json!({"address": MAILBOX, "password": MAILBOX_PASSWORD})).await?;
         self.fill_spare().await?;
-        let account = json!({"phone": TELEGRAM_PHONE, "name": "Ромашка", "username": "romashka"});
+        let account = json!({"id": TELEGRAM_ID, "phone": TELEGRAM_PHONE, "name": "Ромашка", "username": "romashka"});
         self.post("/_/mtproto/accounts", account).await?;
         for (name, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
             let phone = json!({"id": number.to_string(), "name": name, "started": true, "window": 24});
@@ -106,6 +107,8 @@ impl Control {
         let account = json!({"id": 94_235_312, "client_id": "second-client", "client_secret": "second-key-of-the-seller",
             "name": "Вторая"});
         self.post("/_/avito/accounts", account).await?;
+        let account = json!({"id": TELEGRAM_ID + 1, "phone": "79031112244", "name": "Вторая", "username": "vtoraya"});
+        self.post("/_/mtproto/accounts", account).await?;
         self.post("/_/mail/boxes", json!({"address": "help@romashka.example", "password": "second-password"})).await?;
         Ok(())
     }

@@ -216,8 +216,10 @@ pub(super) fn suspects_spam(status: &str, said: &str) -> bool {
         "suspicious",
         "спам",
     ];
+    // servers repeat the address, and spam@ is a good one
     let lower = said.to_lowercase();
-    status.starts_with("5.7") && WORDS.iter().any(|word| lower.contains(word))
+    let about_us = lower.split_whitespace().filter(|word| !word.contains('@')).collect::<Vec<_>>().join(" ");
+    status.starts_with("5.7") && WORDS.iter().any(|word| about_us.contains(word))
 }
 
 /// The code of RFC 3463 that a reply begins with; empty where it has none.
@@ -338,6 +340,7 @@ mod tests {
             (554, "5.7.1 policy", Recipient, "spam_suspected"),
             (550, "5.7.1 blocked", Recipient, "spam_suspected"),
             (550, "5.7.1 only members may write here", Recipient, "refused"),
+            (554, "5.7.1 <spam@company.test>: Recipient address rejected: Not wanted", Recipient, "refused"),
             (555, "syntax", Letter, "refused"),
             (502, "not implemented", Letter, "refused"),
         ] {

@@ -121,6 +121,9 @@ async fn list_accounts(sandbox: Data<Sandbox>) -> HttpResponse {
         let fields = [("client_id", account.client_id.as_str()), ("client_secret", account.client_secret.as_str())];
         add("avito", &account.name, &id.to_string(), &fields);
     }
+    for (id, account) in &sandbox.mtproto.lock().accounts {
+        add("telegram", &account.name, &id.to_string(), &[("phone", account.phone.as_str())]);
+    }
     let (host, mail) = (sandbox.host(), sandbox.mail.lock());
     let (imap, smtp) = (mail.ports.0.to_string(), mail.ports.1.to_string());
     for (address, one) in &mail.boxes {

@@ -164,7 +164,7 @@ const drawBubble = (message) => {
 
 // What a person types in the cabinet to attach what is here: as each vendor's own cabinet would show it
 
-const kinds = () => ({ telegram_bot: "Telegram", waba: "WhatsApp Business", vk: w().vk, avito: w().avito, email: w().email });
+const kinds = () => ({ telegram: "Telegram", telegram_bot: w().bot, waba: "WhatsApp Business", vk: w().vk, avito: w().avito, email: w().email });
 
 const drawAccounts = (accounts) => draw($("accounts"), accounts, () => accounts.map((one) =>
   h("details", { "data-test": `account-${one.messenger}-${one.line}` },

@@ -165,6 +165,8 @@ on_both_databases! {
         let scene = Scene::set(url).await;
         let channel = seller(&scene.stage).await;
         scene.listens(&channel).await;
+        // one that was given just now would not be renewed
+        scene.pass(10).await;
         let hushed = json!({ "hushed": true, "expire": true });
         scene.stage.control("POST", "/_/avito/accounts/94235311", hushed).await;
         scene.says(CUSTOMERS[0], "avito", "Раз").await;
