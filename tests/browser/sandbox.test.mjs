@@ -4,6 +4,8 @@ import { after, afterEach, before, test } from 'node:test';
 import { openPage, picture, startDemo } from './demo.mjs';
 
 /** The pace of a channel of the demo, in milliseconds. */
+// the sandbox sees when a call arrives, not when it left; the first one also opened its connection
+const WAY_MS = 100;
 const PACE_MS = 15_000;
 
 let demo, view;
@@ -75,7 +77,7 @@ test('a letter to ten contacts leaves at the pace', { timeout: 120_000 }, async 
   // the robot's message was the first of the channel, and the pace counts from it
   const at = await leaving(4);
   for (let n = 1; n < at.length; n += 1) {
-    assert.ok(at[n] - at[n - 1] >= PACE_MS, `${at[n] - at[n - 1]} ms between message ${n} and the next`);
+    assert.ok(at[n] - at[n - 1] >= PACE_MS - WAY_MS, `${at[n] - at[n - 1]} ms between message ${n} and the next`);
   }
   assert.ok(at[3] - at[1] < 2 * PACE_MS + 2_000, 'and it leaves without a delay that nobody asked for');
 });
@@ -91,7 +93,7 @@ test('a resumed letter goes on with the rest', { timeout: 60_000 }, async () => 
   await mailing().locator('[data-test="resume"]').click();
   await view.page.locator('[data-test^="mailing-"][data-state="running"]').waitFor();
   const at = await leaving(count + 1);
-  assert.ok(at[count] - at[count - 1] >= PACE_MS);
+  assert.ok(at[count] - at[count - 1] >= PACE_MS - WAY_MS);
 });
 
 test('a stopped letter sends no further message, and the portal hears of each', { timeout: 60_000 }, async () => {
