@@ -1,5 +1,7 @@
 //! What people do: customers write, change, delete and read; the owner writes on another device.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -147,14 +149,20 @@ pub(crate) fn delete(sandbox: &Sandbox, digits: &str, line: Option<&str>, ids: &
 
 /// Reads everything that the account wrote; says how much of it was unread.
 pub(crate) fn read(sandbox: &Sandbox, digits: &str, line: Option<&str>) -> usize {
-    let unread = {
+    let mut unread = 0;
+    let mut accounts = BTreeSet::new();
+    {
         let mut phones = sandbox.phones.lock();
         let Some(owner) = phones.get(digits) else { return 0 };
         let theirs = owner.messages.iter_mut().filter(|one| one.messenger == "telegram" && one.direction == "received");
-        theirs.filter(|one| one.status != "read").map(|one| one.status = "read").count()
-    };
-    if unread > 0 {
-        happen(sandbox, digits, line, 1, |account, phone| {
+        for one in theirs.filter(|one| one.status != "read" && line.is_none_or(|line| line == one.line)) {
+            one.status = "read";
+            unread += 1;
+            accounts.insert(one.line.clone());
+        }
+    }
+    for account in accounts {
+        happen(sandbox, digits, Some(&account), 1, |account, phone| {
             let peer = json!({"_": "peerUser", "user_id": phone.chat_id});
             let ours = account.messages.values().filter(|message| {
                 message.get("peer_id") == Some(&peer) && message.get("out") == Some(&Value::Bool(true))

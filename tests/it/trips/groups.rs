@@ -46,13 +46,15 @@ fn of(phone: &Phone) -> String {
 
 on_both_databases! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    #[ignore = "open: the invitation never counts as viewed"]
     async fn a_group_is_made_filled_written_into_renamed_and_left(url: &str) {
         let stage = Stage::without_portal(url).await;
         let phone = linked(&stage).await;
         // one of them lets nobody add her, one is not in the messenger at all
         stage.control("POST", "/_/waha/closed", json!({ "phones": [BORIS] })).await;
         stage.control("POST", "/_/phones", json!({ "id": VERA, "whatsapp": false })).await;
+        for phone in [ANNA, BORIS] {
+            stage.control("POST", "/_/phones", json!({ "id": phone, "reads": true })).await;
+        }
         let body = json!({ "title": "Заказ 15", "people": ["+7 999 000-00-01", BORIS, VERA] });
         let made = over(&stage, &stage.api_with("POST", &of(&phone), body).await).await;
         assert_eq!((&made["state"], &made["act"], &made["code"]), (&json!("done"), &json!("create"), &Value::Null), "{made}");
