@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -16,10 +15,9 @@ use switchboard::serve::Roles;
 use switchboard::store::row::{ChannelRow, NewLane};
 
 use crate::Asked;
-use crate::child::memory_mb;
-use crate::load::{Loaded, token};
-use crate::report::{mark, not_ours, result};
-use crate::server::Served;
+use crate::load::token;
+use crate::report::result;
+use crate::server::{Served, drive};
 use crate::stage::{self, House};
 
 const SECRET: &str = "5f3c8f0a2b7d4e6f9a1c0d2e4f6a8b0c";
@@ -49,32 +47,9 @@ pub async fn receive(asked: &Asked) {
     number(&server.app, house).await;
     server.stop().await;
     let served = Served::start_on_one_core(asked).await;
-    let mut paced = Loaded::start(asked, served.port, "message", rate, seconds, None);
-    not_ours(paced.child.pid);
-    mark("paced");
-    let at_rate = paced.figures().await;
-    mark("-");
-    paced.child.wait().await;
-    let mut most = Loaded::start(asked, served.port, "message", 0, seconds, None);
-    not_ours(most.child.pid);
-    mark("most");
-    let at_most = most.figures().await;
-    mark("-");
-    most.child.wait().await;
-    let memory = memory_mb(served.pid(), "VmHWM");
-    let path = std::env::temp_dir().join(format!("switchboard-acked-{}", std::process::id())).display().to_string();
-    let mut killed = Loaded::start(asked, served.port, "message", 0, 3, Some(&path));
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    served.kill().await;
-    let acked = killed.figures().await;
-    killed.child.wait().await;
-    let lost = lost(asked, house, &std::fs::read_to_string(&path).unwrap()).await;
-    std::fs::remove_file(&path).unwrap();
-    result(&json!({
-        "asked_per_s": rate, "paced_per_s": at_rate["per_s"], "paced_p50_ms": at_rate["p50_ms"],
-        "paced_p99_ms": at_rate["p99_ms"], "paced_max_ms": at_rate["max_ms"], "most_per_s": at_most["per_s"],
-        "most_p99_ms": at_most["p99_ms"], "rss_mb": memory, "killed_acked": acked["taken"], "killed_lost": lost,
-    }));
+    let (mut figures, acked) = drive(asked, served, "message", (rate, seconds)).await;
+    figures["killed_lost"] = json!(lost(asked, house, &acked).await);
+    result(&figures);
 }
 
 /// A number of WhatsApp Business, whose deliveries the fixture is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use switchboard::app::App;
 use switchboard::flow::credentials;
 use switchboard::model::clock::SystemClock;
@@ -117,13 +117,21 @@ pub async fn hook(asked: &Asked) {
     portal(&server.app, house).await;
     server.stop().await;
     let served = Served::start(asked, Some("http"), &[]).await;
-    let mut paced = Loaded::start(asked, served.port, "robot", rate, seconds, None);
+    let (mut figures, acked) = drive(asked, served, "robot", (rate, seconds)).await;
+    figures["killed_lost"] = json!(lost(asked, &acked).await);
+    result(&figures);
+}
+
+/// Posts at a rate, then as fast as 100 connections can, and kills the server under that load. The figures, and what was
+/// acknowledged before the kill, a token a line.
+pub async fn drive(asked: &Asked, served: Served, what: &str, (rate, seconds): (i64, i64)) -> (Value, String) {
+    let mut paced = Loaded::start(asked, served.port, what, rate, seconds, None);
     not_ours(paced.child.pid);
     mark("paced");
     let at_rate = paced.figures().await;
     mark("-");
     paced.child.wait().await;
-    let mut most = Loaded::start(asked, served.port, "robot", 0, seconds, None);
+    let mut most = Loaded::start(asked, served.port, what, 0, seconds, None);
     not_ours(most.child.pid);
     mark("most");
     let at_most = most.figures().await;
@@ -131,18 +139,19 @@ pub async fn hook(asked: &Asked) {
     most.child.wait().await;
     let memory = memory_mb(served.pid(), "VmHWM");
     let path = std::env::temp_dir().join(format!("switchboard-acked-{}", std::process::id())).display().to_string();
-    let mut killed = Loaded::start(asked, served.port, "robot", 0, 3, Some(&path));
+    let mut killed = Loaded::start(asked, served.port, what, 0, 3, Some(&path));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     served.kill().await;
-    let acked = killed.figures().await;
+    let told = killed.figures().await;
     killed.child.wait().await;
-    let lost = lost(asked, &std::fs::read_to_string(&path).unwrap()).await;
+    let acked = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    result(&json!({
+    let figures = json!({
         "asked_per_s": rate, "paced_per_s": at_rate["per_s"], "paced_p50_ms": at_rate["p50_ms"],
         "paced_p99_ms": at_rate["p99_ms"], "paced_max_ms": at_rate["max_ms"], "most_per_s": at_most["per_s"],
-        "most_p99_ms": at_most["p99_ms"], "rss_mb": memory, "killed_acked": acked["taken"], "killed_lost": lost,
-    }));
+        "most_p99_ms": at_most["p99_ms"], "rss_mb": memory, "killed_acked": told["taken"],
+    });
+    (figures, acked)
 }
 
 /// How many of the acknowledged deliveries are not in the database.
