@@ -39,6 +39,7 @@ pub(super) async fn listen(wire: &Wire, cursor: Value, ear: &dyn Ear) -> Answer 
         account: user_id(wire),
         // what was said before the account was attached is not ours
         since: field::number(&cursor, "since").unwrap_or_else(|| ear.now().0 / 1000 - 60),
+        kept: field::number(&cursor, "since").is_some(),
         seen: HashMap::new(),
         looked: HashMap::new(),
         tight: false,
@@ -76,6 +77,8 @@ struct Watch {
     account: String,
     /// The second of the newest change that was seen.
     since: i64,
+    /// Whether that is written down: the first place is at once, or a gap before the first message would be nobody's.
+    kept: bool,
     /// The last message of each chat that changed in that very second.
     seen: HashMap<String, String>,
     /// When each chat was last looked at for read marks.
@@ -103,8 +106,9 @@ impl Watch {
         said.sort_by_key(|(at, _)| *at);
         let events: Vec<(String, Event)> = said.into_iter().flat_map(|(_, events)| events).chain(cards).collect();
         let cursor = json!({"since": newest});
-        if newest > self.since || !events.is_empty() {
+        if newest > self.since || !events.is_empty() || !self.kept {
             ear.hear(Heard { events, cursor, gap }).await.map_err(|deaf| Answer::Down { seen: deaf.to_string() })?;
+            self.kept = true;
         }
         self.since = newest;
         self.seen = chats
