@@ -148,6 +148,8 @@ pub struct Vendors {
     pub waba: String,
     /// The API of VK; empty is the vendor's own address.
     pub vk: String,
+    /// The API of an aggregator of VK Notify; empty is the aggregator's own address.
+    pub vk_notify: String,
     /// The API of Avito; empty is the vendor's own address.
     pub avito: String,
     /// The gateway of WhatsApp Web; empty is where compose.yaml puts it.
@@ -250,6 +252,7 @@ impl Config {
             &mut vendors.telegram_bot,
             &mut vendors.waba,
             &mut vendors.vk,
+            &mut vendors.vk_notify,
             &mut vendors.avito,
             &mut vendors.whatsapp_web,
         ];

@@ -4,6 +4,7 @@
 //! [`crate::app::App`] and writes nothing while the call is open.
 
 pub mod answer;
+pub mod application;
 pub mod channel;
 pub mod credentials;
 pub mod echo;
@@ -17,6 +18,7 @@ pub mod listen;
 pub mod mailing;
 pub mod message;
 pub mod names;
+pub mod notice;
 pub mod perform;
 pub mod phone;
 pub mod portal;
@@ -31,3 +33,4 @@ pub mod settle;
 pub mod sign_in;
 pub mod sms;
 pub mod tell;
+pub mod whole;

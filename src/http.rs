@@ -1,5 +1,6 @@
 //! The way in: the HTTP server, what every request passes, and the handlers, one file per noun.
 
+mod application;
 pub mod auth;
 mod cabinet;
 mod channel;
@@ -14,6 +15,7 @@ mod mailing;
 pub mod measure;
 mod message;
 mod messenger;
+mod notice;
 pub mod openapi;
 mod page;
 mod portal;

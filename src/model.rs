@@ -1,12 +1,14 @@
 //! Words and rules without input or output: everything here can be read and tested without a database or a socket.
 
 pub mod address;
+pub mod application;
 pub mod clock;
 pub mod errand;
 pub mod eta;
 pub mod id;
 pub mod message;
 pub mod moment;
+pub mod notice;
 pub mod origin;
 pub mod pace;
 pub mod php_form;

@@ -2,8 +2,8 @@
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
 //! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of
-//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, the page at `/` and the control at `/_/` (every route of it is
-//! told in `sandbox/control.rs`).
+//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, aggregators of VK Notify at `/notify/`, Avito at `/avito/`, the page at `/` and the
+//! control at `/_/` (every route of it is told in `sandbox/control.rs`).
 
 mod answer;
 mod args;
@@ -16,6 +16,7 @@ mod form;
 mod ledger;
 mod limit;
 mod multipart;
+mod notify;
 mod page;
 mod phone;
 mod state;

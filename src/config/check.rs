@@ -51,6 +51,7 @@ const ADDRESSES: &[&str] = &[
     "vendors.whatsapp_web",
     "vendors.vk",
     "vendors.avito",
+    "vendors.vk_notify",
 ];
 
 /// Texts that must look so.

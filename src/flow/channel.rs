@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{credentials, perform};
+use crate::flow::{application, credentials, perform};
 use crate::messenger::{self, AttachError, AttachNext, AttachStep, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::model::message::Kind;
@@ -53,6 +53,9 @@ pub enum ChannelError {
     /// The pace is below what the messenger allows (the floor in milliseconds), or is none.
     #[error("the pace is below {0} ms, or is none")]
     PaceBad(i64),
+    /// The messenger is for companies whose application was approved.
+    #[error("no application of the company was approved")]
+    NotApproved,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -101,6 +104,9 @@ pub async fn attach(
     }
     let found = app.store.read(move |conn| crate::on!(conn, line::by_id(company, line))).await?;
     found.ok_or(ChannelError::NotFound)?;
+    if kind == Kind::VkNotify && !application::is_approved(app, company).await? {
+        return Err(ChannelError::NotApproved);
+    }
     let place = format!("{company}:{line}:{}", kind.slug());
     let (hook_key, kept) = match &step.kept {
         Some(sealed) => open_kept(app, &place, sealed)?,

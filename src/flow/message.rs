@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::flow::notice;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{self, Verdict};
 use crate::model::address::{chat_peer, phone_digits};
@@ -12,6 +13,7 @@ use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId, MessageId};
 use crate::model::message::{Content, Kind, Peer};
 use crate::model::moment::Moment;
+use crate::model::notice::Filled;
 use crate::model::origin::Origin;
 use crate::model::result::Code;
 use crate::model::status::Status;
@@ -35,8 +37,12 @@ pub struct MessageIn {
     pub messenger: Option<Kind>,
     /// A phone in any spelling, `@name`, an e-mail address, or the vendor's id of a chat.
     pub to: String,
-    /// The text; `{a|b}` is picked from.
+    /// The text; `{a|b}` is picked from. Left out where a template says it.
+    #[serde(default)]
     pub text: String,
+    /// An approved template in place of the text, for messengers that have templates.
+    #[serde(default)]
+    pub template: Option<Filled>,
     /// The subject, for messengers that have one; it begins a new thread.
     #[serde(default)]
     pub subject: Option<String>,
@@ -208,7 +214,13 @@ fn errand(
         rank: if message.urgent { Rank::Live } else { Rank::Service },
         origin: Origin::Api { tracking: message.tracking.clone() },
     };
-    let errand = route::text_errand(app, &channel, request, now);
+    let errand = match &message.template {
+        None => route::text_errand(app, &channel, request, now),
+        Some(filled) => match notice::content(conn, company, &channel, filled)? {
+            Ok(content) => route::content_errand(app, &channel, request, (MessageId::new(), content), now),
+            Err(code) => Err(code),
+        },
+    };
     Ok(errand.map(|(errand, id)| (with_subject(errand, message.subject.as_deref()), id)))
 }
 

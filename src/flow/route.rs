@@ -119,9 +119,24 @@ pub fn text_errand(
     if text.trim().is_empty() {
         return Err(Code::MessageEmpty);
     }
+    let content = Content { text: Some(text), ..Content::default() };
+    content_errand(app, channel, request, (message, content), now)
+}
+
+/// The errand of a request whose content is made already; the text of the request is not looked at.
+///
+/// # Errors
+/// The code for whoever asked, where it can never be sent.
+pub fn content_errand(
+    app: &App,
+    channel: &ChannelRow,
+    request: TextRequest,
+    (message, content): (MessageId, Content),
+    now: Moment,
+) -> Result<(NewErrand, MessageId), Code> {
     let kind = Kind::from_slug(&channel.messenger).ok_or(Code::ChannelNotFound)?;
     let limit = messenger::of(kind).map_or(usize::MAX, |messenger| messenger.about().text_limit);
-    if text.encode_utf16().count() > limit {
+    if content.text.as_deref().is_some_and(|text| text.encode_utf16().count() > limit) {
         return Err(Code::MessageTooLong);
     }
     let ttl_ms = app.config.outbox.default_ttl_hours.saturating_mul(3_600_000);
@@ -129,7 +144,7 @@ pub fn text_errand(
         key: message.to_string(),
         to: request.to.clone(),
         names: request.names,
-        content: Content { text: Some(text), ..Content::default() },
+        content,
         reply_to: None,
         window_until: None,
         thread: None,

@@ -107,6 +107,7 @@ fn refusal(code: Code) -> ApiError {
         Code::LineNotFound | Code::LineExpired | Code::LineNotChosen => "line",
         Code::ChannelNotFound | Code::ChannelLost => "channel",
         Code::MessageEmpty | Code::MessageTooLong => "text",
+        Code::TemplateNeeded | Code::TemplateNotFound | Code::TemplateBad => "template",
         Code::AddressBad => "to",
         _ => "",
     };

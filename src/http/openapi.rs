@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{auth, channel, line, mailing, message, messenger, portal, queue, session, set_up};
+use super::{application, auth, channel, line, mailing, message, messenger, notice, portal, queue, session, set_up};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,6 +35,14 @@ use super::{auth, channel, line, mailing, message, messenger, portal, queue, ses
         channel::detach_channel,
         channel::check_phones,
         channel::decide_channel,
+        notice::list_templates,
+        notice::keep_template,
+        notice::forget_template,
+        application::list_applications,
+        application::create_application,
+        application::show_statement,
+        application::move_application,
+        application::see_application,
         portal::list_portals,
         queue::show_queue,
         queue::pause_lane,

@@ -11,7 +11,8 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, resource, scope};
 
 use super::hook::{bitrix24, messenger as hook};
 use super::{
-    cabinet, channel, health, line, mailing, measure, message, messenger, openapi, portal, queue, session, set_up,
+    application, cabinet, channel, health, line, mailing, measure, message, messenger, notice, openapi, portal, queue,
+    session, set_up,
 };
 
 /// Tells the server its addresses.
@@ -53,6 +54,12 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/channels/{id}/detach").route(post().to(channel::detach_channel))) // admin
         .service(resource("/channels/{id}/phones").route(post().to(channel::check_phones))) // user
         .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
+        .service(resource("/channels/{id}/templates").route(get().to(notice::list_templates)).route(post().to(notice::keep_template))) // user, admin
+        .service(resource("/channels/{id}/templates/{name}").route(delete().to(notice::forget_template))) // admin
+        .service(resource("/applications").route(get().to(application::list_applications)).route(post().to(application::create_application))) // user, admin
+        .service(resource("/applications/{id}/statement").route(get().to(application::show_statement))) // user
+        .service(resource("/applications/{id}/move").route(post().to(application::move_application))) // admin
+        .service(resource("/applications/{id}/seen").route(post().to(application::see_application))) // user
         .service(resource("/portals").route(get().to(portal::list_portals))) // user
         .service(resource("/queue").route(get().to(queue::show_queue))) // user
         .service(resource("/lanes/{id}/pause").route(post().to(queue::pause_lane))) // admin

@@ -37,6 +37,7 @@ static ABOUT: About = About {
         by_username: false,
         free_text_always: true,
         templates: false,
+        templates_only: false,
         delivered: false,
         // told in the history of a chat only, which nobody reads yet
         viewed: false,

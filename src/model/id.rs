@@ -92,6 +92,8 @@ id!(/// What a robot was promised: one answer for all the addresses of one call.
     AnswerId, "an");
 id!(/// A delivery that came in and was written down before it was worked.
     HookId, "ho");
+id!(/// An application for VK Notify.
+    ApplicationId, "ap");
 
 /// The number of a line, as robots and people write it.
 pub type LineId = i64;

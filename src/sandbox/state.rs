@@ -13,6 +13,7 @@ use super::avito::Avito;
 use super::bitrix24::Bitrix24;
 use super::fault::Faults;
 use super::ledger::Ledger;
+use super::notify::Notify;
 use super::phone::Phones;
 use super::telegram::Telegram;
 use super::vk::Vk;
@@ -60,6 +61,7 @@ pub(crate) struct Sandbox {
     pub(crate) telegram: Mutex<Telegram>,
     pub(crate) waba: Mutex<Waba>,
     pub(crate) vk: Mutex<Vk>,
+    pub(crate) notify: Mutex<Notify>,
     pub(crate) avito: Mutex<Avito>,
     pub(crate) waha: Mutex<Waha>,
     pub(crate) phones: Mutex<Phones>,
@@ -101,6 +103,7 @@ impl Sandbox {
             telegram: Mutex::default(),
             waba: Mutex::default(),
             vk: Mutex::default(),
+            notify: Mutex::default(),
             avito: Mutex::default(),
             waha: Mutex::default(),
             phones: Mutex::default(),
@@ -174,6 +177,7 @@ impl Sandbox {
         *self.telegram.lock() = Telegram::default();
         *self.waba.lock() = Waba::default();
         *self.vk.lock() = Vk::default();
+        *self.notify.lock() = Notify::default();
         *self.avito.lock() = Avito::default();
         *self.waha.lock() = Waha::default();
         *self.phones.lock() = Phones::default();

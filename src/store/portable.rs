@@ -5,6 +5,8 @@ use super::{Connection, flies, waits, with_starts};
 
 #[path = "portable/answer.rs"]
 pub mod answer;
+#[path = "portable/application.rs"]
+pub mod application;
 #[path = "portable/channel.rs"]
 pub mod channel;
 #[path = "portable/chat_name.rs"]
@@ -29,6 +31,8 @@ pub mod listening;
 pub mod mailing;
 #[path = "portable/message.rs"]
 pub mod message;
+#[path = "portable/notice.rs"]
+pub mod notice;
 #[path = "portable/owner.rs"]
 pub mod owner;
 #[path = "portable/phone_check.rs"]

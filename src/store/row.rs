@@ -1,5 +1,6 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
+mod application;
 mod lane;
 mod tenant;
 
@@ -13,6 +14,7 @@ use super::schema::{
 };
 use super::{Result, StoreError};
 
+pub use application::ApplicationRow;
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};
 pub use tenant::{LineRow, NewLine, NewUser, UserRow};
 

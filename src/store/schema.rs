@@ -354,6 +354,31 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notice_templates (channel, name) {
+        company -> Text,
+        channel -> Text,
+        name -> Text,
+        text -> Text,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    notice_applications (id) {
+        id -> Text,
+        company -> Text,
+        number -> BigInt,
+        state -> Text,
+        form -> Text,
+        reason -> Nullable<Text>,
+        steps -> Text,
+        seen -> Bool,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     companies,
     users,
@@ -381,5 +406,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     linkings,
     channel_links,
     chat_names,
-    phone_checks
+    phone_checks,
+    notice_templates,
+    notice_applications
 );

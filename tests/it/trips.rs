@@ -9,6 +9,7 @@ mod stage;
 mod strangers;
 mod tokens;
 mod vk;
+mod vk_notify;
 mod whatsapp_web;
 
 use serde_json::json;

@@ -83,7 +83,7 @@ const drawPhone = (phone) => {
   $("read").hidden = now.messenger === "telegram_bot";
   drawLinking(phone);
   draw($("messengers"), [now.messenger], () =>
-    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram_bot", "Telegram"], ["vk", w().vk], ["avito", w().avito]].map(([kind, name]) =>
+    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram_bot", "Telegram"], ["vk", w().vk], ["vk_notify", "VK Notify"], ["avito", w().avito]].map(([kind, name]) =>
       h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; render(); } }, name)));
   const shown = used(now.messenger).slice(-60);
   if (draw($("talk"), [phone.id, now.messenger, shown], () => (shown.length ? shown.map(drawBubble) : h("p", { class: "hush" }, w().messages, now.messenger === "telegram_bot" ? startButton() : "")))) {

@@ -370,6 +370,20 @@ impl Stage {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    /// How the API answers a call without a body.
+    pub async fn status_of(&self, method: &str, path: &str) -> u16 {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        request.bearer_auth(&self.token).send().await.unwrap().status().as_u16()
+    }
+
+    /// What the API says of a body that it refuses.
+    pub async fn refused(&self, path: &str, body: Value) -> Value {
+        let request = self.client.post(format!("{}{path}", self.address)).bearer_auth(&self.token).json(&body);
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), 422, "{path}");
+        reply.json::<Value>().await.unwrap()["error"].take()
+    }
+
     /// Asks the server's API.
     pub async fn api(&self, method: &str, path: &str) -> Value {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
@@ -425,6 +439,7 @@ status_delay_ms = 100
 telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
 vk = "{base}/vk/method"
+vk_notify = "{base}/notify"
 avito = "{base}/avito"
 whatsapp_web = "{base}/waha"
 whatsapp_web_key = "gateway-key"

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::sandbox::args::text_at;
 use crate::sandbox::avito;
 use crate::sandbox::control::{missing, refuse, tell};
+use crate::sandbox::notify;
 use crate::sandbox::phone::{Bubble, Media, bubble, digits};
 use crate::sandbox::state::{Sandbox, random_hex};
 use crate::sandbox::telegram::{self, describe};
@@ -37,6 +38,9 @@ pub(crate) struct Said {
     #[serde(default)]
     comment: bool,
     allow: Option<bool>,
+    tag: Option<String>,
+    #[serde(default)]
+    cropped: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -77,10 +81,11 @@ pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Sai
     let done = match said.messenger.as_str() {
         "telegram" | "telegram_bot" => say_telegram(&sandbox, &phone, &said),
         "whatsapp" | "waba" => say_whatsapp(&sandbox, &phone, &said),
-        "vk" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
+        // whoever answers a notification writes to the community
+        "vk" | "vk_notify" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
         "avito" => avito::say::say(&sandbox, &phone, &in_avito(&said)),
         "whatsapp_web" => say_to_session(&sandbox, &phone, &said),
-        _ => return refuse("messenger is telegram_bot, waba, whatsapp_web, vk or avito"),
+        _ => return refuse("messenger is telegram_bot, waba, whatsapp_web, vk, vk_notify or avito"),
     };
     done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
 }
@@ -108,6 +113,8 @@ fn in_vk(said: &Said) -> vk::say::Words {
         media: file_of(said),
         place: place_of(said),
         quote: said.quote.clone(),
+        tag: said.tag.clone(),
+        cropped: said.cropped,
         press: said.press.clone(),
         comment: said.comment,
         allow: said.allow,
@@ -360,5 +367,6 @@ pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json
     }
     let in_vk = vk::say::read(&sandbox, &phone, reading.line.as_deref());
     let in_avito = avito::say::read(&sandbox, &phone, reading.line.as_deref());
-    tell(json!({"read": unread.len() + in_vk + in_avito}))
+    let notices = notify::read(&sandbox, &phone, reading.line.as_deref());
+    tell(json!({"read": unread.len() + in_vk + in_avito + notices}))
 }

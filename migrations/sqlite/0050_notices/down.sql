@@ -1,0 +1,2 @@
+DROP TABLE notice_applications;
+DROP TABLE notice_templates;
