@@ -31,6 +31,7 @@ export async function startServer() {
       DATABASE__URL: `sqlite:${path.join(folder, 'switchboard.db')}`,
       VENDORS__TELEGRAM_BOT: `${sandbox}/tg`,
       VENDORS__WABA: `${sandbox}/graph/v23.0`,
+      VENDORS__VK_NOTIFY: `${sandbox}/notify`,
       VENDORS__WHATSAPP_WEB: `${sandbox}/waha`,
       VENDORS__WHATSAPP_WEB_KEY: GATEWAY_KEY,
       VENDORS__ALLOW_HTTP: 'true',
