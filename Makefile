@@ -1,6 +1,6 @@
 # What a person types. Everything else is in scripts/, one story per file.
 .DEFAULT_GOAL := help
-.PHONY: help run build web test bench fmt lint
+.PHONY: help run build web test bench fuzz fmt lint
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,10 @@ test: ## every check there is, on both databases and in a browser
 bench: ## measure, and write bench/results/*.json; PEERS=<folder> measures the peers in the same rounds
 	scripts/need build postgres
 	bench/run $(ARGS)
+
+fuzz: ## throw bytes at the parsers of strangers' bytes: every target for a minute, or ARGS="letter vk" for SECONDS_EACH=600
+	scripts/need build
+	scripts/fuzz $(ARGS)
 
 fmt: ## format the code
 	cargo fmt

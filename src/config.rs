@@ -152,6 +152,8 @@ pub struct Vendors {
     pub vk_notify: String,
     /// The API of Avito; empty is the vendor's own address.
     pub avito: String,
+    /// Where tokens of mailboxes are given; empty is the provider's own address.
+    pub email: String,
     /// The gateway of WhatsApp Web; empty is where compose.yaml puts it.
     pub whatsapp_web: String,
     /// The key that the gateway asks for.
@@ -254,6 +256,7 @@ impl Config {
             &mut vendors.vk,
             &mut vendors.vk_notify,
             &mut vendors.avito,
+            &mut vendors.email,
             &mut vendors.whatsapp_web,
         ];
         for address in addresses.into_iter().chain([&mut config.server.public_url]) {

@@ -3,7 +3,8 @@
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
 //! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of
 //! `WhatsApp` Web at `/waha/`, VK at `/vk/`, aggregators of VK Notify at `/notify/`, Avito at `/avito/`, the page at `/` and the
-//! control at `/_/` (every route of it is told in `sandbox/control.rs`).
+//! control at `/_/` (every route of it is told in `sandbox/control.rs`). A mail server has two ports of its own, the next ones where
+//! they are free.
 
 mod answer;
 mod args;
@@ -15,6 +16,7 @@ mod fault;
 mod form;
 mod ledger;
 mod limit;
+mod mail;
 mod multipart;
 mod notify;
 mod page;
@@ -82,7 +84,6 @@ impl Running {
 ///
 /// # Errors
 /// When the address is taken or cannot be listened at.
-#[expect(clippy::unused_async, reason = "it must be called inside a runtime, and says so")]
 pub async fn start(config: Config) -> std::io::Result<Running> {
     // another part of the process may have chosen already
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -103,6 +104,7 @@ pub async fn start(config: Config) -> std::io::Result<Running> {
     let server = server.run();
     let handle = server.handle();
     let task = tokio::spawn(server);
+    mail::listen(&sandbox, addr).await?;
     Arc::clone(&sandbox).start_timers();
     Ok(Running { addr, base, server: handle, task, sandbox })
 }

@@ -220,16 +220,17 @@ impl Running {
     }
 }
 
-/// Waits until the process is told to stop.
+/// Waits until the process is told to stop. It is heard from this call on, so whoever says that he is there calls it before.
 ///
 /// # Errors
 /// Where the machine lets no signals be heard.
-pub async fn stop_signal() -> std::io::Result<()> {
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -60,11 +60,12 @@ impl Demo {
         let running = serve::start_on(Some(listener), config, Role::ALL.into(), clock).await?;
         let login = seed::seed(&running.app, &control).await?;
         control.watch(&address, &login.token).await?;
+        let stop = serve::stop_signal()?;
         tell(&format!("Switchboard  {address}"));
         tell(&format!("Cabinet  {address}/lines"));
         tell(&format!("Sandbox  {}", vendors.base()));
         tell(&format!("Login  {}  {}", login.name, login.password.expose_secret()));
-        serve::stop_signal().await?;
+        stop.await;
         running.stop().await;
         vendors.stop().await;
         Ok(ExitCode::SUCCESS)

@@ -34,8 +34,9 @@ impl Sandbox {
         super::runtime()?.block_on(async {
             let listen = config.bind;
             let running = sandbox::start(config).await.with_context(|| format!("{listen} cannot be listened at"))?;
+            let stop = crate::serve::stop_signal()?;
             super::tell(&format!("Sandbox  {}", running.base()));
-            crate::serve::stop_signal().await?;
+            stop.await;
             running.stop().await;
             Ok(ExitCode::SUCCESS)
         })

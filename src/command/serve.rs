@@ -37,9 +37,10 @@ impl Serve {
         config.server.listen = self.listen.unwrap_or(config.server.listen);
         let roles: Roles = self.roles.iter().copied().collect();
         runtime()?.block_on(async {
+            let stop = serve::stop_signal()?;
             let running =
                 serve::start(config, roles, Arc::new(SystemClock::new())).await.context("the server cannot start")?;
-            serve::stop_signal().await?;
+            stop.await;
             tracing::info!("stopping: open requests and open calls are finished first");
             running.stop().await;
             tracing::info!("stopped");

@@ -52,6 +52,7 @@ const ADDRESSES: &[&str] = &[
     "vendors.vk",
     "vendors.avito",
     "vendors.vk_notify",
+    "vendors.email",
 ];
 
 /// Texts that must look so.

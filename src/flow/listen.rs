@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::app::App;
+use crate::flow::renew::{self, Renewed};
 use crate::flow::{intake, perform};
 use crate::messenger::{self, Boxed, Deaf, Ear, Heard};
 use crate::model::id::{ChannelId, CompanyId};
@@ -44,6 +45,18 @@ pub async fn listen(app: &App, channel: &ChannelRow, owner: &str) -> Result<(Ans
     let ear = ChannelEar { app, channel, id, owner, stood: AtomicBool::new(false) };
     let answer = messenger.listen(&wire, cursor, &ear).await;
     Ok((answer, ear.stood.load(Ordering::Relaxed)))
+}
+
+/// Renews the credentials of a channel that were refused, where they can be renewed.
+///
+/// # Errors
+/// Those of the store.
+pub async fn renew(app: &App, channel: &ChannelRow) -> Result<Renewed> {
+    let company = channel.company.parse().ok();
+    match (company, Kind::from_slug(&channel.messenger).and_then(messenger::of)) {
+        (Some(company), Some(messenger)) => renew::renew(app, company, channel, messenger).await,
+        _ => Ok(Renewed::Never),
+    }
 }
 
 /// Writes down why a channel does not listen.

@@ -213,6 +213,7 @@ pub fn vendor_address(app: &App, messenger: &str) -> String {
         "vk" => app.config.vendors.vk.as_str(),
         "vk_notify" => app.config.vendors.vk_notify.as_str(),
         "avito" => app.config.vendors.avito.as_str(),
+        "email" => app.config.vendors.email.as_str(),
         "whatsapp_web" => app.config.vendors.whatsapp_web.as_str(),
         _ => "",
     };

@@ -16,6 +16,9 @@ mod smtp;
 mod strait;
 mod structure;
 mod text;
+mod token;
+
+use secrecy::SecretString;
 
 use super::{
     Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Ear, Fetched, Field, Messenger, NotTaken,
@@ -27,6 +30,8 @@ use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 
 pub use account::Habits;
+#[cfg(fuzzing)]
+pub use structure::told as told_structure;
 
 /// The messenger.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +44,7 @@ const fn field(name: &'static str, label: (&'static str, &'static str)) -> Field
     Field { name, label, secret: false, optional: true }
 }
 
-const FORM: [Field; 14] = [
+const FORM: [Field; 17] = [
     field(
         "service",
         ("Почтовый сервис: gmail, yandex, mailru или custom", "Mail service: gmail, yandex, mailru or custom"),
@@ -60,6 +65,15 @@ const FORM: [Field; 14] = [
         secret: true,
         ..field("access_token", ("Токен OAuth вместо пароля", "OAuth token instead of the password"))
     },
+    Field {
+        secret: true,
+        ..field(
+            "refresh_token",
+            ("Refresh token: новые токены OAuth запрашиваются сами", "Refresh token: new OAuth tokens are asked for"),
+        )
+    },
+    field("client_id", ("Client ID приложения OAuth", "Client id of the OAuth application")),
+    Field { secret: true, ..field("client_secret", ("Client secret приложения OAuth", "Its client secret")) },
     field("from_name", ("Имя отправителя", "Name of the sender")),
     field("imap_host", ("Сервер IMAP", "IMAP server")),
     field("imap_port", ("Порт IMAP", "IMAP port")),
@@ -117,7 +131,7 @@ static ABOUT: About = About {
         (MediaKind::Sticker, FILE),
         (MediaKind::Document, FILE),
     ],
-    // each mailbox names its own servers
+    // each mailbox names its own servers; where it is set, it is where tokens are asked for
     vendor: "",
 };
 
@@ -137,6 +151,11 @@ impl Messenger for Email {
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {
         Box::pin(attach::attach(wire, step))
+    }
+
+    fn renew<'a>(&'a self, wire: &'a Wire, now: Moment) -> Option<Boxed<'a, Result<SecretString, Answer>>> {
+        let renewal = token::Renewal::of_secrets(&wire.secrets)?;
+        Some(Box::pin(async move { token::renew(wire, &renewal, now).await }))
     }
 
     fn fetch_media<'a>(

@@ -9,7 +9,7 @@
 //! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |
 //! | `DELETE /_/ledger` | `?kept=` | forgets the calls; `kept` sets how many are kept from now on |
 //! | `GET /_/faults` | | the planned faults |
-//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba waha vk vk_notify avito bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
+//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba waha vk vk_notify avito mail bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
 //! | `DELETE /_/faults` | `?id=` | drops one, or all |
 //! | `POST /_/telegram/bots` | `{token, username?, name?}` | registers a token → `{id, username, base}` |
 //! | `GET /_/telegram/bots` | | bots with `webhook` as `getWebhookInfo` tells it |
@@ -36,10 +36,14 @@
 //! | `POST /_/avito/accounts` | `{id?, name?, client_id?, client_secret?, redirect?, paid?}` | registers an account → its keys and `base`; `redirect` is where a sign-in leads back to |
 //! | `GET /_/avito/accounts` | | accounts with their subscriptions and chats |
 //! | `POST /_/avito/accounts/{id}` | `{paid?, expire?, revoke?, doubles?}` | changes an account: `expire` ends every token, `revoke` the keys too |
+//! | `POST /_/mail/boxes` | `{address, password?, client_id?, client_secret?}` | makes a mailbox → its card with `password`, `imap`, `smtp`, and tokens where a client is named. Faults of `mail`: methods `login`, `rcpt`, `letter`, `append`, `deliver` (the letter comes back) and `token` |
+//! | `GET /_/mail/boxes` | | mailboxes with their folders, and the servers |
+//! | `POST /_/mail/boxes/{address}` | `{password?, renumber?, expire?, revoke?, raw?}` | changes a mailbox: `renumber` makes every UID void, `expire` ends the access tokens, `revoke` the refresh tokens too, `raw` lays a letter into the inbox as it stands |
+//! | `GET /_/accounts` | | what a person types to attach what is here: `{accounts: [{messenger, title, line, fields: [[name, value]]}]}` |
 //! | `POST /_/phones` | `{id, name?, username?, whatsapp?, vk?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
 //! | `GET /_/phones` | `?messages=N` | phones with their latest N messages |
 //! | `GET /_/phones/{id}` | `?since=n` | one phone with `messages` |
-//! | `POST /_/phones/{id}/say` | `{messenger, text?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?, comment?, allow?, tag?, cropped?}` | the customer writes; `tag`: an answer to a notification, `cropped`: the delivery brings ten letters, both in VK; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
+//! | `POST /_/phones/{id}/say` | `{messenger, text?, subject?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?, comment?, allow?, tag?, cropped?}` | the customer writes; `tag`: an answer to a notification, `cropped`: the delivery brings ten letters, both in VK; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
 //! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, VK, VK Notify and Avito, with read marks |
 //! | `GET /_/b24` | | all portals |
 //! | `POST /_/b24/{portal}` | `{client_id?, client_secret?, member_id?, domain?, installer_url?, event_url?, scope?, status?, licence?}` | makes a portal → its card with keys, `endpoint`, `server_endpoint` |
@@ -67,6 +71,7 @@
 
 mod avito;
 mod gateway;
+mod mail;
 mod notify;
 mod portals;
 mod switchboard;
@@ -103,6 +108,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(avito::routes)
         .configure(notify::routes)
         .configure(gateway::routes)
+        .configure(mail::routes)
         .configure(portals::routes)
         .configure(switchboard::routes);
 }
@@ -177,8 +183,10 @@ async fn list_faults(sandbox: Data<Sandbox>) -> HttpResponse {
 
 async fn plan_fault(sandbox: Data<Sandbox>, fault: Json<Fault>) -> HttpResponse {
     let fault = fault.into_inner();
-    if !["telegram", "waba", "waha", "vk", "vk_notify", "avito", "bitrix24", "oauth"].contains(&fault.vendor.as_str()) {
-        return refuse("vendor is one of telegram, waba, waha, vk, vk_notify, avito, bitrix24, oauth");
+    if !["telegram", "waba", "waha", "vk", "vk_notify", "avito", "mail", "bitrix24", "oauth"]
+        .contains(&fault.vendor.as_str())
+    {
+        return refuse("vendor is one of telegram, waba, waha, vk, vk_notify, avito, mail, bitrix24, oauth");
     }
     if fault.kind == super::fault::Kind::CutBefore && fault.needle.is_some() {
         return refuse("cut_before happens before the body is read, so it cannot match");

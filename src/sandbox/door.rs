@@ -14,7 +14,7 @@ use super::fault::{Fault, Kind};
 use super::ledger::{Entry, masked};
 use super::multipart::{self, Part};
 use super::state::Sandbox;
-use super::{avito, bitrix24, form, notify, telegram, vk, waba, waha};
+use super::{avito, bitrix24, form, mail, notify, telegram, vk, waba, waha};
 
 /// The largest body that is read, bytes.
 const LARGEST: usize = 120 * 1024 * 1024;
@@ -67,6 +67,8 @@ pub(crate) enum Way {
     Notify { path: String },
     /// An address of the gateway of `WhatsApp` Web, in its parts.
     Waha { parts: Vec<String> },
+    /// Where tokens of mailboxes are given.
+    MailToken,
     /// A REST method of a portal; `hook` when it came by a webhook address.
     Rest { portal: String, method: String, hook: bool },
     /// The token address of the authorization server.
@@ -212,6 +214,7 @@ impl Way {
                 };
                 Some(Self::Waha { parts: rest.iter().filter_map(read).collect() })
             }
+            ["mail", "oauth", "token"] => Some(Self::MailToken),
             ["b24", portal, "rest", name] => {
                 Some(Self::Rest { portal: portal.to_owned(), method: method(name), hook: false })
             }
@@ -247,6 +250,7 @@ impl Way {
                 let (method, who) = waha::names(parts);
                 ("waha", method, who)
             }
+            Self::MailToken => ("mail", "token".to_owned(), String::new()),
             Self::Rest { portal, method, .. } => ("bitrix24", method.to_ascii_lowercase(), portal.clone()),
             Self::Token => ("oauth", "token".to_owned(), String::new()),
             Self::OauthRest { method } => ("oauth", method.clone(), String::new()),
@@ -278,6 +282,7 @@ impl Way {
             Self::Vk { .. } | Self::VkUpload { .. } | Self::VkFile { .. } => vk::refuse_by_plan(fault),
             Self::Notify { .. } => notify::refuse_by_plan(fault),
             Self::Waha { .. } => waha::refuse_by_plan(fault),
+            Self::MailToken => mail::refuse_by_plan(fault),
             Self::Rest { .. } => bitrix24::refuse_by_plan(fault, now_s),
             Self::Token | Self::OauthRest { .. } => bitrix24::refuse_token_by_plan(fault),
         })
@@ -295,6 +300,7 @@ impl Way {
             Self::VkFile { key } => vk::download(sandbox, key),
             Self::Notify { path } => notify::answer(sandbox, path, call),
             Self::Waha { parts } => waha::answer(sandbox, parts, call),
+            Self::MailToken => mail::answer(sandbox, call),
             Self::Rest { portal, method, hook } => bitrix24::answer(sandbox, portal, method, *hook, call),
             Self::Token => bitrix24::give_tokens(sandbox, call),
             Self::OauthRest { method } => bitrix24::tell_app(sandbox, method, call),

@@ -14,7 +14,7 @@ const KEPT: usize = 200_000;
 pub(crate) struct Entry {
     /// The number of the call, rising by one in the order of the answers.
     pub(crate) n: u64,
-    /// `telegram`, `waba`, `vk`, `avito`, `bitrix24` or `oauth`.
+    /// `telegram`, `waba`, `vk`, `avito`, `mail`, `bitrix24` or `oauth`.
     pub(crate) vendor: &'static str,
     /// The method as the caller named it, in the vendor's spelling.
     pub(crate) method: String,

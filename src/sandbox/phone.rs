@@ -32,7 +32,7 @@ pub(crate) struct Media {
 pub(crate) struct Bubble {
     /// Rising by one over all phones.
     pub(crate) n: u64,
-    /// `telegram_bot`, `waba`, `whatsapp_web`, `vk`, `vk_notify` or `avito`.
+    /// `telegram_bot`, `waba`, `whatsapp_web`, `vk`, `vk_notify`, `avito` or `email`.
     pub(crate) messenger: &'static str,
     /// The bot or the phone number it goes through.
     pub(crate) line: String,
@@ -40,6 +40,8 @@ pub(crate) struct Bubble {
     pub(crate) direction: &'static str,
     /// `text`, `image`, `document`, `template` and so on.
     pub(crate) kind: String,
+    /// The subject of a letter.
+    pub(crate) subject: Option<String>,
     /// The text or the caption.
     pub(crate) text: String,
     /// The file.
@@ -137,7 +139,8 @@ impl Phone {
 
     /// How it looks in a list, without messages.
     pub(crate) fn card(&self) -> Value {
-        json!({"id": self.id, "name": self.name, "username": self.username, "chat_id": self.chat_id, "vk_id": self.vk_id, "whatsapp": self.whatsapp, "vk": self.vk,
+        json!({"id": self.id, "name": self.name, "username": self.username, "chat_id": self.chat_id, "vk_id": self.vk_id,
+            "email": super::mail::address_of(&self.id), "whatsapp": self.whatsapp, "vk": self.vk,
             "online": self.online, "reads": self.reads, "started": self.started_all || !self.started.is_empty(),
             "blocked": self.blocked, "windows": self.windows, "received": self.received})
     }
@@ -215,6 +218,7 @@ pub(crate) fn bubble(messenger: &'static str, line: &str, direction: &'static st
         line: line.to_owned(),
         direction,
         kind: "text".to_owned(),
+        subject: None,
         text: String::new(),
         media: None,
         buttons: Vec::new(),

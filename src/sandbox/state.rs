@@ -13,6 +13,7 @@ use super::avito::Avito;
 use super::bitrix24::Bitrix24;
 use super::fault::Faults;
 use super::ledger::Ledger;
+use super::mail::Mail;
 use super::notify::Notify;
 use super::phone::Phones;
 use super::telegram::Telegram;
@@ -64,6 +65,7 @@ pub(crate) struct Sandbox {
     pub(crate) notify: Mutex<Notify>,
     pub(crate) avito: Mutex<Avito>,
     pub(crate) waha: Mutex<Waha>,
+    pub(crate) mail: Mutex<Mail>,
     pub(crate) phones: Mutex<Phones>,
 }
 
@@ -106,6 +108,7 @@ impl Sandbox {
             notify: Mutex::default(),
             avito: Mutex::default(),
             waha: Mutex::default(),
+            mail: Mutex::default(),
             phones: Mutex::default(),
         })
     }
@@ -118,6 +121,12 @@ impl Sandbox {
     /// The base address, without a slash at the end.
     pub(crate) fn base(&self) -> &str {
         self.base.get().map_or("", String::as_str)
+    }
+
+    /// The host of the base address, for servers beside it.
+    pub(crate) fn host(&self) -> String {
+        let place = self.base().split("://").last().unwrap_or_default();
+        place.rsplit_once(':').map_or(place, |(host, _)| host).to_owned()
     }
 
     /// The moment of the calendar, as far as it was moved by the control.
@@ -156,6 +165,17 @@ impl Sandbox {
         });
     }
 
+    /// The same for what outlives a reset.
+    pub(crate) fn spawn_for_good(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.ended.clone();
+        self.runtime.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
     /// Lets the steps of robots time out as the time passes.
     pub(crate) fn start_timers(self: Arc<Self>) {
         let stop = self.ended.clone();
@@ -180,6 +200,7 @@ impl Sandbox {
         *self.notify.lock() = Notify::default();
         *self.avito.lock() = Avito::default();
         *self.waha.lock() = Waha::default();
+        self.mail.lock().boxes.clear();
         *self.phones.lock() = Phones::default();
         *self.settings.lock() = Settings::default();
         self.faults.drop_planned(None);

@@ -7,6 +7,7 @@
 pub(crate) mod faults;
 mod listening;
 pub(crate) mod mailbox;
+mod many;
 mod trips;
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -49,10 +50,19 @@ pub fn post() -> &'static Post {
 impl Post {
     /// Servers for one test alone, which may stop them.
     pub fn start() -> Self {
+        Self::start_for(&[])
+    }
+
+    /// Servers that let many mailboxes idle at once; they are not to be stopped and started.
+    pub fn start_for_many() -> Self {
+        Self::start_for(&["many"])
+    }
+
+    fn start_for(more: &[&str]) -> Self {
         // another process may take a free port before the servers do
         let mut answers = Vec::new();
         for _ in 0..3 {
-            match Self::try_to_start() {
+            match Self::try_to_start(more) {
                 Ok(post) => return post,
                 Err(answer) => answers.push(answer),
             }
@@ -60,7 +70,7 @@ impl Post {
         panic!("the mail servers of the tests do not start: {answers:?}")
     }
 
-    fn try_to_start() -> Result<Self, String> {
+    fn try_to_start(more: &[&str]) -> Result<Self, String> {
         let folder = Folder::new();
         let path = folder.path().to_owned();
         write_certificates(&path);
@@ -78,6 +88,7 @@ impl Post {
             .args(["-c", KEEPER, "keeper"])
             .arg(&path)
             .args(ports)
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // a Ctrl-C for the tests is not one for the keeper, which still has to tidy up
@@ -175,6 +186,19 @@ impl Post {
             open.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
         }
     }
+}
+
+/// A token of OAuth 2 that the servers take for an address until a moment, in seconds of UTC: a signed one (RFC 7519).
+pub fn token(address: &str, until: i64) -> String {
+    use base64::Engine as _;
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    let part = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let head = part(json!({"alg": "HS256", "typ": "JWT"}).to_string());
+    let body = part(json!({"sub": address, "email": address, "iat": until - 3600, "exp": until}).to_string());
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"the key of the tests, as long as it should be").unwrap();
+    mac.update(format!("{head}.{body}").as_bytes());
+    let signature = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    format!("{head}.{body}.{signature}")
 }
 
 /// An address that no other test uses.

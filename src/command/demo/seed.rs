@@ -38,6 +38,8 @@ const NOTIFY_KEY: &str = "demo-key-of-the-aggregator";
 /// Templates of notifications: their names and texts.
 const NOTIFY_TEMPLATES: [(&str, &str); 2] =
     [("order_ready", "Заказ {{order}} готов к выдаче"), ("welcome", "{{name}}, добро пожаловать в «Ромашку»!")];
+const MAILBOX: &str = "sales@romashka.example";
+const MAILBOX_PASSWORD: &str = "demo-password";
 const FIRST_PHONE: i64 = 79_990_000_001;
 /// Who has the phones, the first of them the first.
 const PEOPLE: [&str; 10] =
@@ -82,6 +84,8 @@ impl Control {
             json!({"provider": "edna", "key": format!("{NOTIFY_KEY}-2"), "name": "5190", "templates": templates});
         self.post("/_/notify/accounts", account).await?;
         self.post("/_/waha", json!({"key": GATEWAY_KEY})).await?;
+        self.post("/_/mail/boxes", json!({"address": MAILBOX, "password": MAILBOX_PASSWORD})).await?;
+        self.fill_spare().await?;
         for (name, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
             let phone = json!({"id": number.to_string(), "name": name, "started": true, "window": 24});
             self.post("/_/phones", phone).await?;
@@ -92,9 +96,42 @@ impl Control {
         Ok(())
     }
 
+    /// A second account of each vendor, which nobody has attached: the page of the sandbox shows how.
+    async fn fill_spare(&self) -> anyhow::Result<()> {
+        let bot = json!({"token": "200300400:AADemoDemoDemoDemoDemoDemoDemoDemo2", "username": "second_bot", "name": "Вторая"});
+        self.post("/_/telegram/bots", bot).await?;
+        let number = json!({"id": "206540352242922", "account": "202290129340398", "token": "EAASecond", "number": "74957654321",
+            "app_secret": "fedcba9876543210fedcba9876543210", "verify_token": "second-verify", "name": "Вторая"});
+        self.post("/_/waba/numbers", number).await?;
+        let community = json!({"id": 200_000_002, "token": "vk1.a.second-key-of-the-community", "name": "Вторая",
+            "screen_name": "vtoraya"});
+        self.post("/_/vk/communities", community).await?;
+        let account = json!({"id": 94_235_312, "client_id": "second-client", "client_secret": "second-key-of-the-seller",
+            "name": "Вторая"});
+        self.post("/_/avito/accounts", account).await?;
+        self.post("/_/mail/boxes", json!({"address": "help@romashka.example", "password": "second-password"})).await?;
+        Ok(())
+    }
+
     /// Tells the page of the sandbox whose queue it shows.
     pub(super) async fn watch(&self, url: &str, token: &str) -> anyhow::Result<()> {
         self.post("/_/switchboard", json!({"url": url, "token": token})).await.map(|_| ())
+    }
+
+    /// What a person fills in to attach the mailbox. The mail servers of the sandbox speak without TLS, and loopback is allowed.
+    async fn mailbox(&self) -> anyhow::Result<Value> {
+        let text = self.client.get(format!("{}/_/mail/boxes", self.base)).send().await?.text().await?;
+        let told: Value = serde_json::from_str(&text)?;
+        let mut answers = json!({"address": MAILBOX, "password": MAILBOX_PASSWORD, "from_name": "Ромашка"});
+        for server in ["imap", "smtp"] {
+            for name in ["host", "port", "security"] {
+                let value = told.pointer(&format!("/{server}/{name}")).cloned().unwrap_or_default();
+                if let Some(answers) = answers.as_object_mut() {
+                    answers.insert(format!("{server}_{name}"), value);
+                }
+            }
+        }
+        Ok(answers)
     }
 
     async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
@@ -120,6 +157,7 @@ pub(super) async fn seed(app: &App, control: &Control) -> anyhow::Result<Login> 
     let answers = json!({"client_id": SELLER_ID, "client_secret": SELLER_SECRET});
     attach(app, company, line, Kind::Avito, answers).await?;
     notify(app, company, line).await?;
+    attach(app, company, line, Kind::Email, control.mailbox().await?).await?;
     greet(control).await?;
     let installed = control.post(&format!("/_/b24/{PORTAL}/install"), json!({"mode": "page", "finish": true})).await?;
     if installed.pointer("/page/status").and_then(Value::as_u64) != Some(200) {

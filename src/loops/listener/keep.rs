@@ -7,6 +7,7 @@ use rand::Rng as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::flow::renew::Renewed;
 use crate::flow::{channel, listen};
 use crate::model::id::ChannelId;
 use crate::model::vendor::Answer;
@@ -63,9 +64,17 @@ async fn round(app: &App, id: ChannelId, owner: &str, past: &mut Past) -> Result
     let row = app.store.read(move |conn| crate::on!(conn, channel::whosever(id))).await?;
     let Some(row) = row.filter(|row| row.state == "connected") else { return Ok(None) };
     let began = app.clock.tick();
-    let (answer, stood) = listen::listen(app, &row, owner).await?;
+    let (mut answer, stood) = listen::listen(app, &row, owner).await?;
     if stood {
         past.refusals = 0;
+    }
+    if matches!(answer, Answer::Expired { .. }) {
+        match listen::renew(app, &row).await? {
+            // the next connection is made at once, with what is kept now
+            Renewed::Fresh(_) => return Ok(Some(0)),
+            Renewed::Later(seen) => answer = Answer::Down { seen },
+            Renewed::Never => {}
+        }
     }
     if stood && app.clock.tick().since_ms(began) >= GOOD_MS {
         past.failures = 0;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::token::{self, Renewal};
 use crate::messenger::{AttachError, Wire, field};
 
 /// How a connection is protected.
@@ -29,14 +30,23 @@ pub(super) struct Server {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Proof {
     Password(String),
-    /// An OAuth 2 access token, for XOAUTH2.
-    Token(String),
+    /// An OAuth 2 access token, for XOAUTH2; empty until the provider has given the first one.
+    Token(Token),
+}
+
+/// A token, and what gives the next one.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) access: String,
+    pub(super) renewal: Option<Renewal>,
 }
 
 /// The mailbox.
 #[derive(Clone)]
 pub(super) struct Account {
     pub(super) address: String,
+    /// The provider, where it is a known one.
+    pub(super) service: Option<&'static str>,
     pub(super) login: String,
     pub(super) name: Option<String>,
     pub(super) proof: Proof,
@@ -108,6 +118,7 @@ pub(super) fn of_form(answers: &Map<String, Value>) -> Result<Account, AttachErr
     );
     Ok(Account {
         login: Some(form.text("login")).filter(|login| !login.is_empty()).unwrap_or_else(|| address.clone()),
+        service: preset.map(|preset| preset.service),
         name: Some(form.text("from_name")).filter(|name| !name.is_empty()).map(|name| field::short(&name)),
         proof: form.proof()?,
         habits: Habits {
@@ -129,12 +140,18 @@ pub(super) fn of_wire(wire: &Wire) -> Result<Account, String> {
         serde_json::from_value::<Server>(kept).map_err(|error| format!("the settings have no {name}: {error}"))
     };
     let (password, token) = (field::secret(&wire.secrets, "password"), field::secret(&wire.secrets, "access_token"));
+    let service = field::text(settings, "service").unwrap_or_default();
     let address = field::text(settings, "address").ok_or("the settings have no address")?;
     Ok(Account {
         login: field::text(settings, "login").unwrap_or_else(|| address.clone()),
         address,
+        service: PRESETS.iter().map(|preset| preset.service).find(|known| *known == service),
         name: field::text(settings, "from_name"),
-        proof: if token.is_empty() { Proof::Password(password) } else { Proof::Token(token) },
+        proof: if token.is_empty() {
+            Proof::Password(password)
+        } else {
+            Proof::Token(Token { access: token, renewal: Renewal::of_secrets(&wire.secrets) })
+        },
         imap: server("imap")?,
         smtp: server("smtp")?,
         habits: serde_json::from_value(settings.clone()).unwrap_or_default(),
@@ -147,6 +164,7 @@ impl Account {
         json!({
             "title": self.name.as_deref().unwrap_or(&self.address),
             "address": self.address,
+            "service": self.service,
             "login": self.login,
             "from_name": self.name,
             "imap": self.imap,
@@ -161,7 +179,7 @@ impl Account {
     pub(super) fn secrets(&self) -> Value {
         match &self.proof {
             Proof::Password(password) => json!({"password": password}),
-            Proof::Token(token) => json!({"access_token": token}),
+            Proof::Token(token) => token::secrets(&token.access, token.renewal.as_ref(), None, None),
         }
     }
 
@@ -271,8 +289,10 @@ impl Form<'_> {
     fn proof(&self) -> Result<Proof, AttachError> {
         // an app password is shown in groups of four letters, and Google takes it with the blanks
         let (password, token) = (self.text("password"), self.text("access_token"));
+        let renewal = self.renewal();
         let odd = |text: &str| text.len() > 4096 || text.chars().any(char::is_control);
-        for (name, text) in [("password", &password), ("access_token", &token)] {
+        let given = [("password", &password), ("access_token", &token)].into_iter();
+        for (name, text) in given.chain(renewal.iter().flat_map(Renewal::words)) {
             if odd(text) {
                 return Err(AttachError::new(
                     name,
@@ -281,8 +301,15 @@ impl Form<'_> {
                 ));
             }
         }
-        match (token.is_empty(), password.is_empty()) {
-            (false, _) => Ok(Proof::Token(token)),
+        if renewal.as_ref().is_some_and(|renewal| renewal.client_id.is_empty()) {
+            return Err(AttachError::new(
+                "client_id",
+                "Укажите Client ID приложения, которому выдан refresh token: без него новый токен не получить.",
+                "Give the client id of the application that the refresh token was given to: no new token without it.",
+            ));
+        }
+        match (token.is_empty() && renewal.is_none(), password.is_empty()) {
+            (false, _) => Ok(Proof::Token(Token { access: token, renewal })),
             (true, false) => Ok(Proof::Password(password)),
             (true, true) => Err(AttachError::new(
                 "password",
@@ -290,6 +317,12 @@ impl Form<'_> {
                 "Give the password of the mailbox. Gmail, Yandex and Mail.ru take an app password only.",
             )),
         }
+    }
+
+    /// What gives the next token; none where the form has no refresh token.
+    fn renewal(&self) -> Option<Renewal> {
+        let refresh_token = Some(self.text("refresh_token")).filter(|token| !token.is_empty())?;
+        Some(Renewal { refresh_token, client_id: self.text("client_id"), client_secret: self.text("client_secret") })
     }
 
     fn switch(&self, name: &'static str) -> Result<bool, AttachError> {
@@ -356,6 +389,8 @@ mod tests {
             (json!({"address": "a@c.example", "password": "x"}), "imap_host"),
             (json!({"address": "a@gmail.com"}), "password"),
             (json!({"address": "a@gmail.com", "password": "x\ny"}), "password"),
+            (json!({"address": "a@gmail.com", "refresh_token": "1//x"}), "client_id"),
+            (json!({"address": "a@gmail.com", "refresh_token": "1//x", "client_id": "a\nb"}), "client_id"),
             (json!({"address": "a@gmail.com", "password": "x", "imap_port": "70000"}), "imap_port"),
             (json!({"address": "a@gmail.com", "password": "x", "smtp_security": "maybe"}), "smtp_security"),
             (json!({"address": "a@gmail.com", "password": "x", "group_letters": "maybe"}), "group_letters"),

@@ -2,18 +2,27 @@
 
 use secrecy::SecretString;
 
-use super::account::{self, Proof};
+use super::account::{self, Account, Proof};
 use super::door::{At, Trouble};
 use super::mailbox::Mailbox;
-use super::smtp;
+use super::{smtp, token};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Wire};
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
-    let account = account::of_form(&step.answers)?;
-    let proof = match account.proof {
+    let mut account = account::of_form(&step.answers)?;
+    let proof = match &mut account.proof {
         Proof::Password(_) => "password",
-        Proof::Token(_) => "access_token",
+        Proof::Token(token) => {
+            let Some(renewal) = &mut token.renewal else { return enter(wire, account, "access_token").await };
+            // a token that cannot be renewed is found out now, and not in an hour
+            token.access = token::first(wire, account.service, renewal).await?;
+            "refresh_token"
+        }
     };
+    enter(wire, account, proof).await
+}
+
+async fn enter(wire: &Wire, account: Account, proof: &'static str) -> Result<AttachNext, AttachError> {
     let mut mailbox = Mailbox::enter(wire, &account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
     mailbox.examine("INBOX").await.map_err(|trouble| told(trouble, &IMAP, proof))?;
     mailbox.leave().await;

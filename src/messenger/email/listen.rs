@@ -14,7 +14,7 @@ use super::account::{self, Account};
 use super::door::{At, Trouble, within};
 use super::letter::{self, Around};
 use super::mailbox::{self, Found, Mailbox};
-use super::structure;
+use super::{structure, token};
 use crate::messenger::{Ear, Heard, Wire};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
@@ -62,6 +62,9 @@ pub(super) async fn listen(wire: &Wire, cursor: Value, ear: &dyn Ear) -> Answer 
         Ok(account) => account,
         Err(seen) => return Answer::Expired { seen },
     };
+    if let Some(answer) = token::has_run_out(wire, ear.now()) {
+        return answer;
+    }
     let cursor = serde_json::from_value(cursor).unwrap_or_default();
     match Listening::begin(wire, &account, cursor, ear).await {
         Ok(listening) => match listening.go_on().await {

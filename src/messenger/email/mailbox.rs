@@ -149,7 +149,7 @@ async fn login(line: Strait, account: &Account) -> Result<Session<Strait>, Troub
     }
     let entered = match &account.proof {
         Proof::Password(password) => client.login(&account.login, password).await,
-        Proof::Token(token) => client.authenticate("XOAUTH2", Xoauth2::of(&account.login, token)).await,
+        Proof::Token(token) => client.authenticate("XOAUTH2", Xoauth2::of(&account.login, &token.access)).await,
     };
     entered.map_err(|(error, _)| refused_login(error))
 }

@@ -10,6 +10,7 @@ use super::account::{self, Account, Proof};
 use super::compose::{Composed, compose};
 use super::door::{self, At, Tongue, Trouble, within};
 use super::mailbox::Mailbox;
+use super::token;
 use crate::messenger::{Wire, field};
 use crate::model::message::Outgoing;
 use crate::model::moment::Moment;
@@ -32,6 +33,9 @@ pub(super) async fn send(wire: &Wire, message: &Outgoing, now: Moment) -> Answer
         Ok(letter) => letter,
         Err(answer) => return answer,
     };
+    if let Some(answer) = token::has_run_out(wire, now) {
+        return answer;
+    }
     let mut connection = match enter(wire, &account).await {
         Ok(connection) => connection,
         Err(trouble) => return trouble.answer(),
@@ -72,7 +76,7 @@ async fn log_in(connection: &mut AsyncSmtpConnection, account: &Account) -> Resu
             connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await
         }
         Proof::Token(token) => {
-            let credentials = Credentials::new(account.login.clone(), token.clone());
+            let credentials = Credentials::new(account.login.clone(), token.access.clone());
             let command = Auth::new(Mechanism::Xoauth2, credentials, None).map_err(talk)?;
             match connection.command(command).await {
                 // the challenge says what is wrong; an empty line asks for the refusal itself

@@ -147,3 +147,25 @@ fn emit(
     }
     out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
 }
+
+/// The way from what a server tells to a letter without its files, for the fuzz target: every part is there and short.
+#[cfg(fuzzing)]
+pub fn told(bytes: &[u8]) -> Option<Vec<u8>> {
+    use async_imap::imap_proto::{AttributeValue, Response};
+    if !super::strait::takes(bytes) {
+        return None;
+    }
+    let (_, response) = Response::parse(bytes).ok()?;
+    let Response::Fetch(_, attributes) = response else { return None };
+    let structure = attributes.iter().find_map(|attribute| match attribute {
+        AttributeValue::BodyStructure(structure) => Some(structure),
+        _ => None,
+    })?;
+    let mut leaves = Vec::new();
+    gather(structure, &mut Vec::new(), &mut leaves);
+    let part = |leaf: &Leaf| (leaf.section.clone(), (b"Content-Type: text/plain\r\n\r\n".to_vec(), b"x".to_vec()));
+    let parts = leaves.iter().inspect(|leaf| drop((written(&leaf.section), leaf.size()))).map(part).collect();
+    let mut letter = b"From: a@b.test\r\n".to_vec();
+    emit(structure, &mut Vec::new(), &parts, &mut letter);
+    Some(letter)
+}

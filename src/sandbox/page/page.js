@@ -4,7 +4,7 @@ import { stages as stageNames, words } from "/words.js";
 const ROBOT_STAGE = "EXECUTING";
 const $ = (id) => document.getElementById(id);
 const seen = new Map();
-const now = { lang: localStorage.lang === "en" ? "en" : "ru", phone: null, messenger: null, portal: null, deal: null, shift: 0, data: {} };
+const now = { lang: localStorage.lang === "en" ? "en" : "ru", phone: null, messenger: null, line: null, quote: null, portal: null, deal: null, shift: 0, data: {} };
 const w = () => words[now.lang];
 
 const h = (tag, attrs = {}, ...children) => {
@@ -66,7 +66,7 @@ const drawPhones = (phones) => {
   $("phones-count").textContent = phones.length || "";
   draw($("phone-list"), [many.map((phone) => [phone.id, phone.name, phone.received]), now.phone], () =>
     many.map((phone) =>
-      h("button", { type: "button", class: "tab", "data-test": `phone-${phone.id}`, "aria-pressed": String(phone.id === now.phone), onclick: () => { now.phone = phone.id; now.messenger = null; render(); } },
+      h("button", { type: "button", class: "tab", "data-test": `phone-${phone.id}`, "aria-pressed": String(phone.id === now.phone), onclick: () => { now.phone = phone.id; now.messenger = null; now.quote = null; render(); } },
         h("b", {}, phone.name), h("span", {}, pretty(phone.id)), phone.received > 0 ? h("i", { class: "count", title: w().sent }, String(phone.received)) : null)));
   const phone = many.find((one) => one.id === now.phone);
   if (phone) drawPhone(phone);
@@ -76,19 +76,34 @@ const drawPhone = (phone) => {
   const used = (kind) => phone.messages.filter((message) => message.messenger === kind);
   if (!now.messenger) now.messenger = phone.messages.at(-1)?.messenger ?? "waba";
   $("owner").textContent = phone.name;
-  $("number").textContent = pretty(phone.id);
+  $("number").textContent = now.messenger === "email" ? phone.email : pretty(phone.id);
   $("avatar").textContent = phone.name.slice(0, 1);
   $("phone").dataset.messenger = now.messenger;
-  $("say").placeholder = w().typing;
-  $("read").hidden = now.messenger === "telegram_bot";
+  drawCompose(used);
   drawLinking(phone);
   draw($("messengers"), [now.messenger], () =>
-    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram_bot", "Telegram"], ["vk", w().vk], ["vk_notify", "VK Notify"], ["avito", w().avito]].map(([kind, name]) =>
-      h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; render(); } }, name)));
+    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram_bot", "Telegram"], ["vk", w().vk], ["vk_notify", "VK Notify"], ["avito", w().avito], ["email", w().email]].map(([kind, name]) =>
+      h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; now.line = null; now.quote = null; render(); } }, name)));
   const shown = used(now.messenger).slice(-60);
   if (draw($("talk"), [phone.id, now.messenger, shown], () => (shown.length ? shown.map(drawBubble) : h("p", { class: "hush" }, w().messages, now.messenger === "telegram_bot" ? startButton() : "")))) {
     $("talk").scrollTop = $("talk").scrollHeight;
   }
+};
+
+// Where a message goes, where there is a choice; a letter has a subject and may have a file
+const drawCompose = (used) => {
+  const letter = now.messenger === "email";
+  const lines = now.data.accounts.filter((one) => one.messenger === now.messenger).map((one) => [one.line, one.title]);
+  if (!lines.some(([line]) => line === now.line)) now.line = used(now.messenger).at(-1)?.line ?? null;
+  if (!lines.some(([line]) => line === now.line)) now.line = lines[0]?.[0] ?? null;
+  $("line").hidden = lines.length < 2;
+  choose($("line"), lines, now.line);
+  $("subject").hidden = !letter;
+  $("file").hidden = !letter;
+  $("say").rows = letter ? 4 : 1;
+  $("say").placeholder = w().typing;
+  $("subject").placeholder = now.quote ? w().answers : w().subject;
+  $("read").hidden = ["telegram_bot", "email"].includes(now.messenger);
 };
 
 // Linked devices of this phone: codes that wait to be scanned, and devices that can be removed
@@ -105,7 +120,22 @@ const drawLinking = (phone) => {
 };
 
 const startButton = () => h("button", { type: "button", class: "quiet", "data-test": "phone-start", onclick: () => act(() => say("/start")) }, w().startBot);
-const say = (text, more = {}) => call(`/_/phones/${now.phone}/say`, { messenger: now.messenger, text, ...more });
+const say = (text, more = {}) => call(`/_/phones/${now.phone}/say`, { messenger: now.messenger, text, ...(now.line ? { line: now.line } : {}), ...more });
+
+// What a letter has beside its text
+const letterParts = async () => {
+  if (now.messenger !== "email") return {};
+  const [file] = $("file").files;
+  const parts = { ...($("subject").value.trim() ? { subject: $("subject").value.trim() } : {}), ...(now.quote ? { quote: now.quote } : {}) };
+  if (!file) return parts;
+  const url = await new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+  return { ...parts, media: { name: file.name, mime: file.type || "application/octet-stream", base64: url.slice(url.indexOf(",") + 1) } };
+};
 
 const drawBubble = (message) => {
   const mine = message.direction === "said";
@@ -113,9 +143,33 @@ const drawBubble = (message) => {
   const media = message.media ? h("span", { class: "file" }, `${w().kinds[message.kind] ?? w().kinds.document} · ${message.media.name || "—"} · ${Math.max(1, Math.round(message.media.size / 1024))} KB`) : null;
   const pressed = (text, back) => h("button", { type: "button", class: "press", onclick: () => act(() => say(text, { press: back || text, quote: message.id })) }, text);
   return h("div", { class: `bubble ${mine ? "mine" : "theirs"} ${message.status}`, "data-test": `bubble-${message.n}` },
+    message.subject ? h("span", { class: "subject" }, message.subject) : null,
     media, message.text ? h("span", { class: "words" }, message.status === "deleted" ? w().statuses.deleted : message.text) : null,
+    message.messenger === "email" && !mine ? h("button", { type: "button", class: "answer", "data-test": `answer-${message.n}`, onclick: () => { now.quote = message.id; now.line = message.line; render(); $("say").focus(); } }, w().answer) : null,
     h("small", {}, time(message.at), ticks ? h("i", { class: `ticks ${message.status}`, title: w().statuses[message.status] }, ` ${ticks}`) : null),
     message.buttons.length ? h("div", { class: "buttons" }, ...message.buttons.map(([text, back]) => (back === "reaction" ? h("span", { class: "reaction" }, text) : pressed(text, back)))) : null);
+};
+
+// What a person types in the cabinet to attach what is here: as each vendor's own cabinet would show it
+
+const kinds = () => ({ telegram_bot: "Telegram", waba: "WhatsApp Business", vk: w().vk, avito: w().avito, email: w().email });
+
+const drawAccounts = (accounts) => draw($("accounts"), accounts, () => accounts.map((one) =>
+  h("details", { "data-test": `account-${one.messenger}-${one.line}` },
+    h("summary", {}, h("b", {}, kinds()[one.messenger] ?? one.messenger), ` · ${one.title}`),
+    h("dl", {}, ...one.fields.flatMap(([name, value]) => [h("dt", {}, w().fields[name] ?? name), h("dd", { "data-test": name }, value)])),
+    one.messenger === "waba" ? hookForm(one) : null)));
+
+// The webhook of WhatsApp is entered in the console of Meta; this is the console
+const hookForm = (one) => h("form", { onsubmit: (event) => { event.preventDefault(); act(() => setHook(one, event.target.url.value.trim())); } },
+  h("label", {}, h("span", {}, w().hook), h("input", { name: "url", "data-test": "hook-url", type: "url", required: true })),
+  h("button", { class: "quiet", "data-test": "hook-verify" }, w().verify));
+
+const setHook = async (one, webhook) => {
+  const path = `/_/waba/accounts/${one.fields.find(([name]) => name === "waba_id")[1]}`;
+  await call(path, { webhook, subscribed: true });
+  const told = await call(`${path}/verify`, {});
+  if (!told.verified) throw new Error(told.reason);
 };
 
 // The deal and its robot
@@ -277,8 +331,9 @@ const drawMailing = (mailing) => {
 // Life of the page
 
 const render = () => {
-  const { phones, portals, steps, letter, queue, mailings } = now.data;
+  const { phones, portals, steps, letter, queue, mailings, accounts } = now.data;
   if (!phones) return;
+  drawAccounts(accounts);
   drawPhones(phones);
   drawPortal(portals);
   drawSteps(steps, portals.find((portal) => portal.name === now.portal)?.robots ?? {});
@@ -290,10 +345,10 @@ const render = () => {
 const poll = async () => {
   try {
     const quiet = (path) => call(path).catch(() => null);
-    const [phones, portals, gateway, queue, mailings] = await Promise.all([call("/_/phones?messages=60&limit=24"), call("/_/b24"), call("/_/waha"), quiet("/_/switchboard/api/v1/queue"), quiet("/_/switchboard/api/v1/mailings")]);
+    const [phones, portals, gateway, { accounts }, queue, mailings] = await Promise.all([call("/_/phones?messages=60&limit=24"), call("/_/b24"), call("/_/waha"), call("/_/accounts"), quiet("/_/switchboard/api/v1/queue"), quiet("/_/switchboard/api/v1/mailings")]);
     const portal = portals.portals.find((one) => one.name === now.portal) ?? portals.portals[0];
     const [steps, letter] = portal ? await Promise.all([call(`/_/b24/${portal.name}/steps?limit=8`), call(`/_/b24/${portal.name}/letters/last`)]) : [{ steps: [] }, null];
-    now.data = { phones: phones.phones, portals: portals.portals, sessions: gateway.sessions, steps: steps.steps, letter, queue, mailings };
+    now.data = { phones: phones.phones, portals: portals.portals, sessions: gateway.sessions, accounts, steps: steps.steps, letter, queue, mailings };
     $("offline").hidden = true;
     render();
   } catch {
@@ -323,8 +378,15 @@ $("read").addEventListener("click", () => act(() => call(`/_/phones/${now.phone}
 $("compose").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("say").value.trim();
-  if (text) act(async () => { await say(text); $("say").value = ""; });
+  if (text) act(async () => { await say(text, await letterParts()); for (const name of ["say", "subject", "file"]) $(name).value = ""; now.quote = null; });
 });
+// a message is sent by Enter, a letter has lines
+$("say").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || now.messenger === "email") return;
+  event.preventDefault();
+  $("compose").requestSubmit();
+});
+$("line").addEventListener("change", (event) => { now.line = event.target.value; render(); });
 $("letter").addEventListener("submit", (event) => {
   event.preventDefault();
   act(() => call(`/_/b24/${now.portal}/letters`, { code: $("senders").value, text: $("letter-text").value, count: Number($("count").value) || 1, kind: "sender" }));

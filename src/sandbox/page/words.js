@@ -2,7 +2,10 @@
 
 export const words = {
   ru: {
-    vk: "ВКонтакте", avito: "Авито", skip: "К содержанию", title: "Песочница", lead: "Телефоны клиентов, портал Битрикс24 и очередь Switchboard на одной странице. Наружу ничего не уходит.",
+    vk: "ВКонтакте", avito: "Авито", email: "E-mail", line: "Кому пишет клиент", subject: "Тема письма", answers: "Тема: как в письме, на которое это ответ", answer: "Ответить", file: "Файл к письму",
+    accounts: "Что привязать в кабинете", accountsHint: "У каждого вендора это показал бы его кабинет. Откройте в Switchboard линию, нажмите «Привязать» и перенесите поля.", fields: { token: "Токен", phone_number_id: "Phone number ID", waba_id: "WABA ID", app_secret: "App secret", verify_token: "Verify token", client_id: "Client ID", client_secret: "Client secret",
+      address: "Адрес почты", password: "Пароль", imap_host: "Сервер IMAP", imap_port: "Порт IMAP", imap_security: "Защита IMAP", smtp_host: "Сервер SMTP", smtp_port: "Порт SMTP", smtp_security: "Защита SMTP" },
+    hook: "Callback URL (адрес вебхука из настроек канала)", verify: "Подтвердить и сохранить", skip: "К содержанию", title: "Песочница", lead: "Телефоны клиентов, портал Битрикс24 и очередь Switchboard на одной странице. Наружу ничего не уходит.",
     offline: "Нет связи с песочницей. Переподключаемся…", phones: "Телефоны клиентов", noPhones: "Телефонов пока нет. Их создаёт демо или запрос POST /_/phones.",
     say: "Сообщение от клиента", send: "Отправить", read: "Прочитать", start: "Запустить рассылку", deal: "Сделка", noPortal: "Порталов пока нет. Их создаёт демо или запрос POST /_/b24/demo.",
     noRobot: "Приложение ещё не установило роботов.", robot: "Робот на стадии «В работе»", timeout: "Ждать ответа, секунд", results: "Что вернул робот", timeline: "Лента сделки",
@@ -20,7 +23,10 @@ export const words = {
     ranks: ["живой ответ", "робот", "CRM-маркетинг", "рассылка"], failed: "Не получилось", confirmStop: "Остановить рассылку «{0}»? Оставшиеся сообщения не уйдут.",
   },
   en: {
-    vk: "VK", avito: "Avito", skip: "Skip to content", title: "Sandbox", lead: "Phones of customers, a Bitrix24 portal and the queue of Switchboard on one page. Nothing leaves this machine.",
+    vk: "VK", avito: "Avito", email: "E-mail", line: "Whom the customer writes to", subject: "Subject", answers: "Subject: that of the letter which is answered", answer: "Answer", file: "File of the letter",
+    accounts: "What to attach in the cabinet", accountsHint: "Each vendor's own cabinet would show this. Open a line in Switchboard, press “Attach” and copy the fields.", fields: { token: "Token", phone_number_id: "Phone number ID", waba_id: "WABA ID", app_secret: "App secret", verify_token: "Verify token", client_id: "Client id", client_secret: "Client secret",
+      address: "E-mail address", password: "Password", imap_host: "IMAP server", imap_port: "IMAP port", imap_security: "Protection of IMAP", smtp_host: "SMTP server", smtp_port: "SMTP port", smtp_security: "Protection of SMTP" },
+    hook: "Callback URL (the webhook address in the settings of the channel)", verify: "Verify and save", skip: "Skip to content", title: "Sandbox", lead: "Phones of customers, a Bitrix24 portal and the queue of Switchboard on one page. Nothing leaves this machine.",
     offline: "The sandbox does not answer. Connecting again…", phones: "Phones of customers", noPhones: "No phones yet. The demo makes them, or POST /_/phones.",
     say: "Message from the customer", send: "Send", read: "Read", start: "Start the letter", deal: "Deal", noPortal: "No portals yet. The demo makes them, or POST /_/b24/demo.",
     noRobot: "The app has not installed any robots yet.", robot: "Robot on the stage “In progress”", timeout: "Wait for an answer, seconds", results: "What the robot gave back", timeline: "Timeline of the deal",

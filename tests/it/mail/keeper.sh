@@ -1,15 +1,19 @@
 # Dovecot and Postfix of the tests, on free ports of loopback, in a folder of their own. $1 is the folder with ca.pem,
 # cert.pem and key.pem, $2 to $6 are the ports: IMAP with STARTTLS, IMAP under TLS, SMTP with STARTTLS, SMTP under TLS, and
-# where Dovecot tells Postfix who may log in. Ends when its standard input does, and tidies up.
-folder=$1 imap=$2 imaps=$3 smtp=$4 smtps=$5 auth=$6
+# where Dovecot tells Postfix who may log in; $7 is there where many mailboxes are idle at once. Ends when its standard input does, and tidies up.
+folder=$1 imap=$2 imaps=$3 smtp=$4 smtps=$5 auth=$6 many=${7:-}
 PATH="$PATH:/usr/sbin"
 command -v dovecot >/dev/null || { echo "no Dovecot here: apt-get install dovecot-imapd"; exit 1; }
 command -v postfix >/dev/null || { echo "no Postfix here: apt-get install postfix"; exit 1; }
 # Dovecot refuses to be root, Postfix to be anybody else
 user=nobody group=$(id -gn nobody) uid=$(id -u nobody) gid=$(id -g nobody)
 cd "$folder" || exit 1
-mkdir -p dovecot/run dovecot/state mail postfix/spool postfix/data etc
-chmod 755 "$folder" && chown -R $user:$group dovecot mail && chown postfix postfix/data && chmod 644 ./*.pem
+mkdir -p dovecot/run dovecot/state mail postfix/spool postfix/data etc tokens/default/HS256
+# tokens are signed with this key; the tests know it
+printf '%s' "$(printf 'the key of the tests, as long as it should be' | base64)" >tokens/default/HS256/default
+printf '%s\n' 'introspection_mode = local' "local_validation_key_dict = fs:posix:prefix=$folder/tokens/" \
+  'username_attribute = email' >oauth2.conf
+chmod 755 "$folder" && chown -R $user:$group dovecot mail tokens oauth2.conf && chown postfix postfix/data && chmod 644 ./*.pem
 
 cat >dovecot.conf <<END
 base_dir = $folder/dovecot/run
@@ -20,7 +24,7 @@ listen = 127.0.0.1
 ssl = required
 ssl_cert = <$folder/cert.pem
 ssl_key = <$folder/key.pem
-auth_mechanisms = plain login
+auth_mechanisms = plain login xoauth2
 auth_failure_delay = 0
 default_internal_user = $user
 default_internal_group = $group
@@ -39,7 +43,13 @@ namespace inbox {
   }
 }
 passdb {
+  driver = oauth2
+  mechanisms = xoauth2
+  args = $folder/oauth2.conf
+}
+passdb {
   driver = static
+  mechanisms = plain login
   args = password=secret
 }
 userdb {
@@ -64,6 +74,19 @@ service auth {
 }
 service anvil {
   chroot =
+}
+END
+
+# many mailboxes idle at once: a login is no process of its own then, but goes on for as long as its connection
+[ -z "$many" ] || cat >>dovecot.conf <<END
+default_client_limit = 8000
+default_process_limit = 2000
+service imap {
+  process_limit = 2000
+}
+service imap-login {
+  service_count = 0
+  process_limit = 4
 }
 END
 

@@ -158,6 +158,38 @@ async fn a_gap_is_filled_in_order_and_nothing_is_heard_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn half_an_hour_without_a_connection_is_heard_in_its_order_and_once() {
+    const MINUTE_MS: i64 = 60_000;
+    let own = address("sales");
+    let memory = Memory::new();
+    let listening = listen(post(), &own, &memory);
+    memory.has_connected(1).await;
+    post().deliver(&own, &numbered(&own, 0));
+    memory.has_heard(1).await;
+    listening.abort();
+    let began = memory.clock.now();
+    for minute in 1..=30 {
+        memory.clock.advance_ms(MINUTE_MS);
+        post().deliver(&own, &numbered(&own, minute));
+    }
+    assert_eq!(memory.clock.now().since_ms(began), 30 * MINUTE_MS);
+    assert_eq!(memory.texts(), subjects([0]));
+    let listening = listen(post(), &own, &memory);
+    // the gap is told before the connection counts as standing
+    memory.has_connected(2).await;
+    assert_eq!(memory.texts(), subjects(0..=30));
+    listening.abort();
+    // a second gap without a letter in it, and what comes then is the only news
+    memory.clock.advance_ms(30 * MINUTE_MS);
+    let listening = listen(post(), &own, &memory);
+    memory.has_connected(3).await;
+    assert_eq!(memory.texts().len(), 31);
+    post().deliver(&own, &numbered(&own, 31));
+    assert_eq!(memory.has_heard(32).await, subjects(0..=31));
+    listening.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_idle_is_begun_anew_and_the_sent_letters_are_looked_at() {
     let own = address("sales");
     let memory = Memory::new();

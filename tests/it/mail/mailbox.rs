@@ -119,6 +119,24 @@ async fn what_is_wrong_with_a_mailbox_is_told_at_its_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_taken_by_both_servers_and_a_stale_one_is_told_at_its_field() {
+    let own = address("sales");
+    let now = chrono::Utc::now().timestamp();
+    let mut form = post().form(&own);
+    form.as_object_mut().unwrap().remove("password");
+    form["access_token"] = json!(super::token(&own, now + 3600));
+    let wire = attach(form.clone()).await.unwrap();
+    let (id, raw) = arrived(&wire, message("", "По токену")).await;
+    assert!(raw.contains(&id));
+    for token in [super::token(&own, now - 10), super::token(&address("other"), now + 3600), "ya29.x".to_owned()] {
+        form["access_token"] = json!(token);
+        let (field, told) = attach(form.clone()).await.err().unwrap();
+        assert_eq!(field, "access_token", "{told}");
+        assert!(!told.contains(&token));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 pub(crate) async fn a_letter_has_all_that_a_letter_needs() {
     let own = address("sales");
     let wire = attached(&own).await;

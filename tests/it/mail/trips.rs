@@ -19,11 +19,11 @@ use switchboard::{flow, on};
 use super::{Post, address, letter, post, until};
 
 /// A server with a company, a line and a mailbox on it.
-struct House {
-    server: Running,
-    company: CompanyId,
-    line: LineId,
-    own: String,
+pub(super) struct House {
+    pub(super) server: Running,
+    pub(super) company: CompanyId,
+    pub(super) line: LineId,
+    pub(super) own: String,
     channel: ChannelId,
 }
 
@@ -37,7 +37,7 @@ async fn serve(database: &str, authority: &std::path::Path, roles: &[Role]) -> R
 const ALL: [Role; 4] = [Role::Pump, Role::Feeder, Role::Listener, Role::Keeper];
 
 impl House {
-    async fn open(database: &str, post: &Post, more: Value) -> Self {
+    pub(super) async fn open(database: &str, post: &Post, more: Value) -> Self {
         let server = serve(database, &post.authority(), &ALL).await;
         let company = CompanyId::new();
         let line = server.app.store.write(move |conn| {

@@ -117,6 +117,43 @@ pub(super) fn every_charset_is_read() {
 }
 
 #[test]
+fn bytes_that_nobody_encoded_are_read_by_their_charset() {
+    let raw = |charset: &str, text: &[u8]| {
+        let head = format!("From: a@b.test\r\nContent-Type: text/plain; charset={charset}\r\n");
+        [head.as_bytes(), b"Content-Transfer-Encoding: 8bit\r\n\r\n", text, b"\r\n"].concat()
+    };
+    for (charset, bytes) in [
+        ("windows-1251", &b"\xCF\xF0\xE8\xE2\xE5\xF2"[..]),
+        ("WINDOWS-1251", b"\xCF\xF0\xE8\xE2\xE5\xF2"),
+        ("cp1251", b"\xCF\xF0\xE8\xE2\xE5\xF2"),
+        ("\"koi8-r\"", b"\xF0\xD2\xC9\xD7\xC5\xD4"),
+        ("utf-8", "Привет".as_bytes()),
+    ] {
+        let Event::Letter(read) = event(&raw(charset, bytes), Habits::default()) else { panic!("{charset}") };
+        assert_eq!(read.message.text.as_deref(), Some("Привет"), "{charset}");
+    }
+    // a label that lies, or that nobody knows, leaves a letter that can be shown
+    for charset in ["utf-8", "klingon", "us-ascii", ""] {
+        let Event::Letter(read) = event(&raw(charset, b"\xCF\xF0\xE8\xE2\xE5\xF2 abc"), Habits::default()) else {
+            panic!("{charset}")
+        };
+        assert!(read.message.text.unwrap().ends_with("abc"), "{charset}");
+    }
+    let subject = [b"From: a@b.test\r\nSubject: \xCF\xF0\xE8 abc\r\n\r\nx\r\n".as_slice()].concat();
+    let Event::Letter(read) = event(&subject, Habits::default()) else { panic!() };
+    assert!(read.subject.unwrap().ends_with("abc"));
+}
+
+#[test]
+fn names_of_people_hold_no_control_characters() {
+    let raw = "From: =?utf-8?B?0JDQvdC90LAADQpCY2M6IGV2aWw=?= <a@b.test>\nSubject: =?utf-8?Q?a=00=0D=0Ab?=\n\nx\n";
+    let read = letter(raw);
+    let name = read.message.from.name.unwrap();
+    assert!(!name.chars().any(char::is_control), "{name:?}");
+    assert!(!read.subject.unwrap().contains('\0'));
+}
+
+#[test]
 fn letters_of_a_subject_are_one_chat_where_they_are_grouped() {
     let habits = Habits { group_letters: true, ..Habits::default() };
     let read = |subject: &str| grouped(&format!("From: a@b.test\nSubject: {subject}\n\ntext\n"), habits).message;

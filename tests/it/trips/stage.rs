@@ -384,6 +384,13 @@ impl Stage {
         reply.json::<Value>().await.unwrap()["error"].take()
     }
 
+    /// The same where the server may refuse: the status and the body.
+    pub async fn api_reply(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        let reply = request.bearer_auth(&self.token).json(&body).send().await.unwrap();
+        (reply.status().as_u16(), reply.json().await.unwrap_or_default())
+    }
+
     /// Asks the server's API.
     pub async fn api(&self, method: &str, path: &str) -> Value {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
@@ -441,6 +448,7 @@ waba = "{base}/graph/v23.0"
 vk = "{base}/vk/method"
 vk_notify = "{base}/notify"
 avito = "{base}/avito"
+email = "{base}/mail/oauth/token"
 whatsapp_web = "{base}/waha"
 whatsapp_web_key = "gateway-key"
 oauth_hosts = ["{host}"]

@@ -43,18 +43,15 @@ fn to_the_person(text: &str) -> Value {
     json!({ "to": PERSON, "text": text, "messenger": "vk" })
 }
 
-/// The names of the people and the titles of the dialogs of a channel.
-async fn names(stage: &Stage) -> Vec<(String, String)> {
+/// The titles of the dialogs of a channel, and whether their people have names.
+async fn names(stage: &Stage, channel: &str) -> Vec<(String, bool)> {
     let company = stage.company;
-    let read = stage.server.app.store.read(move |conn| switchboard::on!(conn, dialog::newest(company, 10)));
+    let read = stage.server.app.store.read(move |conn| switchboard::on!(conn, dialog::newest(company, 100)));
     let mut found = Vec::new();
-    for row in read.await.unwrap() {
-        let chat = row.chat.clone();
-        let channel = row.channel.parse().unwrap();
-        let nameless =
-            stage.server.app.store.read(move |conn| switchboard::on!(conn, dialog::is_nameless(channel, &chat)));
-        let name = if nameless.await.unwrap() { "nameless" } else { "named" };
-        found.push((row.title, name.to_owned()));
+    for row in read.await.unwrap().into_iter().filter(|row| row.channel == channel) {
+        let (chat, id) = (row.chat.clone(), row.channel.parse().unwrap());
+        let nameless = stage.server.app.store.read(move |conn| switchboard::on!(conn, dialog::is_nameless(id, &chat)));
+        found.push((row.title, !nameless.await.unwrap()));
     }
     found
 }
@@ -72,12 +69,12 @@ on_both_databases! {
             (stage.calls("vk", "users.get").await.len() == 1).then_some(())
         })
         .await;
-        let named = [("Анна".to_owned(), "named".to_owned())];
+        let named = [("Анна".to_owned(), true)];
         stage.wait_for("the person has a name", |stage| {
-            let named = named.clone();
+            let (named, channel) = (named.clone(), channel.clone());
             async move {
                 says(stage, json!({ "text": "и" })).await;
-                (names(stage).await == named).then_some(())
+                (names(stage, &channel).await == named).then_some(())
             }
         })
         .await;
@@ -89,7 +86,7 @@ on_both_databases! {
         })
         .await;
         assert_eq!(stage.calls("vk", "users.get").await.len(), asked);
-        assert_eq!(names(&stage).await, named);
+        assert_eq!(names(&stage, &channel).await, named);
         stage.clear().await;
     }
 

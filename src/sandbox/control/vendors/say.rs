@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::sandbox::args::text_at;
 use crate::sandbox::avito;
 use crate::sandbox::control::{missing, refuse, tell};
+use crate::sandbox::mail;
 use crate::sandbox::notify;
 use crate::sandbox::phone::{Bubble, Media, bubble, digits};
 use crate::sandbox::state::{Sandbox, random_hex};
@@ -29,6 +30,7 @@ pub(crate) struct Said {
     messenger: String,
     #[serde(default)]
     text: String,
+    subject: Option<String>,
     media: Option<Attached>,
     line: Option<String>,
     press: Option<String>,
@@ -85,7 +87,8 @@ pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Sai
         "vk" | "vk_notify" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
         "avito" => avito::say::say(&sandbox, &phone, &in_avito(&said)),
         "whatsapp_web" => say_to_session(&sandbox, &phone, &said),
-        _ => return refuse("messenger is telegram_bot, waba, whatsapp_web, vk, vk_notify or avito"),
+        "email" => mail::say::say(&sandbox, &phone, &in_mail(&said)),
+        _ => return refuse("messenger is telegram_bot, waba, whatsapp_web, vk, vk_notify, avito or email"),
     };
     done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
 }
@@ -104,6 +107,16 @@ fn place_of(said: &Said) -> Option<(f64, f64)> {
 
 fn in_avito(said: &Said) -> avito::say::Words {
     avito::say::Words { line: said.line.clone(), text: said.text.clone(), media: file_of(said), place: place_of(said) }
+}
+
+fn in_mail(said: &Said) -> mail::say::Words {
+    mail::say::Words {
+        line: said.line.clone(),
+        subject: said.subject.clone(),
+        text: said.text.clone(),
+        media: file_of(said),
+        quote: said.quote.clone(),
+    }
 }
 
 fn in_vk(said: &Said) -> vk::say::Words {
