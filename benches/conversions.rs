@@ -44,6 +44,7 @@ fn wire(secrets: &Value, settings: Value) -> Wire {
         http: Arc::new(Http::new().unwrap()),
         dial: Arc::new(Dial::new(policy, None, Duration::from_secs(1)).unwrap()),
         files: Arc::new(NoFiles),
+        lines: Arc::default(),
         vendor: String::new(),
         vendor_key: SecretString::from(String::new()),
         secrets: SecretString::from(secrets.to_string()),

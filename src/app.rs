@@ -1,6 +1,9 @@
 //! What every flow needs at hand: the store, the clock, the way out, the keys, the settings.
 
 pub mod keys;
+pub mod live;
+mod posts;
+pub mod shelf;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -9,17 +12,21 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use self::shelf::Shelf;
 use crate::config::Config;
-use crate::messenger::Files;
+use crate::messenger::Lines;
 use crate::model::clock::Clock;
-use crate::model::id::{ChannelId, LaneId, PortalId};
+use crate::model::id::{ChannelId, LaneId, LineId, PortalId};
 use crate::model::message::{Kind, Peer};
 use crate::model::moment::{Moment, Tick};
 use crate::net::dial::Dial;
+use crate::net::guard::Guard;
 use crate::net::http::Http;
 use crate::store::outbox::Accepted;
 use crate::store::row::{ChannelRow, DialogRow, PortalRow};
 use crate::store::{Keyring, Store};
+
+pub use self::posts::Posts;
 
 /// When the next calls of a lane are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +46,9 @@ pub trait Bell: Send + Sync {
 
     /// A lane's state, pace or hours were changed and committed. Never blocks.
     fn changed(&self, lane: LaneId);
+
+    /// What people are shown of a lane's channel was changed and committed. Never blocks.
+    fn seen(&self, lane: LaneId);
 
     /// Something was written that the feeder works: a delivery, a row of a mailing. Never blocks.
     fn feed(&self);
@@ -60,8 +70,10 @@ pub struct App {
     pub http: Arc<Http>,
     /// The way out for what is no HTTP.
     pub dial: Arc<Dial>,
-    /// Where the bytes of files to send come from.
-    pub files: Arc<dyn Files>,
+    /// The way to addresses that people give.
+    pub guard: Guard,
+    /// Where the content of files lies.
+    pub shelf: Shelf,
     /// The keys that seal secrets.
     pub keys: Arc<Keyring>,
     /// The pump.
@@ -70,6 +82,12 @@ pub struct App {
     pub known: Arc<Known>,
     /// Methods of portals that rest.
     pub resting: Arc<Resting>,
+    /// Who looks at pages.
+    pub live: Arc<live::Live>,
+    /// Lines to vendors that this process keeps open.
+    pub lines: Arc<Lines>,
+    /// What this process holds.
+    pub posts: Arc<Posts>,
 }
 
 /// Methods of portals whose time budget is used up: each rests by itself until the moment that the portal told, whatever
@@ -100,6 +118,7 @@ pub type Recipient = (ChannelId, Peer);
 pub struct Known {
     portals: Mutex<HashMap<String, (Tick, PortalRow)>>,
     channels: Mutex<HashMap<ChannelId, (Tick, ChannelRow)>>,
+    lines: Mutex<HashMap<LineId, (Tick, Moment)>>,
     dialogs: Mutex<HashMap<Recipient, (Tick, Option<DialogRow>)>>,
     asked: Mutex<HashSet<String>>,
 }
@@ -154,6 +173,21 @@ impl Known {
         channels.insert(id, (tick, row));
     }
 
+    /// Until when a line may send, if that was read just now.
+    #[must_use]
+    pub fn line_end(&self, line: LineId, tick: Tick) -> Option<Moment> {
+        self.lines.lock().get(&line).filter(|(read, _)| tick.since_ms(*read) < Self::GOOD_MS).map(|(_, end)| *end)
+    }
+
+    /// Keeps until when lines may send, as it was read just now.
+    pub fn keep_line_ends(&self, ends: Vec<(LineId, i64)>, tick: Tick) {
+        let mut lines = self.lines.lock();
+        if lines.len() >= lines.capacity().max(1_024) {
+            lines.retain(|_, (read, _)| tick.since_ms(*read) < Self::GOOD_MS);
+        }
+        lines.extend(ends.into_iter().map(|(line, end)| (line, (tick, Moment(end)))));
+    }
+
     /// The messenger of a channel that was read lately: what a channel is never changes.
     #[must_use]
     pub fn messenger(&self, id: ChannelId) -> Option<Kind> {
@@ -194,6 +228,7 @@ impl Known {
     pub fn forget(&self) {
         self.portals.lock().clear();
         self.channels.lock().clear();
+        self.lines.lock().clear();
         self.dialogs.lock().clear();
     }
 }

@@ -52,12 +52,22 @@ pub struct Config {
     pub bitrix24: Client,
     /// The application of Avito.
     pub avito: Client,
+    /// The mail server of this server's own letters.
+    pub mail: Mail,
+    /// How people are told of channels that are lost.
+    pub notices: Notices,
+    /// The application of Telegram.
+    pub telegram: Application,
+    /// The app of Meta.
+    pub waba: Client,
     /// The log.
     pub log: Log,
     /// Limits for strangers.
     pub limits: Limits,
     /// How long things are kept.
     pub keep: Keep,
+    /// Files.
+    pub files: Files,
 }
 
 /// How the server is reached.
@@ -139,9 +149,21 @@ pub struct PaceDefaults {
     pub portal_burst: i64,
 }
 
+/// The keys of an application of Telegram.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Application {
+    /// Its number; empty where there is none.
+    pub api_id: String,
+    /// Its key.
+    #[serde(deserialize_with = "secret")]
+    pub api_hash: SecretString,
+}
+
 /// Where vendors are, and what the guard lets through.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Vendors {
+    /// The sandbox of Telegram accounts; empty is Telegram itself.
+    pub telegram: String,
     /// The Bot API; empty is the vendor's own address.
     pub telegram_bot: String,
     /// The Cloud API; empty is the vendor's own address.
@@ -180,6 +202,33 @@ pub struct Client {
     /// Its secret.
     #[serde(deserialize_with = "secret")]
     pub client_secret: SecretString,
+}
+
+/// The mail server of this server's own letters.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Mail {
+    /// Its name; empty where no letters are sent.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// `ssl`, `starttls` or `none`.
+    pub security: String,
+    /// Who logs in.
+    pub login: String,
+    /// With what; empty where the server asks for no login.
+    #[serde(deserialize_with = "secret")]
+    pub password: SecretString,
+    /// Whom the letters are from.
+    pub from: String,
+}
+
+/// How people are told of channels that are lost.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Notices {
+    /// How long a channel must be lost, or back, until people are told, in minutes.
+    pub flap_minutes: i64,
+    /// `ru` or `en`.
+    pub language: String,
 }
 
 /// The log.
@@ -223,6 +272,42 @@ pub struct Keep {
     pub hooks_days: i64,
     /// Keys of accepted requests.
     pub keys_days: i64,
+    /// Files; 0 is for ever.
+    pub files_days: i64,
+}
+
+/// Files, and where their content lies.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Files {
+    /// The folder; empty is `files` beside the database.
+    pub folder: String,
+    /// The bucket; empty where the folder is used.
+    pub bucket: String,
+    /// The address of a server that speaks S3; empty is Amazon's own.
+    pub endpoint: String,
+    /// The bucket's region.
+    pub region: String,
+    /// What content lies under in the bucket.
+    pub prefix: String,
+    /// The key's name.
+    pub access_key: String,
+    /// The key.
+    #[serde(deserialize_with = "secret")]
+    pub secret_key: SecretString,
+    /// The largest file, in megabytes.
+    pub largest_mb: u64,
+    /// How long a download link is good, in minutes.
+    pub link_minutes: i64,
+    /// How many files that came in are fetched at once.
+    pub fetches: usize,
+}
+
+impl Files {
+    /// The largest file, in bytes.
+    #[must_use]
+    pub const fn largest(&self) -> u64 {
+        self.largest_mb << 20
+    }
 }
 
 impl Config {
@@ -251,6 +336,7 @@ impl Config {
         })?;
         let vendors = &mut config.vendors;
         let addresses = [
+            &mut vendors.telegram,
             &mut vendors.telegram_bot,
             &mut vendors.waba,
             &mut vendors.vk,

@@ -1,21 +1,25 @@
 //! The way in: the HTTP server, what every request passes, and the handlers, one file per noun.
 
 mod application;
+mod attaching;
 pub mod auth;
 mod cabinet;
 mod channel;
+mod chat;
 pub mod error;
+mod file;
+mod group;
 mod health;
 pub mod hook;
 mod language;
 mod limit;
 mod line;
+mod live;
 mod log;
 mod mailing;
 pub mod measure;
 mod message;
 mod messenger;
-mod notice;
 pub mod openapi;
 mod page;
 mod portal;
@@ -23,6 +27,7 @@ mod queue;
 mod routes;
 mod session;
 mod set_up;
+mod template;
 
 use std::net::TcpListener;
 use std::time::Duration;

@@ -2,7 +2,10 @@
 
 pub mod bell;
 pub mod feeder;
+pub mod fetcher;
+pub mod herald;
 pub mod keeper;
 pub mod listener;
+pub mod live;
 pub mod pump;
 pub mod works;

@@ -13,9 +13,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::model::group::{GroupAct, GroupDone};
 use crate::model::message::{Event, Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Person};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
+use crate::model::template::TemplateCard;
 use crate::model::vendor::Answer;
 use crate::net::dial::Dial;
 use crate::net::http::Http;
@@ -23,15 +25,18 @@ use crate::net::http::Http;
 pub mod avito;
 pub mod email;
 mod field;
+mod group;
 mod listen;
 mod parcel;
+pub mod telegram;
 pub mod telegram_bot;
 pub mod vk;
 pub mod vk_notify;
 pub mod waba;
 pub mod whatsapp_web;
 
-pub use self::listen::{Deaf, Ear, Heard};
+pub use self::group::Groups;
+pub use self::listen::{Deaf, Ear, Heard, Lines};
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -129,6 +134,8 @@ pub struct Wire {
     pub dial: Arc<Dial>,
     /// Where files to send are read from.
     pub files: Arc<dyn Files>,
+    /// Lines that this process keeps open: whoever listens lends them to whoever sends.
+    pub lines: Arc<Lines>,
     /// The vendor's base address, without a slash at the end.
     pub vendor: String,
     /// The key of that address, for a gateway of ours that serves many channels; empty where there is none.
@@ -198,6 +205,8 @@ pub struct AttachStep {
     pub answers: serde_json::Map<String, serde_json::Value>,
     /// Where the vendor shall post to, for messengers that are told here and not by [`Messenger::announce`].
     pub webhook_url: String,
+    /// Where a page of the vendor shall lead back to: the same for all messengers, and what it brings comes as answers.
+    pub return_url: String,
     /// What the step before asked us to keep.
     pub kept: serde_json::Value,
 }
@@ -264,10 +273,13 @@ pub enum AttachNext {
         /// What to keep until then.
         kept: serde_json::Value,
     },
-    /// A page of the vendor to go to.
+    /// A page of the vendor to go to. It leads back to [`AttachStep::return_url`], and the next step has what its address
+    /// brought as answers, `state` and `code` among them.
     Redirect {
         /// Its address.
         url: String,
+        /// The word that it carries as `state`: fresh, and impossible to guess. The flow takes it back once.
+        state: String,
         /// What to keep until then.
         kept: serde_json::Value,
     },
@@ -306,12 +318,24 @@ impl AttachError {
     }
 }
 
-/// Bytes of a file that came in.
+/// A file that came in, on its way from the vendor.
 pub struct Fetched {
     /// The media type that the vendor told.
     pub mime: Option<String>,
-    /// The bytes, under the cap that was asked for.
-    pub bytes: Bytes,
+    /// The bytes, in pieces. Where there are more than was allowed, the last piece is an error of the kind `FileTooLarge`;
+    /// every other error passes.
+    pub bytes: BoxStream<'static, std::io::Result<Bytes>>,
+}
+
+/// What an account bears of people whom it never spoke with. Vendors limit accounts that do more, and ban them.
+#[derive(Debug, Clone, Copy)]
+pub struct Firsts {
+    /// Between two first messages to phones, in milliseconds.
+    pub gap_ms: i64,
+    /// First messages to phones within a day.
+    pub phones_per_day: i64,
+    /// User names that are looked up within a day; they are not counted among first messages.
+    pub names_per_day: i64,
 }
 
 /// What a look at a phone told.
@@ -346,6 +370,28 @@ pub trait Messenger: Send + Sync {
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
 
+    /// The fields of [`Messenger::configure`]; none where nothing can be changed. Never blocks, never fails.
+    fn settings_form(&self) -> &'static [Field] {
+        &[]
+    }
+
+    /// What the fields of the settings are now, by name and without secrets; none where nothing can be changed. Never blocks.
+    fn settings(&self, wire: &Wire) -> Option<serde_json::Map<String, serde_json::Value>> {
+        let _ = wire;
+        None
+    }
+
+    /// Changes a channel that is attached; none where nothing can be changed. What is not told stays, secrets too. Gives
+    /// `Done` with all that is to be kept. Called when a person presses the button; may take as long as the call's deadline.
+    fn configure<'a>(
+        &'a self,
+        wire: &'a Wire,
+        answers: &'a serde_json::Map<String, serde_json::Value>,
+    ) -> Option<Boxed<'a, Result<AttachNext, AttachError>>> {
+        let (_, _) = (wire, answers);
+        None
+    }
+
     /// Whether the vendor is told where to post by [`Messenger::announce`], so that `attach` is never taken twice for it. Never
     /// blocks, never fails.
     fn announces(&self) -> bool {
@@ -379,7 +425,7 @@ pub trait Messenger: Send + Sync {
         None
     }
 
-    /// Fetches a file that came in, not above `limit` bytes. Called after the delivery was written down; may be repeated,
+    /// Begins to fetch a file that came in, not above `limit` bytes. Called after the delivery was written down; may be repeated,
     /// so its error is never `Unsure`.
     fn fetch_media<'a>(
         &'a self,
@@ -388,12 +434,58 @@ pub trait Messenger: Send + Sync {
         limit: u64,
     ) -> Boxed<'a, Result<Fetched, Answer>>;
 
+    /// Lists the templates of the account, where the abilities say that it has them. May be repeated, so its error is never
+    /// `Unsure`.
+    fn templates<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Vec<TemplateCard>, Answer>> {
+        let _ = wire;
+        Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
+    }
+
     /// Listens, where the abilities say so, and goes on from `cursor`: what was handed to the ear last, null at first. Runs
     /// until the connection ends, and answers why: it is called again after a pause, and where the answer is `Expired`
     /// twice the channel is lost. May be dropped at any moment. One process at a time calls it for a channel.
     fn listen<'a>(&'a self, wire: &'a Wire, cursor: serde_json::Value, ear: &'a dyn Ear) -> Boxed<'a, Answer> {
         let (_, _, _) = (wire, cursor, ear);
         Box::pin(std::future::ready(parcel::refused(crate::model::result::Code::NotSupported)))
+    }
+
+    /// Whether everything that a channel says goes over the one connection that it listens on. Then the process that holds
+    /// the channel's lane listens, and nobody else opens a connection. Never blocks, never fails.
+    fn one_line(&self) -> bool {
+        false
+    }
+
+    /// What an account bears of strangers, where the vendor limits that; the flow keeps to it.
+    fn firsts(&self) -> Option<&'static Firsts> {
+        None
+    }
+
+    /// Whether it is posted to, and asks beside that for what it may have missed: then [`Messenger::listen`] is called for it
+    /// as for one that listens, and what it hears twice is dropped by its key. Never blocks, never fails.
+    fn catches_up(&self) -> bool {
+        false
+    }
+
+    /// Tells the other side that everything in a chat was read. May be repeated. The answer is `Done`, or why it failed.
+    fn mark_read<'a>(&'a self, wire: &'a Wire, chat: &'a str) -> Boxed<'a, Answer> {
+        let (_, _) = (wire, chat);
+        Box::pin(std::future::ready(parcel::refused(crate::model::result::Code::NotSupported)))
+    }
+
+    /// What it does with groups beside writing into them. Never blocks, never fails.
+    fn groups(&self) -> Groups {
+        Groups::default()
+    }
+
+    /// Does something with a group; only what [`Messenger::groups`] names. Called by the pump at the lane's pace, people that
+    /// the messenger does not know left out before. Whoever does not let others add them is named in the answer with
+    /// [`crate::model::result::Code::GroupPrivacy`], beside the address by which they may join; the flow invites them.
+    ///
+    /// # Errors
+    /// Why nothing, or nothing certain, was done.
+    fn act_in_group<'a>(&'a self, wire: &'a Wire, act: &'a GroupAct) -> Boxed<'a, Result<GroupDone, Answer>> {
+        let (_, _) = (wire, act);
+        Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
     }
 
     /// Whether attaching links a device: the account is known only at the end, so the address that the vendor is told is
@@ -450,6 +542,7 @@ pub fn catalogue() -> &'static [&'static dyn Messenger] {
     &[
         &whatsapp_web::WhatsappWeb,
         &waba::Waba,
+        &telegram::Telegram,
         &telegram_bot::TelegramBot,
         &vk::Vk,
         &vk_notify::VkNotify,

@@ -2,6 +2,7 @@
 
 pub mod departure;
 pub mod dial;
+pub mod download;
 pub mod guard;
 pub mod http;
 pub mod signature;

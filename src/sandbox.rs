@@ -2,9 +2,9 @@
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
 //! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of
-//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, aggregators of VK Notify at `/notify/`, Avito at `/avito/`, the page at `/` and the
-//! control at `/_/` (every route of it is told in `sandbox/control.rs`). A mail server has two ports of its own, the next ones where
-//! they are free.
+//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, aggregators of VK Notify at `/notify/`, Avito at `/avito/`, Telegram accounts at the port that `/mtproto` tells, the page at
+//! `/` and the control at `/_/` (every route of it is told in `sandbox/control.rs`). A mail server has two ports of its own, the
+//! next ones where they are free.
 
 mod answer;
 mod args;
@@ -17,6 +17,7 @@ mod form;
 mod ledger;
 mod limit;
 mod mail;
+mod mtproto;
 mod multipart;
 mod notify;
 mod page;
@@ -63,6 +64,7 @@ pub struct Running {
     base: String,
     server: ServerHandle,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
+    lines: tokio::task::JoinHandle<()>,
     sandbox: Arc<Sandbox>,
 }
 
@@ -75,6 +77,7 @@ impl Running {
     /// Stops listening, drops open connections and ends every delivery under way.
     pub async fn stop(self) {
         self.sandbox.end();
+        self.lines.abort();
         self.server.stop(false).await;
         let _ = self.task.await;
     }
@@ -104,7 +107,15 @@ pub async fn start(config: Config) -> std::io::Result<Running> {
     let server = server.run();
     let handle = server.handle();
     let task = tokio::spawn(server);
-    mail::listen(&sandbox, addr).await?;
-    Arc::clone(&sandbox).start_timers();
-    Ok(Running { addr, base, server: handle, task, sandbox })
+    let lines = listen_beside(&sandbox, addr).await?;
+    Ok(Running { addr, base, server: handle, task, lines, sandbox })
+}
+
+/// Listens at what is no HTTP: the mail servers, and lines of Telegram accounts, which it gives back.
+async fn listen_beside(sandbox: &Arc<Sandbox>, addr: SocketAddr) -> std::io::Result<tokio::task::JoinHandle<()>> {
+    mail::listen(sandbox, addr).await?;
+    Arc::clone(sandbox).start_timers();
+    let listener = tokio::net::TcpListener::bind((addr.ip(), 0)).await?;
+    sandbox.mtproto.lock().set_port(listener.local_addr()?.port());
+    Ok(tokio::spawn(mtproto::listen(Arc::clone(sandbox), listener)))
 }

@@ -12,16 +12,17 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::live::Live;
+use crate::app::shelf::Shelf;
 use crate::app::{App, keys};
 use crate::config::Config;
-use crate::flow::files::GuardedFiles;
 use crate::http;
 use crate::loops::bell::HouseBell;
 use crate::loops::pump::lanes::Rules;
 use crate::loops::pump::lease::Times;
 use crate::loops::pump::{self, Pump};
 use crate::loops::works::Works;
-use crate::loops::{feeder, keeper, listener};
+use crate::loops::{feeder, fetcher, herald, keeper, listener, live};
 use crate::model::address;
 use crate::model::clock::Clock;
 use crate::net::dial::Dial;
@@ -126,23 +127,31 @@ pub async fn start_on(
     let (bell, hearing) = pump::Bell::new();
     let (feed, listen) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let has_pump = roles.contains(&Role::Pump);
-    let house = HouseBell::new(has_pump.then(|| bell.clone()), Arc::clone(&feed), Arc::clone(&listen));
-    let app = open(config, clock, house)?;
+    let looking = Arc::new(Live::new(config.is_postgres()));
+    let house =
+        HouseBell::new(has_pump.then(|| bell.clone()), Arc::clone(&feed), Arc::clone(&listen), Arc::clone(&looking));
+    let app = open(config, clock, house, looking)?;
     let pump = if has_pump { Some((bell.clone(), tokio::spawn(pump_of(&app, bell)?.run(hearing)))) } else { None };
     let stop = CancellationToken::new();
     let mut loops = Vec::new();
     if roles.contains(&Role::Feeder) {
         loops.push(tokio::spawn(feeder::run(app.clone(), feed, stop.clone())));
+        loops.push(tokio::spawn(fetcher::run(app.clone(), stop.clone())));
     }
-    if roles.contains(&Role::Listener) {
-        loops.push(tokio::spawn(listener::run(app.clone(), listen, stop.clone())));
+    // a line that messages leave by is kept by whoever pumps
+    if has_pump || roles.contains(&Role::Listener) {
+        let shares = roles.contains(&Role::Listener);
+        loops.push(tokio::spawn(listener::run(app.clone(), listen, stop.clone(), shares)));
     }
     if roles.contains(&Role::Keeper) {
         loops.push(tokio::spawn(keeper::run(app.clone(), stop.clone())));
+        loops.push(tokio::spawn(herald::run(app.clone(), stop.clone())));
     }
+    loops.push(tokio::spawn(live::run(app.clone(), stop.clone())));
     let (mut server, mut address) = (None, None);
     if let Some(listener) = listener {
         address = Some(listener.local_addr()?);
+        live::hear(app.store.options().clone(), Arc::clone(&app.live));
         let running = http::server(&app, listener)?;
         server = Some((running.handle(), tokio::spawn(running)));
     }
@@ -172,7 +181,7 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     }
 }
 
-fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell) -> anyhow::Result<App> {
+fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell, live: Arc<Live>) -> anyhow::Result<App> {
     let ring = keys::keyring(&config)?;
     let store = Store::open(store_options(&config))?;
     let limits = Limits { deadline: config.call_deadline(), ..Limits::CALL };
@@ -182,17 +191,22 @@ fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell) -> anyhow::Resul
     let dial = Dial::new(policy.clone(), authorities, limits.deadline / 2)
         .context("vendors.ca_file, or the TLS roots of this machine, cannot be read")?;
     let guard = Guard::new(policy, limits.with_file()).context("the TLS roots of this machine cannot be read")?;
+    let shelf = Shelf::open(&config)?;
     Ok(App {
         config: Arc::new(config),
         store,
         clock,
         http: Arc::new(http),
         dial: Arc::new(dial),
-        files: Arc::new(GuardedFiles::new(guard)),
+        guard,
+        shelf,
         keys: Arc::new(ring),
         bell: Arc::new(bell),
         known: Arc::default(),
         resting: Arc::default(),
+        live,
+        lines: Arc::default(),
+        posts: Arc::default(),
     })
 }
 
@@ -201,6 +215,8 @@ impl Running {
     pub async fn stop(self) {
         let limit = Duration::from_secs(self.app.config.server.stop_s);
         let stopped = tokio::time::timeout(limit, async {
+            // streams have no end of their own
+            self.app.live.close();
             if let Some((handle, task)) = self.server {
                 handle.stop(true).await;
                 let _ = task.await;

@@ -101,6 +101,7 @@ pub fn errand(app: &App, house: House, channels: &[ChannelRow], n: usize) -> New
         to: Peer::Chat((700_000_000 + n % 50_000).to_string()),
         names: None,
         text: TEXT.to_owned(),
+        media: None,
         rank: Rank::Service,
         origin: Origin::Api { tracking: Some(format!("order-{n}")) },
     };

@@ -1,5 +1,6 @@
 //! `switchboard doctor`: what is wrong, and how to mend it.
 
+mod files;
 mod gateway;
 
 use std::process::ExitCode;
@@ -18,8 +19,8 @@ use crate::store::{self, connect, state};
 
 /// Looks at everything that a server needs, and says what to mend. Ends with an error code where something is wrong.
 ///
-/// Looks at: the settings, the keys, the database and its tables, the clock against that of the database and of vendors, the
-/// public address, and whether vendors can be reached. Changes nothing.
+/// Looks at: the settings, the keys, the database and its tables, where files lie, the clock against that of the database and of vendors, the
+/// public address, and whether vendors can be reached. Leaves everything as it was.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Asks only whether the server on this machine answers: for health checks of containers.
@@ -56,6 +57,7 @@ impl Doctor {
             let mut findings = vec![good("settings", "every key is known")];
             findings.push(look_at_keys(&config));
             findings.extend(look_at_database(&config));
+            findings.push(files::look(&config).await);
             findings.push(look_at_address(&http, &config).await);
             findings.extend(look_at_vendors(&http, &config).await);
             findings
@@ -171,6 +173,7 @@ async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
     for messenger in messenger::catalogue() {
         let about = messenger.about();
         let configured = match about.kind.slug() {
+            "telegram" => config.vendors.telegram.as_str(),
             "telegram_bot" => config.vendors.telegram_bot.as_str(),
             "waba" => config.vendors.waba.as_str(),
             "vk" => config.vendors.vk.as_str(),

@@ -31,6 +31,8 @@ const RANGES: &[(&str, i64, i64)] = &[
     ("pace.portal_per_second", 1, 1000),
     ("pace.portal_burst", 1, 10_000),
     ("vendors.call_s", 1, 600),
+    ("mail.port", 1, 65_535),
+    ("notices.flap_minutes", 0, 1440),
     ("limits.sign_ins_per_minute", 1, 10_000),
     ("limits.requests_per_second", 1, 100_000),
     ("limits.requests_burst", 1, 1_000_000),
@@ -38,14 +40,23 @@ const RANGES: &[(&str, i64, i64)] = &[
     ("keep.messages_days", 0, 36_500),
     ("keep.hooks_days", 1, 36_500),
     ("keep.keys_days", 1, 36_500),
+    ("keep.files_days", 0, 36_500),
+    ("files.largest_mb", 1, 4096),
+    ("files.link_minutes", 1, 10_080),
+    ("files.fetches", 1, 64),
 ];
 
 /// One of a few words.
-const CHOICES: &[(&str, &[&str])] = &[("log.format", &["json", "text"])];
+const CHOICES: &[(&str, &[&str])] = &[
+    ("log.format", &["json", "text"]),
+    ("mail.security", &["ssl", "starttls", "none"]),
+    ("notices.language", &["ru", "en"]),
+];
 
 /// Addresses; they may be empty.
 const ADDRESSES: &[&str] = &[
     "server.public_url",
+    "vendors.telegram",
     "vendors.telegram_bot",
     "vendors.waba",
     "vendors.whatsapp_web",
@@ -53,6 +64,7 @@ const ADDRESSES: &[&str] = &[
     "vendors.avito",
     "vendors.vk_notify",
     "vendors.email",
+    "files.endpoint",
 ];
 
 /// Texts that must look so.
@@ -62,6 +74,7 @@ const FORMS: &[Form] = &[
     ("server.listen", is_socket, "is not an address with a port", "write it as 127.0.0.1:8080"),
     ("database.url", is_database, "names no database", "write sqlite:<path> or postgres://user:password@host/name"),
     ("region", is_region, "is not a country", "write two capital letters, as RU"),
+    ("telegram.api_id", is_number, "is not a number", "write the digits that my.telegram.org shows, or nothing"),
     ("log.level", is_filter, "is not a filter", "write error, warn, info, debug or trace"),
 ];
 
@@ -80,6 +93,10 @@ const LISTS: &[Form] = &[
 /// Checks every key that can be wrong.
 pub(super) fn check(merged: &Merged) -> Result<(), ConfigError> {
     check_numbers(merged)?;
+    if !text(merged, "mail.server").is_empty() && !is_mailbox(text(merged, "mail.from")) {
+        return Err(merged.error("mail.from", "is not an e-mail address", "write it as switchboard@example.com"));
+    }
+    check_bucket(merged)?;
     for (key, words) in CHOICES {
         if !words.contains(&text(merged, key)) {
             return Err(merged.error(key, "is none of its words", &format!("write {}", words.join(" or "))));
@@ -119,6 +136,22 @@ fn check_numbers(merged: &Merged) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// A bucket needs what it is opened with, and there is one place for content.
+fn check_bucket(merged: &Merged) -> Result<(), ConfigError> {
+    if text(merged, "files.bucket").is_empty() {
+        return Ok(());
+    }
+    if !text(merged, "files.folder").is_empty() {
+        return Err(merged.error("files.folder", "is set beside files.bucket", "leave one of them empty"));
+    }
+    for key in ["files.region", "files.access_key", "files.secret_key"] {
+        if text(merged, key).is_empty() {
+            return Err(merged.error(key, "is empty", "the bucket of files.bucket is opened with it"));
+        }
+    }
+    Ok(())
+}
+
 fn text<'a>(merged: &'a Merged, key: &str) -> &'a str {
     merged.get(key).and_then(Value::as_str).unwrap_or_default()
 }
@@ -133,6 +166,12 @@ fn is_address(text: &str) -> bool {
     })
 }
 
+fn is_mailbox(text: &str) -> bool {
+    let Some((user, domain)) = text.rsplit_once('@') else { return false };
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "<>()[],;:\\\"".contains(c);
+    !user.is_empty() && domain.contains('.') && !text.chars().any(odd)
+}
+
 fn is_socket(text: &str) -> bool {
     text.parse::<SocketAddr>().is_ok()
 }
@@ -140,6 +179,10 @@ fn is_socket(text: &str) -> bool {
 fn is_database(text: &str) -> bool {
     let path = text.strip_prefix("sqlite:");
     path.is_some_and(|path| !path.is_empty()) || text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
+fn is_number(text: &str) -> bool {
+    text.is_empty() || text.parse::<i32>().is_ok_and(|number| number > 0)
 }
 
 fn is_region(text: &str) -> bool {

@@ -164,7 +164,7 @@ pub async fn statement(
 ) -> std::result::Result<(i64, Vec<u8>), ApplicationError> {
     let row = app.store.read(move |conn| crate::on!(conn, application::by_id(company, id))).await?;
     let row = row.ok_or(ApplicationError::NotFound)?;
-    let form: Form = value("notice_applications", &row.form)?;
+    let form: Form = value("applications", &row.form)?;
     let (number, made) = (row.number, Moment(row.created_at));
     // fonts are read and cut to the signs that are used, which takes longer than a handler may hold its thread
     let written = tokio::task::spawn_blocking(move || statement::write(number, made, &form)).await;
@@ -213,7 +213,7 @@ fn advance(
     if !from.leads_to(to) {
         return Ok(Err(ApplicationError::State));
     }
-    let mut steps: Vec<Step> = value("notice_applications", &row.steps)?;
+    let mut steps: Vec<Step> = value("applications", &row.steps)?;
     steps.push(Step { stage: to, at: now.0 });
     row.steps = text(&steps)?;
     to.slug().clone_into(&mut row.state);
@@ -232,8 +232,8 @@ fn shown(row: &ApplicationRow) -> Result<ApplicationOut> {
         stage,
         next: Stage::ALL.into_iter().filter(|next| stage.leads_to(*next)).collect(),
         reason: row.reason.clone(),
-        form: value("notice_applications", &row.form)?,
-        steps: value("notice_applications", &row.steps)?,
+        form: value("applications", &row.form)?,
+        steps: value("applications", &row.steps)?,
         seen: row.seen,
         created_at: row.created_at,
     })

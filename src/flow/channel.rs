@@ -1,17 +1,21 @@
 //! The life of a channel: it is attached, it may be lost, it comes back, and somebody decides about what waited meanwhile.
 
+mod configuring;
+mod kept;
 mod leaving;
 mod linking;
 mod step;
+mod visit;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use self::kept::Kept;
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{application, credentials, perform};
+use crate::flow::{application, credentials, health, perform};
 use crate::messenger::{self, AttachError, AttachNext, AttachStep, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::model::message::Kind;
@@ -23,8 +27,10 @@ use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChannelRow, LaneState, NewLane};
 use crate::store::{Conn, Result, StoreError, notice};
 
+pub use configuring::{configure, settings};
 pub use leaving::{lose, switch_off};
 pub use step::{Attached, Step};
+pub use visit::{GOOD_MS as VISIT_MS, Returned, come_back as return_from_vendor, return_url};
 
 /// Why a channel was not attached or changed.
 #[derive(Debug, thiserror::Error)]
@@ -107,34 +113,54 @@ pub async fn attach(
     if kind == Kind::VkNotify && !application::is_approved(app, company).await? {
         return Err(ChannelError::NotApproved);
     }
-    let place = format!("{company}:{line}:{}", kind.slug());
-    let (hook_key, kept) = match &step.kept {
-        Some(sealed) => open_kept(app, &place, sealed)?,
-        None => (first_key(app, company, line, messenger, &step).await?, Value::Null),
+    let kept = match &step.kept {
+        Some(sealed) => kept::open(app, (company, line, kind), sealed)?,
+        None => {
+            Kept { hook_key: first_key(app, company, line, messenger, &step).await?, asked: Value::Null, state: None }
+        }
     };
-    let next = ask(app, messenger, &hook_key, &step, kept.clone()).await?;
-    let keep = |kept: Value| seal_kept(app, &place, &hook_key, &kept);
+    if let Some(state) = &kept.state {
+        visit::check(app, company, state, &step.answers).await?;
+    }
+    go_on(app, (company, line), messenger, kept, &step).await
+}
+
+/// Takes a step of a dialogue from what was kept on.
+async fn go_on(
+    app: &App,
+    (company, line): (CompanyId, LineId),
+    messenger: &dyn Messenger,
+    Kept { hook_key, asked: kept, .. }: Kept,
+    step: &Step,
+) -> Result<Attached, ChannelError> {
+    let place = (company, line, messenger.about().kind);
+    let next = ask(app, messenger, &hook_key, step, kept.clone()).await?;
+    let keep = |kept: Value| kept::seal(app, place, &Kept { hook_key: hook_key.clone(), asked: kept, state: None });
     match next {
         AttachNext::Done { secrets, settings, account } => {
             let done = Done { secrets, settings, account };
             // a linked device is asked once more about the same session, a form about everything
             let kept = if messenger.links_device() { kept } else { Value::Null };
-            let id = finish(app, (company, line), messenger, &hook_key, (&step, kept), done).await?;
+            let id = finish(app, (company, line), messenger, &hook_key, (step, kept), done).await?;
             linking::end(app, company, &hook_key).await?;
             Ok(Attached::Done { channel: id.to_string() })
         }
-        AttachNext::Form { fields, kept } => Ok(Attached::Form { fields: fields.to_vec(), kept: keep(kept) }),
+        AttachNext::Form { fields, kept } => Ok(Attached::Form { fields: fields.to_vec(), kept: keep(kept)? }),
         AttachNext::Qr { text, good_ms, again_ms, kept } => {
-            Ok(Attached::Qr { text, good_ms, again_ms, kept: keep(kept) })
+            Ok(Attached::Qr { text, good_ms, again_ms, kept: keep(kept)? })
         }
         AttachNext::Code { text, compare, good_ms, again_ms, kept } => {
-            Ok(Attached::Code { text, compare, good_ms, again_ms, kept: keep(kept) })
+            Ok(Attached::Code { text, compare, good_ms, again_ms, kept: keep(kept)? })
         }
         AttachNext::Passkey { challenge, again_ms, kept } => {
-            Ok(Attached::Passkey { challenge, again_ms, kept: keep(kept) })
+            Ok(Attached::Passkey { challenge, again_ms, kept: keep(kept)? })
         }
-        AttachNext::Wait { what, again_ms, kept } => Ok(Attached::Wait { what, again_ms, kept: keep(kept) }),
-        AttachNext::Redirect { url, kept } => Ok(Attached::Redirect { url, kept: keep(kept) }),
+        AttachNext::Wait { what, again_ms, kept } => Ok(Attached::Wait { what, again_ms, kept: keep(kept)? }),
+        AttachNext::Redirect { url, state, kept } => {
+            let kept = Kept { hook_key, asked: kept, state: Some(state) };
+            visit::begin(app, place, step.by, &kept).await?;
+            Ok(Attached::Redirect { url, kept: kept::seal(app, place, &kept)? })
+        }
     }
 }
 
@@ -216,7 +242,8 @@ async fn ask(
 ) -> Result<AttachNext, ChannelError> {
     let kind = messenger.about().kind;
     let wire = Wire { secrets: perform::own_keys(app, kind), ..perform::bare_wire(app, kind.slug()) };
-    let step = AttachStep { answers: step.answers.clone(), webhook_url: webhook_url(app, hook_key), kept };
+    let (webhook_url, return_url) = (webhook_url(app, hook_key), visit::return_url(app));
+    let step = AttachStep { answers: step.answers.clone(), webhook_url, return_url, kept };
     Ok(messenger.attach(&wire, &step).await?)
 }
 
@@ -343,10 +370,21 @@ async fn create(
 async fn come_back(app: &App, company: CompanyId, row: &ChannelRow, done: &Done) -> Result<ChannelId, ChannelError> {
     let id: ChannelId = row.id.parse().map_err(|_| ChannelError::NotFound)?;
     let secrets = credentials::seal(app, "channels", &row.id, &done.secrets);
-    let (settings, now, lane) = (done.settings.to_string(), app.clock.now().0, row.lane);
+    let (settings, now, lane) = (done.settings.to_string(), app.clock.now(), row.lane);
+    // a device that was linked anew does not know what was said while there was none
+    let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of);
+    let unlinked = row.state != "connected" && messenger.is_some_and(Messenger::links_device);
+    let inner = app.clone();
     app.store
         .write(move |conn| {
-            crate::on!(conn, channel::renew(company, id, &secrets, &settings, now))?;
+            let Some(before) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(()) };
+            crate::on!(conn, channel::renew(company, id, &secrets, &settings, now.0))?;
+            health::turned(&inner, conn, &before, "connected", "", now)?;
+            health::clear(conn, &before, now)?;
+            if unlinked {
+                crate::on!(conn, listening::enter(company, id))?;
+                crate::on!(conn, listening::set_gap(id, now.0))?;
+            }
             let waits = crate::on!(conn, errand::waiting(lane))? > 0;
             let to = if waits { LaneState::Held } else { LaneState::Running };
             crate::on!(conn, lane::set_state(company, lane, &[LaneState::Lost.to_db()], to.to_db()))?;
@@ -463,15 +501,4 @@ fn fresh_key() -> Result<String, ChannelError> {
     let mut bytes = [0u8; 20];
     getrandom::fill(&mut bytes).map_err(|_| StoreError::Closed)?;
     Ok(hex::encode(bytes))
-}
-
-/// What a step asks to be kept goes through the browser, sealed: there is nothing of it to clean up here.
-fn seal_kept(app: &App, place: &str, hook_key: &str, kept: &Value) -> String {
-    app.keys.seal(&format!("attach:{place}"), &SecretString::from(json!([hook_key, kept]).to_string()))
-}
-
-fn open_kept(app: &App, place: &str, sealed: &str) -> Result<(String, Value), ChannelError> {
-    use secrecy::ExposeSecret as _;
-    let opened = app.keys.open(&format!("attach:{place}"), sealed);
-    opened.and_then(|text| serde_json::from_str(text.expose_secret()).ok()).ok_or(ChannelError::State)
 }

@@ -114,7 +114,7 @@ fn is_to(errand: &Errand, incoming: &Incoming) -> bool {
             Peer::Chat(chat) => *chat == incoming.chat,
             Peer::Phone(_) | Peer::Username(_) | Peer::Email(_) => true,
         },
-        Work::PortalCall { .. } | Work::SmsStatus { .. } => false,
+        Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } => false,
     }
 }
 

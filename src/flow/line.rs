@@ -1,14 +1,14 @@
 //! Lines: their hours are those of all their channels, and each is an SMS sender in every portal of the company.
 
 use crate::app::App;
+use crate::app::live::Topics;
 use crate::crm::bitrix24::sms::{self, Sender};
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{CompanyId, LineId};
 use crate::model::moment::Moment;
 use crate::model::origin::Origin;
-use crate::model::window::Window;
 use crate::store::outbox::{self, Accepted};
-use crate::store::row::{NewLine, PortalRow, text};
+use crate::store::row::{LineChange, NewLine, PortalRow, text};
 use crate::store::{Conn, Result, notice};
 
 /// How long a sender waits to be set up in a portal that does not answer, in milliseconds.
@@ -28,40 +28,43 @@ pub async fn create(app: &App, company: CompanyId, new: NewLine) -> Result<LineI
         })
         .await?;
     app.bell.accepted(accepted);
+    app.live.touch(company, Topics::LINES);
     Ok(id)
 }
 
-/// Sets the name and the hours of a line; tells whether it is there. A message that was claimed already still leaves.
+/// Changes a line; tells whether it is there. A message that was claimed already still leaves.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn change(app: &App, company: CompanyId, id: LineId, name: String, hours: Option<Window>) -> Result<bool> {
+pub async fn change(app: &App, company: CompanyId, id: LineId, change: LineChange) -> Result<bool> {
     let (inner, now) = (app.clone(), app.clock.now());
     let changed = app
         .store
         .write(move |conn| {
             let old = crate::on!(conn, line::by_id(company, id))?.map(|line| line.name);
-            if !crate::on!(conn, line::change(company, id, &name, hours.as_ref()))? {
+            if !crate::on!(conn, line::change(company, id, &change))? {
                 return Ok(None);
             }
-            let hours = hours.as_ref().map(text).transpose()?;
+            let (name, hours) = (&change.name, change.hours.as_ref().map(text).transpose()?);
             let lanes = crate::on!(conn, queue::set_hours(company, id, hours.as_deref()))?;
             for lane in &lanes {
                 notice::changed(conn, *lane)?;
             }
-            let accepted = if old.as_ref() == Some(&name) {
+            let accepted = if old.as_ref() == Some(name) {
                 Vec::new()
             } else {
-                set_up_senders(&inner, conn, company, id, &name, "messageservice.sender.update", now)?
+                set_up_senders(&inner, conn, company, id, name, "messageservice.sender.update", now)?
             };
             Ok(Some((lanes, accepted)))
         })
         .await?;
     let Some((lanes, accepted)) = changed else { return Ok(false) };
+    app.known.forget();
     for lane in lanes {
         app.bell.changed(lane);
     }
     app.bell.accepted(accepted);
+    app.live.touch(company, Topics::LINES);
     Ok(true)
 }
 

@@ -1,6 +1,7 @@
 //! Sessions that live at a gateway come and go by themselves: the channel follows them.
 
 use crate::app::App;
+use crate::flow::health;
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::{Event, Link};
 use crate::model::moment::Moment;
@@ -15,7 +16,7 @@ const STALE_MS: i64 = 10 * 60_000;
 /// # Errors
 /// Those of the store.
 pub async fn work(app: &App, hook: &HookRow) -> Result<()> {
-    let (hook, now) = (hook.clone(), app.clock.now());
+    let (hook, inner, now) = (hook.clone(), app.clone(), app.clock.now());
     let changed = app
         .store
         .write(move |conn| {
@@ -26,7 +27,7 @@ pub async fn work(app: &App, hook: &HookRow) -> Result<()> {
             let Some(channel) = crate::on!(conn, channel::whosever(id))? else { return Ok(None) };
             let event: Event = value("hooks", hook.body.as_deref().unwrap_or("null"))?;
             let Event::Link { link, seen, at } = event else { return Ok(None) };
-            let moved = follow(conn, &channel, id, (link, &seen, at), now)?;
+            let moved = follow(&inner, conn, &channel, id, (link, &seen, at), now)?;
             Ok(moved.then_some((channel.lane, id, seen)))
         })
         .await?;
@@ -40,6 +41,7 @@ pub async fn work(app: &App, hook: &HookRow) -> Result<()> {
 
 /// Tells whether the channel changed.
 fn follow(
+    app: &App,
     conn: &mut Conn,
     channel: &ChannelRow,
     id: ChannelId,
@@ -52,16 +54,16 @@ fn follow(
     if before_it_was_attached || !crate::on!(conn, linking::told(id, at.0))? {
         return Ok(false);
     }
+    let to = if link == Link::Relink { "relink" } else { "lost" };
     let moved = match link {
-        Link::Up => return come_up(conn, company, id, channel, now),
-        Link::Relink => {
-            crate::on!(conn, channel::set_state(company, id, &["connected", "lost"], "relink", Some(seen)))?
-        }
-        Link::Off => crate::on!(conn, channel::set_state(company, id, &["connected"], "lost", Some(seen)))?,
+        Link::Up => return come_up(app, conn, company, id, channel, now),
+        Link::Relink => crate::on!(conn, channel::set_state(company, id, &["connected", "lost"], to, Some(seen)))?,
+        Link::Off => crate::on!(conn, channel::set_state(company, id, &["connected"], to, Some(seen)))?,
     };
     if moved {
         let running = [LaneState::Running, LaneState::Paused, LaneState::Held].map(LaneState::to_db);
         crate::on!(conn, lane::set_state(company, channel.lane, &running, LaneState::Lost.to_db()))?;
+        health::turned(app, conn, channel, to, seen, now)?;
         notice::changed(conn, channel.lane)?;
     }
     Ok(moved)
@@ -69,14 +71,27 @@ fn follow(
 
 /// What a person switched off stays off; everything else runs again. What has become old meanwhile is held, and so is all that
 /// waited for a person to link the phone again.
-fn come_up(conn: &mut Conn, company: CompanyId, id: ChannelId, channel: &ChannelRow, now: Moment) -> Result<bool> {
+fn come_up(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    id: ChannelId,
+    channel: &ChannelRow,
+    now: Moment,
+) -> Result<bool> {
     if !crate::on!(conn, channel::come_up(company, id, now.0))? {
         return Ok(false);
+    }
+    if channel.state == "relink" {
+        // the phone had removed the device: what was said then nobody kept for us
+        crate::on!(conn, listening::enter(company, id))?;
+        crate::on!(conn, listening::set_gap(id, now.0))?;
     }
     let oldest = crate::on!(conn, errand::oldest(channel.lane))?;
     let stale = oldest.is_some_and(|at| channel.state == "relink" || at < now.plus_ms(-STALE_MS).0);
     let to = if stale { LaneState::Held } else { LaneState::Running };
     crate::on!(conn, lane::set_state(company, channel.lane, &[LaneState::Lost.to_db()], to.to_db()))?;
+    health::turned(app, conn, channel, "connected", "", now)?;
     notice::changed(conn, channel.lane)?;
     Ok(true)
 }

@@ -3,11 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use crate::app::App;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{intake, perform};
+use crate::flow::{credentials, intake, perform};
 use crate::messenger::{self, Boxed, Deaf, Ear, Heard};
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::Kind;
@@ -16,11 +17,24 @@ use crate::model::vendor::Answer;
 use crate::store::row::{ChannelRow, text, value};
 use crate::store::{Conn, Result, StoreError, owner};
 
-/// The messengers that listen, as they are written in the table.
+/// What is not read within this is not asked about any more.
+const UNREAD_MS: i64 = 24 * 3_600_000;
+
+/// So many chats are asked about at most.
+const UNREAD_CHATS: i64 = 500;
+
+/// The messengers that listen, or ask for what they may have missed, as they are written in the table.
 #[must_use]
 pub fn messengers() -> Vec<&'static str> {
-    let listens = messenger::catalogue().iter().map(|messenger| messenger.about());
-    listens.filter(|about| about.abilities.listens).map(|about| about.kind.slug()).collect()
+    let catalogue = messenger::catalogue().iter();
+    let listens = catalogue.filter(|one| one.about().abilities.listens || one.catches_up()).map(|one| one.about());
+    listens.map(|about| about.kind.slug()).collect()
+}
+
+/// Whether everything of such a channel goes over the one connection that it listens on.
+#[must_use]
+pub fn has_one_line(messenger: &str) -> bool {
+    Kind::from_slug(messenger).and_then(messenger::of).is_some_and(messenger::Messenger::one_line)
 }
 
 /// Listens on a channel until its connection ends, on behalf of the process `owner`. Gives back why it ended, and whether
@@ -121,6 +135,32 @@ impl Ear for ChannelEar<'_> {
         Box::pin(async move { self.write(heard).await.map_err(|error| Deaf(error.to_string())) })
     }
 
+    fn note(&self, notes: Vec<(String, String)>) -> Boxed<'_, Result<(), Deaf>> {
+        Box::pin(async move {
+            let (id, place) = (self.id, self.channel.id.as_str());
+            let sealed: Vec<(String, String)> = notes
+                .into_iter()
+                .map(|(name, value)| (name, credentials::seal(self.app, "notes", place, &SecretString::from(value))))
+                .collect();
+            let Ok(company) = self.channel.company.parse::<CompanyId>() else { return Ok(()) };
+            let written = self.app.store.write(move |conn| crate::on!(conn, note::keep(company, id, &sealed)));
+            written.await.map_err(|error| Deaf(error.to_string()))
+        })
+    }
+
+    fn notes(&self) -> Boxed<'_, Result<Vec<(String, String)>, Deaf>> {
+        Box::pin(async move {
+            let id = self.id;
+            let kept = self.app.store.read(move |conn| crate::on!(conn, note::of_channel(id))).await;
+            let open = |(name, sealed): (String, String)| {
+                let value = credentials::open(self.app, "notes", &self.channel.id, &sealed)?;
+                Ok((name, value.expose_secret().to_owned()))
+            };
+            let opened = kept.and_then(|kept| kept.into_iter().map(open).collect::<Result<Vec<_>>>());
+            opened.map_err(|error| Deaf(error.to_string()))
+        })
+    }
+
     fn connected(&self) -> Boxed<'_, ()> {
         Box::pin(async move {
             self.stood.store(true, Ordering::Relaxed);
@@ -128,6 +168,21 @@ impl Ear for ChannelEar<'_> {
             let written = self.app.store.write(move |conn| crate::on!(conn, listening::set_connected(id, now))).await;
             if let Err(error) = written {
                 tracing::warn!(%error, channel = self.channel.id, "that a channel listens could not be written down");
+            }
+        })
+    }
+
+    fn unread(&self) -> Boxed<'_, Vec<(String, Moment)>> {
+        Box::pin(async move {
+            let (id, since) = (self.id, self.app.clock.now().plus_ms(-UNREAD_MS).0);
+            let found =
+                self.app.store.read(move |conn| crate::on!(conn, message::unread_chats(id, since, UNREAD_CHATS)));
+            match found.await {
+                Ok(chats) => chats.into_iter().map(|(chat, at)| (chat, Moment(at))).collect(),
+                Err(error) => {
+                    tracing::warn!(%error, channel = self.channel.id, "what is unread could not be looked up");
+                    Vec::new()
+                }
             }
         })
     }

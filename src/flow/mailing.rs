@@ -88,6 +88,7 @@ fn row_errand(
         to: value("recipients", &row.peer)?,
         names: None,
         text: content.text.unwrap_or_default(),
+        media: None,
         rank: if mailing.portal.is_some() { Rank::Marketing } else { Rank::Mailing },
         origin: Origin::Recipient { mailing: mailing_id, recipient },
     };

@@ -5,15 +5,16 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::flow::notice;
+use crate::flow::attached::{self, FileIn, FileOut};
+use crate::flow::pattern;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{self, Verdict};
+use crate::flow::template::{self, TemplateIn};
 use crate::model::address::{chat_peer, phone_digits};
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId, MessageId};
 use crate::model::message::{Content, Kind, Peer};
 use crate::model::moment::Moment;
-use crate::model::notice::Filled;
 use crate::model::origin::Origin;
 use crate::model::result::Code;
 use crate::model::status::Status;
@@ -37,12 +38,15 @@ pub struct MessageIn {
     pub messenger: Option<Kind>,
     /// A phone in any spelling, `@name`, an e-mail address, or the vendor's id of a chat.
     pub to: String,
-    /// The text; `{a|b}` is picked from. Left out where a template says it.
+    /// The text; `{a|b}` is picked from. It may be left out where there is a file, and is written beneath it.
     #[serde(default)]
     pub text: String,
-    /// An approved template in place of the text, for messengers that have templates.
+    /// A file.
     #[serde(default)]
-    pub template: Option<Filled>,
+    pub file: Option<FileIn>,
+    /// A template, for messengers that have them; then there is neither a text nor a file beside it.
+    #[serde(default)]
+    pub template: Option<TemplateIn>,
     /// The subject, for messengers that have one; it begins a new thread.
     #[serde(default)]
     pub subject: Option<String>,
@@ -68,6 +72,8 @@ pub struct MessageOut {
     /// What it says.
     #[schema(value_type = Object)]
     pub content: Content,
+    /// Its files: those that came with it, or one of ours that was sent.
+    pub files: Vec<FileOut>,
     /// Our stable code of an error.
     pub code: Option<String>,
     /// The reason of an error.
@@ -130,15 +136,18 @@ pub async fn post(
 /// # Errors
 /// Those of the store.
 pub async fn find(app: &App, company: CompanyId, id: MessageId) -> Result<Option<MessageOut>> {
+    let inner = app.clone();
     app.store
         .read(move |conn| {
             // the queue is asked first: what leaves it in between is in the history by then
             let waiting = crate::on!(conn, queue::by_merge_key(company, &merge_key(id)))?;
             let found = crate::on!(conn, message::by_id(company, id))?;
-            if let Some(row) = found {
-                return of_history(row).map(Some);
-            }
-            waiting.map(|(flies, work)| of_queue(id, flies, &work)).transpose()
+            let message = match (found, waiting) {
+                (Some(row), _) => of_history(row)?,
+                (None, Some((flies, work))) => of_queue(id, flies, &work)?,
+                (None, None) => return Ok(None),
+            };
+            Ok(with_files(&inner, conn, company, vec![message])?.pop())
         })
         .await
 }
@@ -148,9 +157,32 @@ pub async fn find(app: &App, company: CompanyId, id: MessageId) -> Result<Option
 /// # Errors
 /// Those of the store.
 pub async fn newest(app: &App, company: CompanyId, limit: i64) -> Result<Vec<MessageOut>> {
+    let inner = app.clone();
     app.store
-        .read(move |conn| crate::on!(conn, message::newest(company, limit))?.into_iter().map(of_history).collect())
+        .read(move |conn| {
+            let rows = crate::on!(conn, message::newest(company, limit))?;
+            let messages = rows.into_iter().map(of_history).collect::<Result<Vec<_>>>()?;
+            with_files(&inner, conn, company, messages)
+        })
         .await
+}
+
+/// Puts their files into messages.
+fn with_files(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    mut messages: Vec<MessageOut>,
+) -> Result<Vec<MessageOut>> {
+    let file = |content: &Content| {
+        content.media.clone().or_else(|| content.template.as_ref().and_then(|template| template.header_media.clone()))
+    };
+    let asked: Vec<_> = messages.iter().map(|message| (message.id.clone(), file(&message.content))).collect();
+    let mut files = attached::shown(app, conn, company, &asked)?;
+    for message in &mut messages {
+        message.files = files.remove(&message.id).unwrap_or_default();
+    }
+    Ok(messages)
 }
 
 /// Writes down what a person found out about a message of unknown fate, and tells whoever asked for it. Tells whether its
@@ -190,7 +222,8 @@ pub async fn decide(app: &App, company: CompanyId, id: MessageId, finding: Findi
     Ok(decided)
 }
 
-fn peer_of(text: &str, region: &str) -> Option<Peer> {
+/// Reads an address as people type it: a phone in any spelling, or a chat.
+pub(super) fn peer_of(text: &str, region: &str) -> Option<Peer> {
     phone_digits(text, region).map(Peer::Phone).or_else(|| chat_peer(text))
 }
 
@@ -206,22 +239,45 @@ fn errand(
         Ok(channel) => channel,
         Err(code) => return Ok(Err(code)),
     };
+    let media = match &message.file {
+        None => None,
+        Some(file) => match attached::named(app, conn, company, file, now)? {
+            Ok(media) => Some(media),
+            Err(code) => return Ok(Err(code)),
+        },
+    };
     let request = TextRequest {
         company,
         to: to.clone(),
         names: None,
         text: message.text.clone(),
+        media,
         rank: if message.urgent { Rank::Live } else { Rank::Service },
         origin: Origin::Api { tracking: message.tracking.clone() },
     };
     let errand = match &message.template {
         None => route::text_errand(app, &channel, request, now),
-        Some(filled) => match notice::content(conn, company, &channel, filled)? {
-            Ok(content) => route::content_errand(app, &channel, request, (MessageId::new(), content), now),
-            Err(code) => Err(code),
+        Some(_) if !message.text.trim().is_empty() || message.file.is_some() => return Ok(Err(Code::TemplateBad)),
+        Some(given) => match template::filled(app, conn, company, &channel, given, now)? {
+            Ok(template) => match pattern::said(conn, company, &channel, &template)? {
+                Ok(text) => {
+                    let errand = route::template_errand(app, &channel, request, template, now);
+                    errand.map(|(errand, id)| (with_text(errand, text), id))
+                }
+                Err(code) => return Ok(Err(code)),
+            },
+            Err(code) => return Ok(Err(code)),
         },
     };
     Ok(errand.map(|(errand, id)| (with_subject(errand, message.subject.as_deref()), id)))
+}
+
+/// What a template comes to, where that is known.
+fn with_text(mut errand: NewErrand, text: Option<String>) -> NewErrand {
+    if let Work::Send { outgoing, .. } = &mut errand.work {
+        outgoing.content.text = text;
+    }
+    errand
 }
 
 fn with_subject(mut errand: NewErrand, subject: Option<&str>) -> NewErrand {
@@ -317,6 +373,7 @@ fn of_history(row: MessageRow) -> Result<MessageOut> {
         channel: row.channel,
         chat: row.chat,
         content: content_of(&row.content)?,
+        files: Vec::new(),
         code: row.code,
         reason: row.reason,
         accepted_at: Some(row.accepted_at),
@@ -344,7 +401,9 @@ fn of_queue(id: MessageId, flies: bool, work: &str) -> Result<MessageOut> {
     let work: Work = value("errands", work)?;
     let (channel, chat, content) = match work {
         Work::Send { channel, outgoing, .. } => (channel.to_string(), outgoing.to.chat_id(), outgoing.content),
-        Work::PortalCall { .. } | Work::SmsStatus { .. } => (String::new(), String::new(), Content::default()),
+        Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } => {
+            (String::new(), String::new(), Content::default())
+        }
     };
     Ok(MessageOut {
         id: id.to_string(),
@@ -352,6 +411,7 @@ fn of_queue(id: MessageId, flies: bool, work: &str) -> Result<MessageOut> {
         channel,
         chat,
         content,
+        files: Vec::new(),
         code: None,
         reason: None,
         accepted_at: None,

@@ -2,26 +2,31 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use crate::app::App;
+use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{credentials, notice, phone, portal};
+use crate::flow::{credentials, first, group, health, pattern, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
-use crate::model::id::{ChannelId, CompanyId};
+use crate::model::id::{ChannelId, CompanyId, LineId};
 use crate::model::message::{Kind, Outgoing, Peer};
 use crate::model::moment::Moment;
 use crate::model::result::Code;
-use crate::model::vendor::Answer;
+use crate::model::vendor::{Answer, Scope};
 use crate::store::row::{ChannelRow, DialogRow};
 use crate::store::{Conn, Result, StoreError};
 
 /// WhatsApp lets free text through for so long after the customer's last message.
 const WINDOW_MS: i64 = 24 * 3_600_000;
+
+/// How long the lane of an expired line rests before it is looked at again.
+const EXPIRED_MS: i64 = 60_000;
 
 /// Carries out the errands of one call; one answer for each.
 pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
@@ -32,6 +37,10 @@ pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
         }
         [Errand { company, work: Work::PortalCall { portal, method, params, repeatable }, .. }] => {
             vec![measured(app, "bitrix24", portal::perform(app, *company, *portal, method, params, *repeatable)).await]
+        }
+        [Errand { company, work: Work::Group { channel, act, order }, .. }] => {
+            let answer = measured(app, "groups", group::carry_out(app, *company, *channel, *act, order)).await;
+            vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
         _ => measured(app, "bitrix24", portal::push_statuses(app, &errands)).await,
     }
@@ -70,8 +79,16 @@ async fn prepare_channels(app: &App, errands: &[Errand]) -> Result<()> {
     }
     if !unknown.is_empty() {
         let ids: Vec<ChannelId> = unknown.into_iter().collect();
-        let rows = app.store.read(move |conn| crate::on!(conn, channel::by_ids(&ids))).await?;
+        let (rows, ends) = app
+            .store
+            .read(move |conn| {
+                let rows = crate::on!(conn, channel::by_ids(&ids))?;
+                let lines: Vec<LineId> = rows.iter().map(|row| row.line).collect();
+                Ok((rows, crate::on!(conn, line::ends(&lines))?))
+            })
+            .await?;
         app.known.keep_channels(rows, tick);
+        app.known.keep_line_ends(ends, tick);
     }
     Ok(())
 }
@@ -105,6 +122,7 @@ pub fn is_repeatable(errand: &Errand) -> bool {
     match &errand.work {
         Work::Send { .. } => false,
         Work::PortalCall { repeatable, .. } => *repeatable,
+        Work::Group { order, .. } => order.is_repeatable(),
         Work::SmsStatus { .. } => true,
     }
 }
@@ -115,16 +133,24 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing,
     let Some(messenger) = Kind::from_slug(&channel.messenger).and_then(messenger::of) else {
         return refused(Code::NotSupported);
     };
+    if has_expired(app, channel.line).await? {
+        // what was accepted before stays, and leaves when somebody has paid
+        return Ok(Answer::Busy { after_ms: EXPIRED_MS, scope: Scope::Lane });
+    }
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
     let slug = messenger.about().kind.slug();
-    let outgoing = match notice::fit(app, company, id, messenger, outgoing).await? {
+    let outgoing = match pattern::fit(app, company, id, messenger, outgoing).await? {
         Ok(outgoing) => outgoing,
         Err(code) => return refused(code),
     };
     let outgoing = match phone::reach(app, &channel, messenger, &wire, outgoing).await? {
         Ok(outgoing) => outgoing,
-        Err(answer) => return lost(app, company, id, answer).await,
+        Err(answer) => return meet(app, company, &channel, answer).await,
+    };
+    let (outgoing, introduction) = match first::introduce(app, &channel, messenger, outgoing).await? {
+        Ok(introduced) => introduced,
+        Err(answer) => return Ok(answer),
     };
     let mut answer = measured(app, slug, messenger.send(&wire, &outgoing, app.clock.now())).await;
     if matches!(answer, Answer::Expired { .. }) {
@@ -142,13 +168,29 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing,
         // beyond this the vendor may take a repetition for a new message
         *resendable &= attempts < messenger.repeats();
     }
-    lost(app, company, id, answer).await
+    first::conclude(app, introduction, &answer).await?;
+    meet(app, company, &channel, answer).await
 }
 
-/// A channel whose credentials were refused is lost.
-async fn lost(app: &App, company: CompanyId, id: ChannelId, answer: Answer) -> Result<Answer> {
-    if let Answer::Expired { seen } = &answer {
+/// Whether a line may not send any more.
+async fn has_expired(app: &App, line: LineId) -> Result<bool> {
+    let (now, tick) = app.clock.read();
+    if let Some(end) = app.known.line_end(line, tick) {
+        return Ok(end <= now);
+    }
+    let ends = app.store.read(move |conn| crate::on!(conn, line::ends(&[line]))).await?;
+    let expired = ends.iter().any(|(_, end)| *end <= now.0);
+    app.known.keep_line_ends(ends, tick);
+    Ok(expired)
+}
+
+/// What an answer means for the channel: one whose credentials were refused is lost, one that is suspected of spam is marked.
+pub(super) async fn meet(app: &App, company: CompanyId, channel: &ChannelRow, answer: Answer) -> Result<Answer> {
+    if let (Answer::Expired { seen }, Ok(id)) = (&answer, channel.id.parse()) {
         crate::flow::channel::lose(app, company, id, seen).await?;
+    }
+    if let Some(said) = answer.suspicion() {
+        health::suspect_after(app, channel, said).await?;
     }
     Ok(answer)
 }
@@ -164,8 +206,9 @@ pub fn wire(app: &App, channel: &ChannelRow) -> Result<Wire> {
         credentials::open(app, "channels", &channel.id, &channel.secrets)?
     };
     let settings = crate::store::row::value("channels", &channel.settings)?;
+    let files = Arc::new(CompanyFiles::new(app.clone(), channel.company.parse().ok()));
     let webhook_url = crate::flow::channel::webhook_url(app, &channel.hook_key);
-    Ok(Wire { secrets, settings, webhook_url, ..bare_wire(app, &channel.messenger) })
+    Ok(Wire { files, secrets, settings, webhook_url, ..bare_wire(app, &channel.messenger) })
 }
 
 /// The way to a messenger for somebody who has no channel yet.
@@ -174,7 +217,8 @@ pub fn bare_wire(app: &App, messenger: &str) -> Wire {
     Wire {
         http: app.http.clone(),
         dial: app.dial.clone(),
-        files: app.files.clone(),
+        files: Arc::new(CompanyFiles::new(app.clone(), None)),
+        lines: app.lines.clone(),
         vendor: vendor_address(app, messenger),
         vendor_key: vendor_key(app, messenger),
         secrets: SecretString::from("{}".to_owned()),
@@ -194,20 +238,23 @@ fn vendor_key(app: &App, messenger: &str) -> SecretString {
 /// The keys of this server at a vendor where people sign in: an empty object where the settings have none.
 #[must_use]
 pub fn own_keys(app: &App, kind: Kind) -> SecretString {
-    let keys = &app.config.avito;
-    let known = kind == Kind::Avito && !keys.client_id.is_empty();
-    let text = if known {
-        json!({"client_id": keys.client_id, "client_secret": keys.client_secret.expose_secret()}).to_string()
-    } else {
-        "{}".to_owned()
+    let config = &app.config;
+    let known = match kind {
+        Kind::Avito => Some((&config.avito.client_id, &config.avito.client_secret)),
+        Kind::Waba => Some((&config.waba.client_id, &config.waba.client_secret)),
+        Kind::Telegram => Some((&config.telegram.api_id, &config.telegram.api_hash)),
+        _ => None,
     };
-    SecretString::from(text)
+    let known = known.filter(|(id, _)| !id.is_empty());
+    let text = known.map(|(id, secret)| json!({"client_id": id, "client_secret": secret.expose_secret()}).to_string());
+    SecretString::from(text.unwrap_or_else(|| "{}".to_owned()))
 }
 
 /// Where a messenger's API is: the configuration's address, or the vendor's own.
 #[must_use]
 pub fn vendor_address(app: &App, messenger: &str) -> String {
     let configured = match messenger {
+        "telegram" => app.config.vendors.telegram.as_str(),
         "telegram_bot" => app.config.vendors.telegram_bot.as_str(),
         "waba" => app.config.vendors.waba.as_str(),
         "vk" => app.config.vendors.vk.as_str(),
@@ -224,7 +271,7 @@ pub fn vendor_address(app: &App, messenger: &str) -> String {
     kind.map_or_else(String::new, |messenger| messenger.about().vendor.to_owned())
 }
 
-async fn channel(app: &App, company: CompanyId, id: ChannelId) -> Result<Option<ChannelRow>> {
+pub(super) async fn channel(app: &App, company: CompanyId, id: ChannelId) -> Result<Option<ChannelRow>> {
     let tick = app.clock.tick();
     if let Some(row) = app.known.channel(id, tick) {
         return Ok(Some(row));

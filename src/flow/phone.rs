@@ -86,29 +86,40 @@ pub async fn reach(
     channel: &ChannelRow,
     messenger: &dyn Messenger,
     wire: &Wire,
-    mut outgoing: Outgoing,
+    outgoing: Outgoing,
 ) -> Result<std::result::Result<Outgoing, Answer>> {
-    let (Peer::Phone(phone), true) = (&outgoing.to, messenger.about().abilities.checks_phone) else {
-        return Ok(Ok(outgoing));
-    };
-    let (phone, Ok(id)) = (phone.clone(), channel.id.parse::<ChannelId>()) else { return Ok(Ok(outgoing)) };
+    let reached = reach_peer(app, channel, messenger, wire, outgoing.to.clone()).await?;
+    Ok(reached.map(|to| Outgoing { to, ..outgoing }))
+}
+
+/// The same for an address alone.
+///
+/// # Errors
+/// Those of the store.
+pub async fn reach_peer(
+    app: &App,
+    channel: &ChannelRow,
+    messenger: &dyn Messenger,
+    wire: &Wire,
+    to: Peer,
+) -> Result<std::result::Result<Peer, Answer>> {
+    // where strangers are counted, whoever sends finds them: the look would tell less and count as well
+    let looks = messenger.about().abilities.checks_phone && messenger.firsts().is_none();
+    let (Peer::Phone(phone), true) = (&to, looks) else { return Ok(Ok(to)) };
+    let (phone, Ok(id)) = (phone.clone(), channel.id.parse::<ChannelId>()) else { return Ok(Ok(to)) };
     let asked = phone.clone();
     let wrote = app.store.read(move |conn| crate::on!(conn, dialog::by_contact(id, None, Some(&asked)))).await?;
     if let Some(dialog) = wrote {
-        outgoing.to = Peer::Chat(dialog.chat);
-        return Ok(Ok(outgoing));
+        return Ok(Ok(Peer::Chat(dialog.chat)));
     }
     Ok(match find(app, id, messenger, wire, &phone).await? {
-        Found::Known(Checked { chat: Some(chat) }) => {
-            outgoing.to = Peer::Chat(chat);
-            Ok(outgoing)
-        }
+        Found::Known(Checked { chat: Some(chat) }) => Ok(Peer::Chat(chat)),
         Found::Known(Checked { chat: None }) => {
             let name = messenger.about().title.1;
             Err(Answer::Nobody { text: format!("{name}: {}", Code::Nobody.en()) })
         }
         // the budget spares the account questions, not messages; and what cannot be asked is found out by sending
-        Found::OverBudget | Found::Failed(Answer::Refused { .. } | Answer::Nobody { .. }) => Ok(outgoing),
+        Found::OverBudget | Found::Failed(Answer::Refused { .. } | Answer::Nobody { .. }) => Ok(to),
         Found::Failed(answer) => Err(answer),
     })
 }

@@ -10,6 +10,7 @@ use crate::flow::settle::{self, Over};
 use crate::messenger;
 use crate::model::errand::{Errand, Rank, Work};
 use crate::model::eta::{Timetable, Waiting, forecast};
+use crate::model::group::GroupAct;
 use crate::model::id::{CompanyId, LaneId, LineId};
 use crate::model::message::{Content, Kind, Peer};
 use crate::model::moment::{Moment, Tick};
@@ -88,6 +89,8 @@ pub enum QueueState {
     Held,
     /// Its channel is lost.
     Lost,
+    /// Its line has expired.
+    Expired,
 }
 
 /// An errand.
@@ -142,6 +145,7 @@ struct Seen {
     row: LaneRow,
     channel: ChannelRow,
     line: String,
+    line_ends: i64,
     errands: Vec<(Errand, bool, Moment)>,
     pending: Vec<(RecipientRow, bool)>,
     waiting: i64,
@@ -166,12 +170,13 @@ fn see(conn: &mut Conn, company: CompanyId) -> Result<Vec<Seen>> {
     let mut seen = Vec::new();
     for row in rows {
         let Some(channel) = channels.remove(&row.id) else { continue };
-        let line = lines.iter().find(|line| line.id == channel.line).map_or_else(String::new, |line| line.name.clone());
+        let own = lines.iter().find(|line| line.id == channel.line);
+        let (line, line_ends) = own.map_or((String::new(), i64::MAX), |line| (line.name.clone(), line.expires_at));
         let errands = outbox::look(conn, row.id, SHOWN)?;
         let pending = crate::on!(conn, queue::pending_rows(row.id, SHOWN))?;
         let held: i64 = crate::on!(conn, mailing::pending_of_lane(row.id))?.iter().map(|(_, count)| count).sum();
         let waiting = crate::on!(conn, errand::waiting(row.id))? + held;
-        seen.push(Seen { row, channel, line, errands, pending, waiting });
+        seen.push(Seen { row, channel, line, line_ends, errands, pending, waiting });
     }
     Ok(seen)
 }
@@ -184,7 +189,9 @@ fn lane_out(app: &App, seen: &Seen, due: &HashMap<LaneId, LaneDue>) -> Result<La
         Timetable { live_at: due.live_at.max(now), paced_at: due.paced_at.max(now), pace, hours: hours.as_ref() };
     let (mut errands, mut waiting) = entries(seen)?;
     let ends = follow(&mut waiting, seen.waiting);
-    let etas = if state == LaneState::Running { forecast(table, &waiting) } else { vec![None; waiting.len()] };
+    let expired = seen.line_ends <= now.0;
+    let etas =
+        if state == LaneState::Running && !expired { forecast(table, &waiting) } else { vec![None; waiting.len()] };
     let next_at = etas.iter().flatten().min().copied();
     let ends_at = etas.iter().flatten().max().copied().filter(|_| ends && etas.iter().all(Option::is_some));
     let mut etas = etas.into_iter();
@@ -202,7 +209,7 @@ fn lane_out(app: &App, seen: &Seen, due: &HashMap<LaneId, LaneDue>) -> Result<La
         line_name: seen.line.clone(),
         messenger: seen.channel.messenger.clone(),
         channel: seen.channel.id.clone(),
-        state: state_of(state, open),
+        state: state_of(state, open, expired),
         next_at,
         ends_at,
         waiting: seen.waiting,
@@ -219,8 +226,9 @@ fn follow(waiting: &mut Vec<Waiting>, all: i64) -> bool {
     all <= MOST_FORECAST
 }
 
-const fn state_of(state: LaneState, open: bool) -> QueueState {
+const fn state_of(state: LaneState, open: bool, expired: bool) -> QueueState {
     match state {
+        LaneState::Running if expired => QueueState::Expired,
         LaneState::Running if open => QueueState::Running,
         LaneState::Running => QueueState::Closed,
         LaneState::Paused => QueueState::Paused,
@@ -229,12 +237,24 @@ const fn state_of(state: LaneState, open: bool) -> QueueState {
     }
 }
 
+/// What is shown of something that is to be done with a group: the group, and the words of the people who keep the queue.
+fn group_words(order: &GroupAct) -> (String, String) {
+    let (to, text) = match order {
+        GroupAct::Create { title, .. } => (title.as_str(), "создать группу (create a group)"),
+        GroupAct::Add { chat, .. } => (chat.as_str(), "добавить в группу (add to the group)"),
+        GroupAct::Rename { chat, .. } => (chat.as_str(), "переименовать группу (rename the group)"),
+        GroupAct::Leave { chat } => (chat.as_str(), "выйти из группы (leave the group)"),
+    };
+    (to.to_owned(), text.to_owned())
+}
+
 /// What is shown of a lane, and its waiting part as the forecast needs it: the outbox first, then what mailings hold back.
 fn entries(seen: &Seen) -> Result<(Vec<ErrandOut>, Vec<Waiting>)> {
     let (mut shown, mut waiting) = (Vec::new(), Vec::new());
     for (errand, flying, not_before) in &seen.errands {
         let (to, text) = match &errand.work {
             Work::Send { outgoing, .. } => (outgoing.to.chat_id(), beginning(&outgoing.content)),
+            Work::Group { order, .. } => group_words(order),
             Work::PortalCall { method, .. } => (String::new(), method.clone()),
             Work::SmsStatus { status, .. } => (String::new(), status.clone()),
         };

@@ -1,6 +1,7 @@
 //! A vendor's word about a message that has left.
 
 use crate::app::App;
+use crate::flow::health;
 use crate::flow::tell::{self, Verdict};
 use crate::model::errand::NewErrand;
 use crate::model::id::{ChannelId, CompanyId, MessageId};
@@ -41,6 +42,9 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
         // another receipt was faster
         let Some(fresh) = find(conn, channel, receipt)? else { return Ok(Vec::new()) };
         seen = Status::from_db(fresh.status);
+    }
+    if let Some((code, said)) = &receipt.error {
+        health::failed(conn, channel, *code, said, now)?;
     }
     let Ok(company) = message.company.parse::<CompanyId>() else { return Ok(Vec::new()) };
     tell::tell_later(app, conn, company, &value("messages", &message.origin)?, &verdict(receipt), now)

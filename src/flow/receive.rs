@@ -1,14 +1,18 @@
 //! What a messenger brought: messages of customers, receipts, and word about chats.
 
 use crate::app::App;
-use crate::flow::{echo, receipt};
+use crate::flow::{arrival, echo, health, receipt, template};
 use crate::model::id::{ChannelId, CompanyId, ContactId, DialogId, MessageId};
-use crate::model::message::{Content, Event, Incoming};
+use crate::model::message::{Content, Event, Incoming, Receipt};
 use crate::model::moment::Moment;
+use crate::model::result::Code;
 use crate::model::status::Status;
 use crate::store::outbox::{self, Accepted};
-use crate::store::row::{ChannelRow, ContactRow, DialogRow, MessageRow, text};
+use crate::store::row::{ChannelRow, ContactRow, DialogRow, MessageRow, TemplateNews, text};
 use crate::store::{Conn, Result};
+
+/// What is heard of so long after it was said fills a gap, in milliseconds.
+const LATE_MS: i64 = 60_000;
 
 /// Works one event of a channel, inside the transaction that marks it as worked.
 ///
@@ -23,35 +27,114 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
             }
             message(conn, channel, id, incoming, now)?;
         }
-        Event::Message(incoming) => message(conn, channel, id, incoming, now)?,
-        Event::Letter(letter) => crate::flow::letter::work(conn, channel, id, letter, now)?,
+        Event::Message(incoming) => {
+            message(conn, channel, id, incoming, now)?;
+            seen(app, channel, crate::on!(conn, health::set_message(id, now.0))?);
+        }
+        Event::Letter(letter) => {
+            crate::flow::letter::work(conn, channel, id, letter, now)?;
+            seen(app, channel, crate::on!(conn, health::set_message(id, now.0))?);
+        }
         Event::Read { chat, up_to, at } => {
+            seen(app, channel, crate::on!(conn, health::set_receipt(id, now.0))?);
             let new = echo::read(app, conn, id, chat, *up_to, *at, now)?;
             return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
         }
         Event::Receipt(receipt) => {
-            let new = receipt::apply(app, conn, id, receipt, now)?;
-            return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
+            return receipt_came(app, conn, channel, id, receipt, now);
         }
         Event::Allowed { chat, allowed } => crate::on!(conn, dialog::set_allowed(id, chat, *allowed))?,
-        Event::Moved { from, to } => crate::on!(conn, dialog::rename(id, from, to))?,
-        Event::Trouble { seen } => tracing::warn!(channel = channel.id, seen, "a messenger reports trouble"),
+        Event::Moved { from, to } => {
+            crate::on!(conn, dialog::rename(id, from, to))?;
+            crate::on!(conn, chat_name::follow(id, from, to))?;
+        }
+        Event::Trouble { seen } => {
+            tracing::warn!(channel = channel.id, seen, "a messenger reports trouble");
+            health::failed(conn, id, Code::Refused, seen, now)?;
+        }
+        Event::Suspicion { seen, lifted: false } => return health::suspect(app, conn, channel, seen, now),
+        Event::Suspicion { lifted: true, .. } => health::clear(conn, channel, now)?,
         Event::Ignored { what } => tracing::debug!(channel = channel.id, what, "a delivery that we do not use"),
         Event::SameChat { hidden, shown } => same_chat(conn, id, hidden, shown)?,
-        // worked by `flow::link`; the others are kept for the inbox and for templates, which come later
-        Event::Link { .. }
-        | Event::Edited { .. }
-        | Event::Deleted { .. }
-        | Event::Reaction { .. }
-        | Event::Template { .. } => {}
+        Event::Template { name, language, state, reason } => {
+            let news =
+                TemplateNews { status: Some(word_of(state)), reason: Some(reason.clone()), ..TemplateNews::default() };
+            template::hear(conn, id, (name, language), &news)?;
+        }
+        Event::TemplateRated { name, language, quality, category } => {
+            let (quality, category) = (quality.clone(), category.clone());
+            template::hear(conn, id, (name, language), &TemplateNews { category, quality, ..TemplateNews::default() })?;
+        }
+        Event::Chat { chat, name, about, link } => {
+            let (name, about) = (name.as_deref(), about.as_deref());
+            describe(conn, id, chat, (name, about, link.as_deref()))?;
+        }
+        // worked by `flow::link`; the others are kept for the inbox, which comes later
+        Event::Link { .. } | Event::Edited { .. } | Event::Deleted { .. } | Event::Reaction { .. } => {}
     }
     Ok(Vec::new())
+}
+
+/// Where a change was written, whoever looks at the channel is told. They may look a moment too early and look again later.
+fn seen(app: &App, channel: &ChannelRow, written: bool) {
+    if written {
+        app.bell.seen(channel.lane);
+    }
+}
+
+fn receipt_came(
+    app: &App,
+    conn: &mut Conn,
+    channel: &ChannelRow,
+    id: ChannelId,
+    receipt: &Receipt,
+    now: Moment,
+) -> Result<Vec<Accepted>> {
+    seen(app, channel, crate::on!(conn, health::set_receipt(id, now.0))?);
+    let new = receipt::apply(app, conn, id, receipt, now)?;
+    let mut accepted: Vec<Accepted> = outbox::accept(conn, now, &new)?.into_iter().flatten().collect();
+    if let Some((Code::SpamSuspected, said)) = &receipt.error {
+        accepted.extend(health::suspect(app, conn, channel, said, now)?);
+    }
+    Ok(accepted)
+}
+
+/// The vendor's word of an event about a template, as it stands in the list of templates.
+fn word_of(event: &str) -> String {
+    match event {
+        // one that is flagged is sent on, until the vendor pauses it
+        "REINSTATED" | "UNPAUSED" | "UNARCHIVED" | "FLAGGED" => "APPROVED",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// A chat is called by who is in it and what it is about, and the contact by the name that the vendor has.
+fn describe(
+    conn: &mut Conn,
+    channel: ChannelId,
+    chat: &str,
+    (name, about, link): (Option<&str>, Option<&str>, Option<&str>),
+) -> Result<()> {
+    let Some(dialog) = crate::on!(conn, dialog::by_chat(channel, chat))? else { return Ok(()) };
+    let title = [name, about].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    if !title.is_empty() {
+        crate::on!(conn, dialog::set_title(channel, chat, &title))?;
+    }
+    if let (Some(name), Some(contact)) = (name, &dialog.contact) {
+        // a name that somebody gave the contact here stays
+        crate::on!(conn, dialog::name_contact(&dialog.company, contact, chat, name))?;
+    }
+    if about.is_some() || link.is_some() {
+        crate::on!(conn, dialog::set_subject(channel, chat, about, link))?;
+    }
+    Ok(())
 }
 
 /// Two names are one chat: what was said under both is one dialog from now on.
 fn same_chat(conn: &mut Conn, channel: ChannelId, hidden: &str, shown: &str) -> Result<()> {
     if hidden != shown && crate::on!(conn, chat_name::keep(channel, hidden, shown))? {
-        let phone = shown.strip_suffix("@c.us");
+        let phone = shown.strip_suffix("@c.us").or_else(|| is_phone(shown).then_some(shown));
         crate::on!(conn, chat_name::merge(channel, hidden, shown, phone))?;
     }
     Ok(())
@@ -59,11 +142,33 @@ fn same_chat(conn: &mut Conn, channel: ChannelId, hidden: &str, shown: &str) -> 
 
 fn message(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
     // only WhatsApp hides phones, behind such names
-    let hidden = incoming.chat.ends_with("@lid");
+    let hidden = incoming.chat.ends_with("@lid") || is_business_scoped(&incoming.chat);
+    if let (false, false, Some(name)) = (hidden, incoming.group, incoming.from.vendor_id.as_deref())
+        && is_business_scoped(name)
+        && is_phone(&incoming.chat)
+        && crate::on!(conn, chat_name::shown(id, name))?.as_deref() != Some(&incoming.chat)
+    {
+        // whoever hides the phone later goes on in the same dialog
+        same_chat(conn, id, name, &incoming.chat)?;
+    }
     match if hidden { crate::on!(conn, chat_name::shown(id, &incoming.chat))? } else { None } {
         Some(shown) => enter_plain(conn, channel, id, &Incoming { chat: shown, ..incoming.clone() }, now),
         None => enter_plain(conn, channel, id, incoming, now),
     }
+}
+
+/// Meta's name for a person who may hide the phone: a country, a dot, digits.
+fn is_business_scoped(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(country, rest)| {
+        country.len() == 2
+            && country.chars().all(|c| c.is_ascii_uppercase())
+            && !rest.is_empty()
+            && rest.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
+fn is_phone(chat: &str) -> bool {
+    (7..=15).contains(&chat.len()) && chat.chars().all(|c| c.is_ascii_digit())
 }
 
 fn enter_plain(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
@@ -103,8 +208,11 @@ pub(super) fn enter(
         crate::on!(conn, dialog::heard(id, &incoming.chat, incoming.at.0.min(now.0)))?;
     }
     let origin = serde_json::json!({ "by": "nobody" });
+    // what fills a gap stands where it was said
+    let late = now.since_ms(incoming.at) > LATE_MS;
+    let id = if late { MessageId::said_at(incoming.at, now) } else { MessageId::new() };
     let row = MessageRow {
-        id: MessageId::new().to_string(),
+        id: id.to_string(),
         company: channel.company.clone(),
         channel: channel.id.clone(),
         chat: incoming.chat.clone(),
@@ -120,7 +228,8 @@ pub(super) fn enter(
         delivered_at: None,
         viewed_at: None,
     };
-    crate::on!(conn, message::enter(&[row]))
+    crate::on!(conn, message::enter(std::slice::from_ref(&row)))?;
+    arrival::enter(conn, &row, &incoming.media, now)
 }
 
 fn open_dialog(conn: &mut Conn, channel: &ChannelRow, incoming: &Incoming, now: Moment) -> Result<()> {

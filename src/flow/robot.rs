@@ -98,6 +98,7 @@ fn errand(
         to: to.clone(),
         names: request.names.clone(),
         text: request.text.clone(),
+        media: None,
         rank,
         origin: Origin::Nobody,
     };
@@ -168,7 +169,7 @@ impl Plan {
                 outgoing: outgoing.as_ref().clone(),
                 expires_at: errand.expires_at,
             }),
-            Work::PortalCall { .. } | Work::SmsStatus { .. } => None,
+            Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } => None,
         });
         rest.collect()
     }

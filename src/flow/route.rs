@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::messenger;
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{CompanyId, LineId, MessageId};
-use crate::model::message::{Content, Kind, Outgoing, Peer};
+use crate::model::message::{Content, Kind, Media, Outgoing, Peer, Template};
 use crate::model::moment::Moment;
 use crate::model::origin::Origin;
 use crate::model::render::Randomized;
@@ -98,6 +98,8 @@ pub struct TextRequest {
     pub names: Option<(String, String)>,
     /// The text; `{a|b}` is picked from.
     pub text: String,
+    /// A file.
+    pub media: Option<Media>,
     /// The rank.
     pub rank: Rank,
     /// Who asked.
@@ -116,29 +118,43 @@ pub fn text_errand(
 ) -> Result<(NewErrand, MessageId), Code> {
     let message = MessageId::new();
     let text = pick(&request.text, message);
-    if text.trim().is_empty() {
+    if text.trim().is_empty() && request.media.is_none() {
         return Err(Code::MessageEmpty);
     }
-    let content = Content { text: Some(text), ..Content::default() };
-    content_errand(app, channel, request, (message, content), now)
+    let kind = Kind::from_slug(&channel.messenger).ok_or(Code::ChannelNotFound)?;
+    if let Some(messenger) = messenger::of(kind) {
+        check_size(messenger.about(), &text, request.media.as_ref())?;
+    }
+    let content = Content {
+        text: Some(text).filter(|text| !text.trim().is_empty()),
+        media: request.media.clone(),
+        ..Content::default()
+    };
+    errand(app, channel, request, (message, content), now)
 }
 
-/// The errand of a request whose content is made already; the text of the request is not looked at.
+/// The errand of a message by a template.
 ///
 /// # Errors
 /// The code for whoever asked, where it can never be sent.
-pub fn content_errand(
+pub fn template_errand(
+    app: &App,
+    channel: &ChannelRow,
+    request: TextRequest,
+    template: Template,
+    now: Moment,
+) -> Result<(NewErrand, MessageId), Code> {
+    let content = Content { template: Some(template), ..Content::default() };
+    errand(app, channel, request, (MessageId::new(), content), now)
+}
+
+fn errand(
     app: &App,
     channel: &ChannelRow,
     request: TextRequest,
     (message, content): (MessageId, Content),
     now: Moment,
 ) -> Result<(NewErrand, MessageId), Code> {
-    let kind = Kind::from_slug(&channel.messenger).ok_or(Code::ChannelNotFound)?;
-    let limit = messenger::of(kind).map_or(usize::MAX, |messenger| messenger.about().text_limit);
-    if content.text.as_deref().is_some_and(|text| text.encode_utf16().count() > limit) {
-        return Err(Code::MessageTooLong);
-    }
     let ttl_ms = app.config.outbox.default_ttl_hours.saturating_mul(3_600_000);
     let outgoing = Outgoing {
         key: message.to_string(),
@@ -163,6 +179,17 @@ pub fn content_errand(
         merge_key: None,
     };
     Ok((errand, message))
+}
+
+/// Refuses what the messenger certainly will not take.
+fn check_size(about: &messenger::About, text: &str, media: Option<&Media>) -> Result<(), Code> {
+    let limit = if media.is_some() { about.caption_limit } else { about.text_limit };
+    if text.encode_utf16().count() > limit {
+        return Err(Code::MessageTooLong);
+    }
+    let Some(media) = media else { return Ok(()) };
+    let most = about.media_limits.iter().find(|(kind, _)| *kind == media.kind).map(|(_, most)| *most);
+    if media.size.zip(most).is_some_and(|(size, most)| size > most) { Err(Code::FileTooBig) } else { Ok(()) }
 }
 
 /// Picks from `{a|b}`; the same message always picks the same. Braces that do not balance came with the text of a card, so

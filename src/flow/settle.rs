@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use crate::app::App;
-use crate::flow::receipt;
 use crate::flow::tell::{self, Verdict};
+use crate::flow::{group, health, receipt};
 use crate::model::errand::{Errand, NewErrand, Work};
 use crate::model::id::ChannelId;
 use crate::model::message::{Outgoing, Receipt};
@@ -53,9 +53,15 @@ pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Res
             Some((_, receipt)) if is_unknown(entry.answer) => receipt::verdict(receipt),
             _ => verdict(entry.answer),
         };
+        if let Work::Group { act, order, .. } = &entry.errand.work {
+            new.extend(group::settle(app, conn, entry, (*act, order), &verdict, now)?);
+        }
         new.extend(tell::tell(app, conn, entry.errand, &verdict, now)?);
         for (channel, receipt) in early {
             new.extend(receipt::apply(app, conn, channel, &receipt, now)?);
+        }
+        if let Work::Send { channel, .. } = &entry.errand.work {
+            health::sent(conn, *channel, entry.answer, now)?;
         }
         note(entry);
     }

@@ -90,7 +90,8 @@ fn single(
     now: Moment,
 ) -> Result<Vec<NewErrand>> {
     let origin = Origin::Sms { portal, code: call.code.clone(), message: call.message_id.clone() };
-    let request = TextRequest { company, to, names: None, text: call.text.clone(), rank: call.rank(), origin };
+    let request =
+        TextRequest { company, to, names: None, text: call.text.clone(), media: None, rank: call.rank(), origin };
     match route::text_errand(app, channel, request, now) {
         Ok((errand, _)) => Ok(vec![errand]),
         Err(code) => {

@@ -28,7 +28,7 @@ pub struct Verdict {
 /// Those of the database.
 pub fn tell(app: &App, conn: &mut Conn, errand: &Errand, verdict: &Verdict, now: Moment) -> Result<Vec<NewErrand>> {
     let message = match &errand.work {
-        Work::Send { channel, .. } => *channel,
+        Work::Send { channel, .. } | Work::Group { channel, .. } => *channel,
         Work::PortalCall { .. } | Work::SmsStatus { .. } => return Ok(Vec::new()),
     };
     match &errand.origin {

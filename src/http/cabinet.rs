@@ -22,7 +22,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// Addresses of machines. A wrong one among them is an error and never a page.
-const MACHINES: [&str; 6] = ["/api", "/hook", "/bitrix24", "/health", "/metrics", "/assets"];
+const MACHINES: [&str; 7] = ["/api", "/hook", "/file", "/bitrix24", "/health", "/metrics", "/assets"];
 
 /// Shows the cabinet.
 pub(super) async fn show_page(request: HttpRequest) -> HttpResponse {

@@ -5,16 +5,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+mod health;
+pub(super) mod settings;
+
+use self::health::HealthOut;
 use super::auth::{Admin, Role, Signed};
 use super::error::{ApiError, ErrorOut, Told};
 use crate::app::App;
 use crate::flow::channel::{self, Attached, Decision, Step};
 use crate::flow::phone::{self, Looked};
 use crate::model::address::phone_digits;
-use crate::model::id::{ChannelId, LaneId, LineId};
+use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::model::message::Kind;
 use crate::model::pace::Pace;
-use crate::store::row::{ChannelRow, LaneRow, LaneState, ListeningRow};
+use crate::store::row::{ChannelRow, HealthRow, LaneRow, LaneState, ListeningRow};
+use crate::store::{Conn, Result};
 
 /// One step of attaching.
 #[derive(Deserialize, ToSchema)]
@@ -80,6 +85,8 @@ pub(super) struct ChannelOut {
     pace: ChannelPace,
     /// Since when it is connected.
     connected_at: i64,
+    /// How it fares.
+    health: HealthOut,
     /// Where the vendor posts to, for administrators of channels whose vendor is told by hand.
     webhook_url: Option<String>,
     /// How its own connection fares, where it keeps one.
@@ -147,18 +154,11 @@ pub(super) struct NotSent {
 #[utoipa::path(get, path = "/channels", tag = "channels", responses((status = 200, body = ChannelsOut)))]
 pub(super) async fn list_channels(app: web::Data<App>, signed: Signed) -> Told {
     let company = signed.company;
-    let (rows, lanes, listenings) = app
+    let (rows, seen) = app
         .store
-        .read(move |conn| {
-            let rows = crate::on!(conn, channel::of_company(company))?;
-            let lanes = crate::on!(conn, lane::of_company(company))?;
-            Ok((rows, lanes, crate::on!(conn, listening::of_company(company))?))
-        })
+        .read(move |conn| Ok((crate::on!(conn, channel::of_company(company))?, Seen::of_company(conn, company)?)))
         .await?;
-    let channels = rows.iter().map(|row| {
-        let listening = listenings.iter().find(|listening| listening.channel == row.id);
-        shown(&app, signed.role, row, lanes.iter().find(|lane| lane.id == row.lane), listening)
-    });
+    let channels = rows.iter().map(|row| shown(&app, signed.role, row, &seen));
     Ok(HttpResponse::Ok().json(ChannelsOut { channels: channels.collect::<Told<_>>()? }))
 }
 
@@ -171,14 +171,11 @@ pub(super) async fn show_channel(app: web::Data<App>, signed: Signed, id: web::P
         .store
         .read(move |conn| {
             let Some(row) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(None) };
-            let lane = crate::on!(conn, lane::by_id(company, row.lane))?;
-            let listenings = crate::on!(conn, listening::of_company(company))?;
-            Ok(Some((row, lane, listenings)))
+            Ok(Some((row, Seen::of_company(conn, company)?)))
         })
         .await?;
-    let (row, lane, listenings) = found.ok_or(ApiError::NotFound)?;
-    let listening = listenings.iter().find(|listening| listening.channel == row.id);
-    Ok(HttpResponse::Ok().json(shown(&app, signed.role, &row, lane.as_ref(), listening)?))
+    let (row, seen) = found.ok_or(ApiError::NotFound)?;
+    Ok(HttpResponse::Ok().json(shown(&app, signed.role, &row, &seen)?))
 }
 
 /// Takes a step of attaching a channel to a line. 201 where it is attached, 200 where another step comes.
@@ -191,13 +188,18 @@ pub(super) async fn attach_channel(
     line: web::Path<LineId>,
     input: web::Json<ChannelIn>,
 ) -> Told {
-    let input = input.into_inner();
-    let attached = channel::attach(&app, admin.0.company, *line, input.messenger, input.step).await?;
-    let mut response = match attached {
+    let ChannelIn { messenger, mut step } = input.into_inner();
+    step.by = Some(admin.0.user);
+    let attached = channel::attach(&app, admin.0.company, *line, messenger, step).await?;
+    Ok(status_of(&attached).json(attached))
+}
+
+/// 201 where the channel is attached, 200 where another step comes.
+pub(super) fn status_of(attached: &Attached) -> actix_web::HttpResponseBuilder {
+    match attached {
         Attached::Done { .. } => HttpResponse::Created(),
         _ => HttpResponse::Ok(),
-    };
-    Ok(response.json(attached))
+    }
 }
 
 /// Sets the pace of a channel.
@@ -265,13 +267,29 @@ pub(super) async fn decide_channel(
     Ok(HttpResponse::Ok().json(NotSent { not_sent }))
 }
 
-fn shown(
-    app: &App,
-    asks: Role,
-    row: &ChannelRow,
-    lane: Option<&LaneRow>,
-    listening: Option<&ListeningRow>,
-) -> Told<ChannelOut> {
+/// What is known of the channels of a company beside their own rows.
+struct Seen {
+    lanes: Vec<LaneRow>,
+    listenings: Vec<ListeningRow>,
+    healths: Vec<HealthRow>,
+}
+
+impl Seen {
+    fn of_company(conn: &mut Conn, company: CompanyId) -> Result<Self> {
+        Ok(Self {
+            lanes: crate::on!(conn, lane::of_company(company))?,
+            listenings: crate::on!(conn, listening::of_company(company))?,
+            healths: crate::on!(conn, health::of_company(company))?,
+        })
+    }
+}
+
+fn shown(app: &App, asks: Role, row: &ChannelRow, seen: &Seen) -> Told<ChannelOut> {
+    let lane = seen.lanes.iter().find(|lane| lane.id == row.lane);
+    let listening = seen.listenings.iter().find(|listening| listening.channel == row.id);
+    let health = seen.healths.iter().find(|health| health.channel == row.id);
+    let now = app.clock.now();
+    let suspected = health.is_some_and(|health| health.is_suspected(now.0));
     // Meta is told in its console, by a person
     let told_by_hand = asks == Role::Admin && row.messenger == Kind::Waba.slug();
     let settings: Value = crate::store::row::value("channels", &row.settings)?;
@@ -287,23 +305,24 @@ fn shown(
         messenger: row.messenger.clone(),
         title: setting("title"),
         address: setting("address"),
-        state: ChannelState::of(&row.state),
+        state: ChannelState::of(&row.state, suspected),
         lane_state: lane.map(|lane| LaneState::from_db(lane.state)),
         lost_reason: row.lost_reason.clone(),
         pace,
         connected_at: row.connected_at,
+        health: HealthOut::of(health, listening, now),
         listening: listening.map(ListeningOut::of),
         webhook_url: told_by_hand.then(|| channel::webhook_url(app, &row.hook_key)),
     })
 }
 
 impl ChannelState {
-    fn of(text: &str) -> Self {
+    fn of(text: &str, suspected: bool) -> Self {
         match text {
+            "connected" if suspected => Self::Spam,
             "connected" => Self::Connected,
             "relink" => Self::Relink,
             "off" => Self::Off,
-            "spam" => Self::Spam,
             _ => Self::Lost,
         }
     }

@@ -11,7 +11,7 @@ use crate::flow::line;
 use crate::model::id::LineId;
 use crate::model::moment::Moment;
 use crate::model::window::Window;
-use crate::store::row::{LineRow, NewLine};
+use crate::store::row::{LineChange, LineRow, NewLine};
 
 /// What a line is paid for.
 #[derive(Serialize, ToSchema)]
@@ -38,13 +38,21 @@ pub(super) struct LineIn {
     hours: Option<Window>,
 }
 
-/// What can be changed of a line; hours that are left out mean round the clock.
+/// What can be changed of a line; hours that are left out mean round the clock, a plan and an end that are left out stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "to leave the end out and to take it away are two things")]
 pub(super) struct LinePatch {
     name: String,
     #[serde(default)]
     hours: Option<Window>,
+    #[serde(default)]
+    #[schema(value_type = Option<Plan>)]
+    plan: Option<String>,
+    /// Until when it may send; null is for ever.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>)]
+    expires_at: Option<Option<i64>>,
 }
 
 /// A line.
@@ -92,10 +100,7 @@ pub(super) async fn list_lines(app: web::Data<App>, signed: Signed) -> Told {
     responses((status = 201, body = LineMade), (status = 422, body = ErrorOut)))]
 pub(super) async fn create_line(app: web::Data<App>, admin: Admin, input: web::Json<LineIn>) -> Told {
     let (input, company) = (input.into_inner(), admin.0.company);
-    let plan = input.plan.unwrap_or_else(|| "paid".to_owned());
-    if !["demo", "paid"].contains(&plan.as_str()) {
-        return Err(ApiError::bad("plan", "Тариф — demo или paid", "The plan is demo or paid"));
-    }
+    let plan = plan(input.plan.unwrap_or_else(|| "paid".to_owned()))?;
     let new = NewLine {
         name: name("name", &input.name)?,
         plan,
@@ -106,7 +111,7 @@ pub(super) async fn create_line(app: web::Data<App>, admin: Admin, input: web::J
     Ok(HttpResponse::Created().json(LineMade { id }))
 }
 
-/// Changes the name and the hours of a line.
+/// Changes the name, the hours, the plan and the end of a line. What waits in it is kept, whatever becomes of its end.
 #[utoipa::path(patch, path = "/lines/{id}", tag = "lines", params(("id" = i64, Path)), request_body = LinePatch,
     responses((status = 204), (status = 404, body = ErrorOut), (status = 422, body = ErrorOut)))]
 pub(super) async fn change_line(
@@ -116,12 +121,30 @@ pub(super) async fn change_line(
     input: web::Json<LinePatch>,
 ) -> Told {
     let input = input.into_inner();
-    let hours = input.hours.map(hours).transpose()?;
-    if line::change(&app, admin.0.company, *id, name("name", &input.name)?, hours).await? {
+    let change = LineChange {
+        name: name("name", &input.name)?,
+        hours: input.hours.map(hours).transpose()?,
+        plan: input.plan.map(plan).transpose()?,
+        expires_at: input.expires_at.map(expiry).transpose()?.map(Moment),
+    };
+    if line::change(&app, admin.0.company, *id, change).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(ApiError::NotFound)
     }
+}
+
+/// A value that was told, be it null; one that was left out is none.
+#[expect(clippy::option_option, reason = "to leave the end out and to take it away are two things")]
+fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<i64>>, D::Error> {
+    Option::<i64>::deserialize(from).map(Some)
+}
+
+fn plan(plan: String) -> Told<String> {
+    if ["demo", "paid"].contains(&plan.as_str()) {
+        return Ok(plan);
+    }
+    Err(ApiError::bad("plan", "Тариф — demo или paid", "The plan is demo or paid"))
 }
 
 /// A name of something on screen.

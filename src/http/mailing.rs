@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::auth::Signed;
 use super::error::{ApiError, ErrorOut, Told};
 use crate::app::App;
+use crate::app::live::Topics;
 use crate::flow::mailing::{self, MailingOut, RowOut, Turned};
 use crate::model::id::{CompanyId, MailingId};
 use crate::model::moment::Moment;
@@ -83,6 +84,7 @@ async fn turn(
         (_, Some(turned)) => {
             app.bell.accepted(turned.accepted.clone());
             app.bell.feed();
+            app.live.touch(company, Topics::MAILINGS.with(Topics::QUEUE));
             Ok(HttpResponse::Ok().json(turned))
         }
         (true, None) => Err(ApiError::Conflict {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::Signed;
-use crate::messenger::{self, About};
+use crate::messenger::{self, About, Groups};
 use crate::model::message::Kind;
 
 /// A messenger.
@@ -16,6 +16,8 @@ pub(super) struct MessengerOut {
     title: (&'static str, &'static str),
     /// What it is and can do; null where this server cannot attach it yet.
     about: Option<&'static About>,
+    /// What it does with groups beside writing into them.
+    groups: Groups,
 }
 
 /// All messengers, those that cannot be attached yet among them.
@@ -28,8 +30,10 @@ pub(super) struct MessengersOut {
 #[utoipa::path(get, path = "/messengers", tag = "channels", responses((status = 200, body = MessengersOut)))]
 pub(super) async fn list_messengers(_: Signed) -> HttpResponse {
     let messengers = Kind::ALL.into_iter().map(|kind| {
-        let about = messenger::of(kind).map(messenger::Messenger::about);
-        MessengerOut { kind, title: about.map_or_else(|| kind.title(), |about| about.title), about }
+        let found = messenger::of(kind);
+        let about = found.map(messenger::Messenger::about);
+        let groups = found.map(messenger::Messenger::groups).unwrap_or_default();
+        MessengerOut { kind, title: about.map_or_else(|| kind.title(), |about| about.title), about, groups }
     });
     HttpResponse::Ok().json(MessengersOut { messengers: messengers.collect() })
 }

@@ -5,7 +5,10 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{application, auth, channel, line, mailing, message, messenger, notice, portal, queue, session, set_up};
+use super::{
+    application, attaching, auth, channel, chat, file, group, line, live, mailing, message, messenger, portal, queue, session,
+    set_up, template,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,25 +27,38 @@ use super::{application, auth, channel, line, mailing, message, messenger, notic
         session::create_token,
         session::delete_token,
         session::show_me,
+        live::stream_events,
         messenger::list_messengers,
         line::list_lines,
         line::create_line,
         line::change_line,
         channel::attach_channel,
+        attaching::return_from_vendor,
         channel::list_channels,
         channel::show_channel,
         channel::set_pace,
+        channel::settings::show_settings,
+        channel::settings::change_settings,
         channel::detach_channel,
         channel::check_phones,
         channel::decide_channel,
-        notice::list_templates,
-        notice::keep_template,
-        notice::forget_template,
+        template::list_templates,
+        template::sync_templates,
+        template::keep_template,
+        template::forget_template,
         application::list_applications,
         application::create_application,
         application::show_statement,
         application::move_application,
         application::see_application,
+        chat::show_chat,
+        chat::mark_read,
+        group::list_groups,
+        group::create_group,
+        group::rename_group,
+        group::leave_group,
+        group::add_people,
+        group::show_group_act,
         portal::list_portals,
         queue::show_queue,
         queue::pause_lane,
@@ -52,6 +68,8 @@ use super::{application, auth, channel, line, mailing, message, messenger, notic
         message::create_message,
         message::show_message,
         message::decide_message,
+        file::upload_file,
+        file::show_file,
         mailing::list_mailings,
         mailing::show_mailing,
         mailing::pause_mailing,

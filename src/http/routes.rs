@@ -7,12 +7,13 @@
 //! | admin | `Admin`: the same, of a user who administers the company |
 //! | own proof | the handler itself checks what the caller brings |
 
-use actix_web::web::{ServiceConfig, delete, get, patch, post, resource, scope};
+use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, scope};
 
+use super::channel::settings;
 use super::hook::{bitrix24, messenger as hook};
 use super::{
-    application, cabinet, channel, health, line, mailing, measure, message, messenger, notice, openapi, portal, queue,
-    session, set_up,
+    application, attaching, cabinet, channel, chat, file, group, health, line, live, mailing, measure, message, messenger, openapi,
+    portal, queue, session, set_up, template,
 };
 
 /// Tells the server its addresses.
@@ -35,6 +36,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(get().to(hook::take)) //                                                    own proof
                 .route(post().to(hook::take)), //                                                  own proof
         )
+        .service(resource("/file/{id}").route(get().to(file::download_file))) //                        own proof
         .service(scope("/api/v1").configure(api));
 }
 
@@ -45,21 +47,31 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/setup").route(get().to(set_up::show_set_up)).route(post().to(set_up::do_set_up))) // anyone
         .service(resource("/tokens").route(post().to(session::create_token)).route(delete().to(session::delete_token))) // anyone, user
         .service(resource("/me").route(get().to(session::show_me))) // user
+        .service(resource("/events").route(get().to(live::stream_events))) // user
         .service(resource("/messengers").route(get().to(messenger::list_messengers))) // user
         .service(resource("/lines").route(get().to(line::list_lines)).route(post().to(line::create_line))) // user, admin
         .service(resource("/lines/{id}").route(patch().to(line::change_line))) // admin
         .service(resource("/lines/{id}/channels").route(post().to(channel::attach_channel))) // admin
+        .service(resource("/attaching/return").route(post().to(attaching::return_from_vendor))) // admin
         .service(resource("/channels").route(get().to(channel::list_channels))) // user
         .service(resource("/channels/{id}").route(get().to(channel::show_channel)).route(patch().to(channel::set_pace))) // user, admin
+        .service(resource("/channels/{id}/settings").route(get().to(settings::show_settings)).route(put().to(settings::change_settings))) // admin
         .service(resource("/channels/{id}/detach").route(post().to(channel::detach_channel))) // admin
         .service(resource("/channels/{id}/phones").route(post().to(channel::check_phones))) // user
+        .service(resource("/channels/{id}/templates").route(get().to(template::list_templates)).route(post().to(template::keep_template))) // user, admin
+        .service(resource("/channels/{id}/templates/sync").route(post().to(template::sync_templates))) // user
         .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
-        .service(resource("/channels/{id}/templates").route(get().to(notice::list_templates)).route(post().to(notice::keep_template))) // user, admin
-        .service(resource("/channels/{id}/templates/{name}").route(delete().to(notice::forget_template))) // admin
+        .service(resource("/channels/{id}/templates/{name}").route(delete().to(template::forget_template))) // admin
         .service(resource("/applications").route(get().to(application::list_applications)).route(post().to(application::create_application))) // user, admin
         .service(resource("/applications/{id}/statement").route(get().to(application::show_statement))) // user
         .service(resource("/applications/{id}/move").route(post().to(application::move_application))) // admin
         .service(resource("/applications/{id}/seen").route(post().to(application::see_application))) // user
+        .service(resource("/channels/{id}/groups").route(get().to(group::list_groups)).route(post().to(group::create_group))) // user
+        .service(resource("/channels/{id}/groups/{chat}").route(patch().to(group::rename_group)).route(delete().to(group::leave_group))) // user
+        .service(resource("/channels/{id}/groups/{chat}/people").route(post().to(group::add_people))) // user
+        .service(resource("/channels/{id}/chats/{chat}").route(get().to(chat::show_chat))) // user
+        .service(resource("/channels/{id}/chats/{chat}/read").route(post().to(chat::mark_read))) // user
+        .service(resource("/group-acts/{id}").route(get().to(group::show_group_act))) // user
         .service(resource("/portals").route(get().to(portal::list_portals))) // user
         .service(resource("/queue").route(get().to(queue::show_queue))) // user
         .service(resource("/lanes/{id}/pause").route(post().to(queue::pause_lane))) // admin
@@ -68,6 +80,8 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/messages").route(get().to(message::list_messages)).route(post().to(message::create_message))) // user
         .service(resource("/messages/{id}").route(get().to(message::show_message))) // user
         .service(resource("/messages/{id}/decide").route(post().to(message::decide_message))) // user
+        .service(resource("/files").route(post().to(file::upload_file))) // user
+        .service(resource("/files/{id}").route(get().to(file::show_file))) // user
         .service(resource("/mailings").route(get().to(mailing::list_mailings))) // user
         .service(resource("/mailings/{id}").route(get().to(mailing::show_mailing))) // user
         .service(resource("/mailings/{id}/pause").route(post().to(mailing::pause_mailing))) // user

@@ -81,6 +81,7 @@ pub(super) async fn create_token(
 #[utoipa::path(delete, path = "/tokens", tag = "session", responses((status = 204)))]
 pub(super) async fn delete_token(app: web::Data<App>, signed: Signed) -> Told {
     sign_in::sign_out(&app, &signed.token).await?;
+    app.live.end(&signed.token);
     let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{}", secure(&app));
     Ok(HttpResponse::NoContent().insert_header((SET_COOKIE, gone)).finish())
 }

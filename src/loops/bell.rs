@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::app::live::{Live, Topics};
 use crate::app::{Bell, LaneDue};
 use crate::loops::pump;
 use crate::model::id::LaneId;
@@ -19,18 +20,22 @@ pub struct HouseBell {
     pump: Option<pump::Bell>,
     feed: Arc<Notify>,
     listen: Arc<Notify>,
+    live: Arc<Live>,
 }
 
 impl HouseBell {
-    /// A bell that reaches this pump, the feeder that waits for `feed` and the listener that waits for `listen`.
+    /// A bell that reaches this pump, the feeder that waits for `feed` and the listener that waits for `listen`, and those who look at pages.
     #[must_use]
-    pub const fn new(pump: Option<pump::Bell>, feed: Arc<Notify>, listen: Arc<Notify>) -> Self {
-        Self { pump, feed, listen }
+    pub const fn new(pump: Option<pump::Bell>, feed: Arc<Notify>, listen: Arc<Notify>, live: Arc<Live>) -> Self {
+        Self { pump, feed, listen, live }
     }
 }
 
 impl Bell for HouseBell {
     fn accepted(&self, errands: Vec<Accepted>) {
+        if !errands.is_empty() {
+            self.live.touch_lanes(errands.iter().map(|errand| errand.lane), Topics::QUEUE);
+        }
         if let Some(pump) = &self.pump {
             pump.accepted(errands);
         }
@@ -40,8 +45,13 @@ impl Bell for HouseBell {
         if let Some(pump) = &self.pump {
             pump.changed(lane);
         }
+        self.live.touch_lanes([lane], Topics::CHANNELS.with(Topics::QUEUE));
         // a channel may have come, gone or come back
         self.listen.notify_one();
+    }
+
+    fn seen(&self, lane: LaneId) {
+        self.live.touch_lanes([lane], Topics::CHANNELS);
     }
 
     fn feed(&self) {

@@ -68,8 +68,10 @@ pub async fn round(app: &App) -> Result<bool> {
 
 async fn work_all(app: &App, hooks: Vec<HookRow>) -> bool {
     let mut all_good = true;
-    for part in hooks.chunks(50) {
-        // rows of one owner go into the writer in their order, and so into one transaction after the other
+    // rows of one owner go into the writer in their order, and so into one transaction after the other; where several writers
+    // take them, one must be over before the next begins
+    let at_once = if app.store.is_shared() { 1 } else { 50 };
+    for part in hooks.chunks(at_once) {
         let works = part.iter().map(|hook| work(app, hook.clone()));
         for (hook, worked) in part.iter().zip(join_all(works).await) {
             match worked {

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{answer, mailing, receipt};
+use crate::flow::{answer, channel, files, mailing, receipt};
 use crate::model::moment::Tick;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -22,6 +22,9 @@ const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
 /// What looks at phones told is of no use after so many days.
 const PHONE_CHECKS_DAYS: i64 = 30;
+
+/// What happened in companies is kept for so many days.
+const EVENTS_DAYS: i64 = 90;
 
 /// So many of a kind are worked in one transaction.
 const AT_ONCE: i64 = 200;
@@ -125,14 +128,20 @@ async fn forget(app: &App) -> Result<()> {
     let (hooks, keys) = (days(app.config.keep.hooks_days), days(app.config.keep.keys_days));
     // none is for ever
     let messages = Some(app.config.keep.messages_days).filter(|days| *days > 0).map(days);
-    let checks = days(PHONE_CHECKS_DAYS);
+    let (checks, events) = (days(PHONE_CHECKS_DAYS), days(EVENTS_DAYS));
     let minutes_ago = now.plus_ms(-30 * 60_000).0;
+    files::forget(app, AT_ONCE).await?;
+    let visits = now.plus_ms(-channel::VISIT_MS).0;
     app.store
         .write(move |conn| {
             crate::on!(conn, hook::forget(hooks))?;
             crate::on!(conn, token::forget_expired(now.0))?;
             crate::on!(conn, errand::forget_keys(keys))?;
             crate::on!(conn, answer::forget(hooks))?;
+            crate::on!(conn, notice::forget(hooks))?;
+            crate::on!(conn, company_event::forget(events))?;
+            crate::on!(conn, visit::forget(visits))?;
+            crate::on!(conn, group_act::forget(keys))?;
             crate::on!(conn, message::forget_receipts(minutes_ago))?;
             crate::on!(conn, phone_check::forget(checks))?;
             if let Some(before) = messages {

@@ -1,7 +1,9 @@
 //! The listener: keeps the connections of messengers that need one, each of them in one process only.
 //!
 //! A channel is listened to by the process that holds the shard of its lane; the shards of listening are shared by the same
-//! rules as those of pumping, and apart from them. Each channel has a task of its own (`listener/keep.rs`), which is begun
+//! rules as those of pumping, and apart from them. Where messages leave by the very connection that is listened on, the process
+//! that pumps the lane listens: it ends before the pump gives the shard up, and where the pump is not certain any more of
+//! what it holds. Each channel has a task of its own (`listener/keep.rs`), which is begun
 //! anew when the channel was changed, and ended before its shard is given up.
 
 mod keep;
@@ -25,14 +27,15 @@ use crate::store::{Conn, Result, StoreError};
 /// How often the channels are looked through when nothing rings, in milliseconds: another process may have changed one.
 const LOOK_MS: i64 = 2_000;
 
-/// Listens until it is told to stop.
-pub async fn run(app: App, ring: Arc<Notify>, stop: CancellationToken) {
-    run_at(app, ring, stop, Times::default()).await;
+/// Listens until it is told to stop: to channels whose lanes this process pumps and that have one line for all, and where it
+/// `shares` the others, to its part of them.
+pub async fn run(app: App, ring: Arc<Notify>, stop: CancellationToken, shares: bool) {
+    run_at(app, ring, stop, Times::default(), shares).await;
 }
 
 /// The same with other times of the lease.
-pub async fn run_at(app: App, ring: Arc<Notify>, stop: CancellationToken, times: Times) {
-    let mut listener = Listener::new(app, times);
+pub async fn run_at(app: App, ring: Arc<Notify>, stop: CancellationToken, times: Times, shares: bool) {
+    let mut listener = Listener::new(app, times, shares);
     let clock = Arc::clone(&listener.app.clock);
     let mut look_at = clock.tick();
     while !stop.is_cancelled() {
@@ -55,12 +58,25 @@ struct Task {
     running: JoinHandle<()>,
     stop: CancellationToken,
     shard: i16,
-    /// What the channel was when the task began: a change begins it anew.
-    mark: (String, String, i64),
+    /// What the channel was when the task began, and on whose behalf it began: a change begins it anew.
+    mark: Mark,
+}
+
+type Mark = (String, String, i64, String);
+
+/// A channel to listen to.
+struct Ours {
+    row: ChannelRow,
+    shard: i16,
+    /// The process in whose name it is done.
+    owner: String,
+    one_line: bool,
 }
 
 struct Listener {
     app: App,
+    /// Whether it takes its part of the channels that go nowhere with a lane.
+    shares: bool,
     times: Times,
     lease: Lease,
     conn: Option<Conn>,
@@ -71,11 +87,11 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(app: App, times: Times) -> Self {
+    fn new(app: App, times: Times, shares: bool) -> Self {
         let alone = !app.store.is_shared();
         let lease_at = app.clock.tick();
         let lease = Lease::of(Post::Listener, times, alone);
-        Self { app, times, lease, conn: None, lease_at, leaving: HashSet::new(), tasks: HashMap::new() }
+        Self { app, shares, times, lease, conn: None, lease_at, leaving: HashSet::new(), tasks: HashMap::new() }
     }
 
     /// Beats, and takes or gives up what the lease says.
@@ -85,6 +101,9 @@ impl Listener {
             return;
         }
         self.lease_at = tick.plus_ms(self.times.beat_ms);
+        if !self.shares {
+            return;
+        }
         let all = usize::try_from(SHARDS).unwrap_or(0);
         if !self.app.store.is_shared() && self.lease.held().len() == all {
             // nobody else is there to share with or to be told
@@ -132,33 +151,49 @@ impl Listener {
             Ok(rows) => rows,
             Err(error) => return tracing::warn!(%error, "the channels to listen to could not be read"),
         };
-        let held: HashSet<i16> =
-            self.lease.held().iter().filter(|shard| !self.leaving.contains(shard)).copied().collect();
-        let ours: HashMap<ChannelId, (ChannelRow, i16)> = rows
-            .into_iter()
-            .map(|(row, shard)| (row, shard + Post::Listener.first_shard()))
-            .filter(|(_, shard)| held.contains(shard))
-            .filter_map(|(row, shard)| Some((row.id.parse().ok()?, (row, shard))))
-            .collect();
+        let ours = self.ours(rows);
         let known = |id: &ChannelId, task: &Task| {
-            ours.get(id).is_some_and(|(row, _)| mark(row) == task.mark) && !task.running.is_finished()
+            ours.get(id).is_some_and(|ours| mark(ours) == task.mark) && !task.running.is_finished()
         };
         let stale: HashSet<ChannelId> =
             self.tasks.iter().filter(|(id, task)| !known(id, task)).map(|(id, _)| *id).collect();
+        // while they end they still talk
         self.end_tasks(&stale).await;
-        for (id, (row, shard)) in ours {
+        let talking = ours.values().filter(|ours| ours.one_line).map(|ours| ours.shard).collect();
+        self.app.posts.talk(&talking);
+        for (id, ours) in ours {
             if !self.tasks.contains_key(&id) {
-                self.begin(id, &row, shard);
+                self.begin(id, &ours);
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 channels")]
         metrics::gauge!("switchboard_listening_channels").set(self.tasks.len() as f64);
     }
 
-    fn begin(&mut self, id: ChannelId, row: &ChannelRow, shard: i16) {
+    /// The channels that this process listens to now.
+    fn ours(&self, rows: Vec<(ChannelRow, i16)>) -> HashMap<ChannelId, Ours> {
+        let held: HashSet<i16> =
+            self.lease.held().iter().filter(|shard| !self.leaving.contains(shard)).copied().collect();
+        let (pump, pumped) = self.app.posts.open(self.app.clock.tick());
+        let mine = |(row, shard): (ChannelRow, i16)| {
+            let one_line = listen::has_one_line(&row.messenger);
+            let (shard, owner) = if one_line {
+                (shard, pump.as_str())
+            } else {
+                (shard + Post::Listener.first_shard(), self.lease.owner())
+            };
+            let held = if one_line { pumped.contains(&shard) } else { held.contains(&shard) };
+            let id = row.id.parse().ok().filter(|_| held)?;
+            Some((id, Ours { row, shard, owner: owner.to_owned(), one_line }))
+        };
+        rows.into_iter().filter_map(mine).collect()
+    }
+
+    fn begin(&mut self, id: ChannelId, ours: &Ours) {
         let stop = CancellationToken::new();
-        let keep = keep::keep(self.app.clone(), id, self.lease.owner().to_owned(), stop.clone());
-        self.tasks.insert(id, Task { running: tokio::spawn(keep), stop, shard, mark: mark(row) });
+        let keep = keep::keep(self.app.clone(), id, ours.owner.clone(), ours.one_line, stop.clone());
+        let (running, mark) = (tokio::spawn(keep), mark(ours));
+        self.tasks.insert(id, Task { running, stop, shard: ours.shard, mark });
     }
 
     /// Ends the tasks that `which` says.
@@ -179,6 +214,10 @@ impl Listener {
 
     async fn end(mut self) {
         self.silence(|_| true).await;
+        self.app.posts.talk(&HashSet::new());
+        if !self.shares {
+            return;
+        }
         if let Err(error) = self.on_lease(Lease::end).await {
             tracing::warn!(%error, "listening could not be given up in order; others take over when the lease ends");
         }
@@ -202,6 +241,7 @@ impl Listener {
     }
 }
 
-fn mark(row: &ChannelRow) -> (String, String, i64) {
-    (row.secrets.clone(), row.settings.clone(), row.connected_at)
+fn mark(ours: &Ours) -> Mark {
+    let row = &ours.row;
+    (row.secrets.clone(), row.settings.clone(), row.connected_at, ours.owner.clone())
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod attach;
+mod listen;
 mod receive;
 mod send;
 mod token;
@@ -14,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Fetched, Field, Messenger, NotTaken,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Ear, Fetched, Field, Messenger, NotTaken,
     Received, Wire, field,
 };
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
@@ -39,8 +40,8 @@ static ABOUT: About = About {
         templates: false,
         templates_only: false,
         delivered: false,
-        // told in the history of a chat only, which nobody reads yet
-        viewed: false,
+        // told in the history of a chat only, which is looked at now and then
+        viewed: true,
         drops_repeats: false,
         checks_phone: false,
         groups: false,
@@ -100,6 +101,22 @@ impl Messenger for Avito {
 
     fn renew<'a>(&'a self, wire: &'a Wire, now: Moment) -> Option<Boxed<'a, Result<SecretString, Answer>>> {
         Some(Box::pin(token::renew(wire, now)))
+    }
+
+    fn catches_up(&self) -> bool {
+        true
+    }
+
+    fn listen<'a>(&'a self, wire: &'a Wire, cursor: Value, ear: &'a dyn Ear) -> Boxed<'a, Answer> {
+        Box::pin(listen::listen(wire, cursor, ear))
+    }
+
+    fn detach<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Answer> {
+        Box::pin(attach::detach(wire))
+    }
+
+    fn mark_read<'a>(&'a self, wire: &'a Wire, chat: &'a str) -> Boxed<'a, Answer> {
+        Box::pin(send::mark_read(wire, chat))
     }
 
     fn fetch_media<'a>(

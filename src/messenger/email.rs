@@ -6,6 +6,7 @@
 mod account;
 mod attach;
 mod compose;
+mod configure;
 mod door;
 pub mod letter;
 mod listen;
@@ -19,6 +20,7 @@ mod text;
 mod token;
 
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 
 use super::{
     Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Ear, Fetched, Field, Messenger, NotTaken,
@@ -29,9 +31,15 @@ use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 
-pub use account::Habits;
+pub use account::{Habits, is_address};
 #[cfg(fuzzing)]
 pub use structure::told as told_structure;
+
+/// Sends a letter of the server itself, which has no mailbox: only the SMTP part of the settings is looked at. May take as long as
+/// the call's deadlines; the answer is the messenger's.
+pub async fn post(wire: &Wire, message: &Outgoing, now: Moment) -> Answer {
+    smtp::post(wire, message, now).await
+}
 
 /// The messenger.
 #[derive(Debug, Clone, Copy)]
@@ -151,6 +159,23 @@ impl Messenger for Email {
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {
         Box::pin(attach::attach(wire, step))
+    }
+
+    fn settings_form(&self) -> &'static [Field] {
+        // which service it is was told with the servers
+        ABOUT.form.get(1..).unwrap_or_default()
+    }
+
+    fn settings(&self, wire: &Wire) -> Option<Map<String, Value>> {
+        configure::values(wire)
+    }
+
+    fn configure<'a>(
+        &'a self,
+        wire: &'a Wire,
+        answers: &'a Map<String, Value>,
+    ) -> Option<Boxed<'a, Result<AttachNext, AttachError>>> {
+        Some(Box::pin(configure::configure(wire, answers)))
     }
 
     fn renew<'a>(&'a self, wire: &'a Wire, now: Moment) -> Option<Boxed<'a, Result<SecretString, Answer>>> {

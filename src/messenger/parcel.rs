@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use reqwest::multipart::Part;
 
@@ -12,6 +11,8 @@ use super::{Fetched, OpenFile, Wire};
 use crate::model::message::{IncomingMedia, Media};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
+use crate::net::download::Download;
+use crate::net::http::FetchError;
 
 /// A file as a part of a multipart body, and whether reading it failed on the way.
 pub(super) struct Parcel {
@@ -69,19 +70,19 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
     if media.size.is_some_and(|size| size > limit) {
         return Err(refused(Code::FileTooBig));
     }
-    let mut open = wire.files.open(&media.vendor_id).await.map_err(|error| unopened(&error))?;
+    let open = wire.files.open(&media.vendor_id).await.map_err(|error| unopened(&error))?;
     if open.size > limit {
         return Err(refused(Code::FileTooBig));
     }
-    let mut bytes = BytesMut::new();
-    while let Some(part) = open.bytes.next().await {
-        let part = part.map_err(|error| unopened(&error))?;
-        if (bytes.len() + part.len()) as u64 > limit {
-            return Err(refused(Code::FileTooBig));
-        }
-        bytes.extend_from_slice(&part);
-    }
-    Ok(Fetched { mime: media.mime.clone(), bytes: bytes.freeze() })
+    Ok(Fetched { mime: media.mime.clone(), bytes: open.bytes })
+}
+
+/// Begins to fetch a file from an address of the vendor's own, with whatever proof the request carries.
+pub(super) async fn download(wire: &Wire, request: reqwest::RequestBuilder, limit: u64) -> Result<Download, Answer> {
+    wire.http.fetch(request, limit).await.map_err(|error| match error {
+        FetchError::TooBig(_) => refused(Code::FileTooBig),
+        FetchError::Call(seen) => Answer::Down { seen },
+    })
 }
 
 fn unopened(error: &std::io::Error) -> Answer {

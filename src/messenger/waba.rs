@@ -4,6 +4,7 @@
 //! of a message comes later as a status, which brings our own key back. Nothing drops a repeated call.
 
 mod attach;
+mod catalogue;
 mod code;
 mod content;
 mod incoming;
@@ -19,6 +20,7 @@ use super::{
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
+use crate::model::template::TemplateCard;
 use crate::model::vendor::Answer;
 
 /// The messenger.
@@ -87,6 +89,18 @@ impl Messenger for Waba {
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {
         Box::pin(attach::attach(wire, step))
+    }
+
+    fn announces(&self) -> bool {
+        true
+    }
+
+    fn announce<'a>(&'a self, wire: &'a Wire, webhook_url: &'a str) -> Boxed<'a, Result<(), AttachError>> {
+        Box::pin(attach::announce(wire, webhook_url))
+    }
+
+    fn templates<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Vec<TemplateCard>, Answer>> {
+        Box::pin(catalogue::list(wire))
     }
 
     fn fetch_media<'a>(

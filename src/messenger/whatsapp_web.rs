@@ -7,7 +7,9 @@
 mod answer;
 mod attach;
 mod file;
+mod group;
 mod incoming;
+mod listen;
 mod name;
 mod receive;
 mod send;
@@ -17,9 +19,10 @@ use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Checked, Delivery, Fetched, Field, Messenger,
-    NotTaken, Received, Wire, field,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Checked, Delivery, Ear, Fetched, Field, Groups,
+    Messenger, NotTaken, Received, Wire, field,
 };
+use crate::model::group::{GroupAct, GroupDone};
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -93,6 +96,22 @@ impl Messenger for WhatsappWeb {
         limit: u64,
     ) -> Boxed<'a, Result<Fetched, Answer>> {
         Box::pin(file::fetch(wire, media, limit))
+    }
+
+    fn catches_up(&self) -> bool {
+        true
+    }
+
+    fn listen<'a>(&'a self, wire: &'a Wire, cursor: serde_json::Value, ear: &'a dyn Ear) -> Boxed<'a, Answer> {
+        Box::pin(listen::listen(wire, cursor, ear))
+    }
+
+    fn groups(&self) -> Groups {
+        group::GROUPS
+    }
+
+    fn act_in_group<'a>(&'a self, wire: &'a Wire, act: &'a GroupAct) -> Boxed<'a, Result<GroupDone, Answer>> {
+        Box::pin(group::act(wire, act))
     }
 
     fn links_device(&self) -> bool {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{ChannelId, CompanyId, ErrandId, LaneId, MessageId, PortalId};
+use super::group::GroupAct;
+use super::id::{ChannelId, CompanyId, ErrandId, GroupActId, LaneId, MessageId, PortalId};
 use super::message::Outgoing;
 use super::moment::Moment;
 use super::origin::Origin;
@@ -55,6 +56,15 @@ pub enum Work {
         message: MessageId,
         /// The message.
         outgoing: Box<Outgoing>,
+    },
+    /// Do something with a group.
+    Group {
+        /// The channel.
+        channel: ChannelId,
+        /// Where it is written down.
+        act: GroupActId,
+        /// What is to be done.
+        order: Box<GroupAct>,
     },
     /// Call a method of a portal; `bizproc.event.send`, a card comment and the like.
     PortalCall {

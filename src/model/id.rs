@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::moment::Moment;
 
 /// An id that could not be read: it says what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,12 +91,40 @@ id!(/// A campaign.
     MailingId, "ma");
 id!(/// One row of a mailing.
     RecipientId, "re");
+id!(/// Something that was asked to be done with a group.
+    GroupActId, "ga");
 id!(/// What a robot was promised: one answer for all the addresses of one call.
     AnswerId, "an");
+id!(/// A file of a company.
+    FileId, "fi");
 id!(/// A delivery that came in and was written down before it was worked.
     HookId, "ho");
 id!(/// An application for VK Notify.
     ApplicationId, "ap");
+id!(/// Something that happened in a company.
+    CompanyEventId, "ev");
+id!(/// A letter of this server to the people of a company.
+    NoticeId, "no");
+
+impl MessageId {
+    /// The id of a message that is heard of long after it was said: it sorts by the moment in which it was said, and what was
+    /// said in one moment by the order in which it is heard.
+    #[must_use]
+    pub fn said_at(said: Moment, heard: Moment) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff;
+        let heard = u64::try_from(heard.0).unwrap_or_default() & 0x3fff_ffff;
+        let last = u64::from(Uuid::new_v4().as_bytes().last().copied().unwrap_or_default());
+        // 62 bits that rise, the first two are those of the variant
+        let rising = (heard << 32 | count << 8 | last).to_be_bytes();
+        let mut bytes = [0_u8; 10];
+        for (to, from) in bytes.iter_mut().skip(2).zip(rising) {
+            *to = from;
+        }
+        let said = u64::try_from(said.0).unwrap_or_default();
+        Self(uuid::Builder::from_unix_timestamp_millis(said, &bytes).into_uuid())
+    }
+}
 
 /// The number of a line, as robots and people write it.
 pub type LineId = i64;
@@ -117,6 +148,20 @@ mod tests {
     #[test]
     fn an_id_of_another_noun_is_refused() {
         assert_eq!(ContactId::new().to_string().parse::<MessageId>(), Err(BadId { prefix: "ms" }));
+    }
+
+    #[test]
+    fn a_message_that_is_heard_of_late_sorts_where_it_was_said() {
+        let heard = Moment(1_795_171_200_000);
+        let late: Vec<String> = [-60_000, -60_000, -30_000]
+            .iter()
+            .map(|ms| MessageId::said_at(heard.plus_ms(*ms), heard).to_string())
+            .collect();
+        assert!(late.is_sorted(), "{late:?}");
+        assert!(late.iter().all(|id| *id < MessageId::new().to_string() && id.parse::<MessageId>().is_ok()));
+        let said: std::collections::HashSet<String> =
+            (0..1_000).map(|_| MessageId::said_at(heard, heard).to_string()).collect();
+        assert_eq!(said.len(), 1_000);
     }
 
     #[test]

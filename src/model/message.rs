@@ -440,6 +440,19 @@ pub enum Event {
         /// The reason, for a person.
         reason: Option<String>,
     },
+    /// The vendor thinks otherwise of a template than before.
+    TemplateRated {
+        /// Its name.
+        name: String,
+        /// Its language.
+        language: String,
+        /// Its new quality, as `YELLOW`.
+        #[serde(default)]
+        quality: Option<String>,
+        /// Its new category.
+        #[serde(default)]
+        category: Option<String>,
+    },
     /// The session behind the channel came or went.
     Link {
         /// How it stands now.
@@ -449,12 +462,30 @@ pub enum Event {
         /// When, by the vendor's clock: an older word that comes late changes nothing.
         at: Moment,
     },
+    /// What a chat is about, and with whom.
+    Chat {
+        /// The chat.
+        chat: String,
+        /// How the other side is called.
+        name: Option<String>,
+        /// What it is about: the title of an item.
+        about: Option<String>,
+        /// Where that is.
+        link: Option<String>,
+    },
     /// The vendor told that two of its names mean one chat.
     SameChat {
         /// The name that hides the phone.
         hidden: String,
         /// The name that shows it.
         shown: String,
+    },
+    /// The vendor suspects the channel of spam, or does not any more.
+    Suspicion {
+        /// What the vendor said.
+        seen: String,
+        /// Whether it took its suspicion back.
+        lifted: bool,
     },
     /// The channel itself is in trouble.
     Trouble {

@@ -71,6 +71,8 @@ codes! {
     NotDelivered = "not_delivered", "сообщение не удалось доставить за отведённое время", "the message could not be delivered in its time";
     OptedOut = "opted_out", "получатель отписался от рассылок", "the recipient opted out";
     VendorCap = "vendor_cap", "мессенджер ограничил число рекламных сообщений этому получателю", "the messenger limits marketing messages to this recipient";
+    SpamSuspected = "spam_suspected", "мессенджер подозревает спам и ограничил канал", "the messenger suspects spam and limits the channel";
+    GroupPrivacy = "group_privacy", "получатель не разрешает добавлять себя в группы", "the recipient does not let others add them to groups";
     FileTooBig = "file_too_big", "файл больше, чем допускает мессенджер", "the file is larger than the messenger allows";
     FileBad = "file_bad", "мессенджер не принимает такой файл", "the messenger does not take such a file";
     FileGone = "file_gone", "файл не удалось получить", "the file could not be fetched";

@@ -9,6 +9,8 @@ use super::result::Code;
 pub enum Scope {
     /// The whole lane rests.
     Lane,
+    /// The same, and the vendor says why: it suspects spam.
+    Suspected,
     /// Only this recipient's messages wait; the others go on.
     Recipient,
 }
@@ -67,5 +69,17 @@ impl Answer {
     #[must_use]
     pub const fn done() -> Self {
         Self::Done { vendor_ids: Vec::new(), chat: None }
+    }
+
+    /// What a vendor said who suspects the channel of spam; none where it does not say so.
+    #[must_use]
+    pub fn suspicion(&self) -> Option<String> {
+        match self {
+            Self::Busy { after_ms, scope: Scope::Suspected } => {
+                Some(format!("the messenger limits the channel because of spam; it rests {} s", after_ms / 1000))
+            }
+            Self::Refused { code: Code::SpamSuspected, text } => Some(text.clone()),
+            _ => None,
+        }
     }
 }

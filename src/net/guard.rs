@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{ACCEPT_ENCODING, LOCATION};
 use url::{Host, Url};
 
+use super::download::{Deadline, Download};
 use super::http::{FetchError, Limits, Reply, no_answer, plain, plain_client, read_capped};
 
 /// What the guard lets through beyond the public internet over https.
@@ -58,22 +60,25 @@ impl Guard {
         Ok(Self { client: plain_client().dns_resolver(resolver).build()?, policy, deadline: limits.deadline })
     }
 
-    /// Fetches a file of not more than `limit` bytes. Follows redirects, and judges each of them.
+    /// Begins to fetch a file of not more than `limit` bytes. Follows redirects, and judges each of them.
     ///
     /// # Errors
     /// [`GuardError`]; the status is for the caller to judge.
-    pub async fn fetch(&self, address: &str, limit: u64) -> Result<Reply, GuardError> {
-        let whole = async {
-            let mut url = self.check(address)?;
-            for _ in 0..=MAX_REDIRECTS {
-                let reply = self.once(self.client.get(url.clone()), limit).await?;
-                let Some(next) = redirect_of(&reply) else { return Ok(reply) };
-                let next = url.join(next).map_err(|error| GuardError::BadAddress(error.to_string()))?;
-                url = self.check(next.as_str())?;
-            }
-            Err(GuardError::Redirects)
-        };
-        self.within_deadline(whole).await
+    pub async fn fetch(&self, address: &str, limit: u64) -> Result<Download, GuardError> {
+        let end = Deadline::after(self.deadline);
+        let mut url = self.check(address)?;
+        for _ in 0..=MAX_REDIRECTS {
+            // packed bytes would have no length that can be told on
+            let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+            let response = tokio::time::timeout_at(end.at, request.send())
+                .await
+                .map_err(|_| FetchError::Call(no_answer(end.given)))?
+                .map_err(refusal)?;
+            let Some(next) = redirect_of(&response) else { return Ok(Download::of(response, limit, end)?) };
+            let next = url.join(next).map_err(|error| GuardError::BadAddress(error.to_string()))?;
+            url = self.check(next.as_str())?;
+        }
+        Err(GuardError::Redirects)
     }
 
     /// Posts bytes, as a callback to an integrator. Follows no redirect: a POST would lose its body. Reads at most
@@ -213,8 +218,9 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     OPEN.contains(&ip) && !CLOSED.iter().any(|network| network.contains(&ip))
 }
 
-fn redirect_of(reply: &Reply) -> Option<&str> {
-    matches!(reply.status, 301 | 302 | 303 | 307 | 308).then(|| reply.header("location")).flatten()
+fn redirect_of(response: &reqwest::Response) -> Option<&str> {
+    let leads_on = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    leads_on.then(|| response.headers().get(LOCATION)?.to_str().ok()).flatten()
 }
 
 fn refusal(error: reqwest::Error) -> GuardError {
@@ -231,6 +237,7 @@ fn refusal(error: reqwest::Error) -> GuardError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::StreamExt as _;
     use wiremock::matchers::path;
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -310,7 +317,9 @@ mod tests {
             .mount(&server)
             .await;
         let address = format!("{}/file", server.uri());
-        assert_eq!(&guard(neighbours()).fetch(&address, 5).await.unwrap().body[..], b"12345");
+        let mut parts = guard(neighbours()).fetch(&address, 5).await.unwrap().bytes;
+        assert_eq!(&parts.next().await.unwrap().unwrap()[..], b"12345");
+        assert!(parts.next().await.is_none());
         assert_eq!(guard(neighbours()).fetch(&address, 4).await.unwrap_err(), FetchError::TooBig(4).into());
         let by_name = address.replace("127.0.0.1", "localhost");
         assert_eq!(guard(neighbours()).fetch(&by_name, 5).await.unwrap().status, 200);

@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use reqwest::header::HeaderMap;
 
 use super::departure;
+use super::download::{Deadline, Download};
 use crate::model::vendor::Answer;
 
 /// What is seen of a call that was forbidden at the last moment.
@@ -158,23 +159,23 @@ impl Http {
             .unwrap_or_else(|_| Err(CallError::Unsure(no_answer(limits.deadline))))
     }
 
-    /// Fetches a file of not more than `limit` bytes. The address is a vendor's: addresses that people give go through
-    /// [`super::guard::Guard`].
+    /// Begins to fetch a file of not more than `limit` bytes. The address is a vendor's: addresses that people give go through
+    /// [`super::guard::Guard`]. It may take ten times as long as an ordinary call, to its last byte.
     ///
     /// # Errors
     /// [`FetchError`]; the status is for the caller to judge.
-    pub async fn fetch(&self, request: reqwest::RequestBuilder, limit: u64) -> Result<Reply, FetchError> {
+    pub async fn fetch(&self, request: reqwest::RequestBuilder, limit: u64) -> Result<Download, FetchError> {
         if !departure::may_leave() {
             return Err(FetchError::Call(FORBIDDEN.to_owned()));
         }
-        let deadline = self.limits.with_file().deadline;
-        let whole = async {
-            let response = request.send().await.map_err(|error| FetchError::Call(plain(error)))?;
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let body = read_capped(response, limit).await?;
-            Ok(Reply { status, headers, body })
-        };
-        tokio::time::timeout(deadline, whole).await.unwrap_or_else(|_| Err(FetchError::Call(no_answer(deadline))))
+        let end = Deadline::after(self.limits.with_file().deadline);
+        // packed bytes would have no length that can be told on
+        let request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
+        let response = tokio::time::timeout_at(end.at, request.send())
+            .await
+            .map_err(|_| FetchError::Call(no_answer(end.given)))?
+            .map_err(|error| FetchError::Call(plain(error)))?;
+        Download::of(response, limit, end)
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Account {
     pub(crate) images: HashMap<String, Media>,
     /// Where messages are told.
     pub(crate) subscriptions: Vec<String>,
+    /// Its webhooks are lost on the way.
+    pub(crate) hushed: bool,
     /// How many of the next messages are told twice.
     pub(crate) doubles: u32,
     /// Where deliveries queue up.

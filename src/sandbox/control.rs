@@ -9,7 +9,7 @@
 //! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |
 //! | `DELETE /_/ledger` | `?kept=` | forgets the calls; `kept` sets how many are kept from now on |
 //! | `GET /_/faults` | | the planned faults |
-//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram waba waha vk vk_notify avito mail bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
+//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram mtproto waba waha vk vk_notify avito mail bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
 //! | `DELETE /_/faults` | `?id=` | drops one, or all |
 //! | `POST /_/telegram/bots` | `{token, username?, name?}` | registers a token → `{id, username, base}` |
 //! | `GET /_/telegram/bots` | | bots with `webhook` as `getWebhookInfo` tells it |
@@ -40,6 +40,13 @@
 //! | `GET /_/mail/boxes` | | mailboxes with their folders, and the servers |
 //! | `POST /_/mail/boxes/{address}` | `{password?, renumber?, expire?, revoke?, raw?}` | changes a mailbox: `renumber` makes every UID void, `expire` ends the access tokens, `revoke` the refresh tokens too, `raw` lays a letter into the inbox as it stands |
 //! | `GET /_/accounts` | | what a person types to attach what is here: `{accounts: [{messenger, title, line, fields: [[name, value]]}]}` |
+//! | `POST /_/mtproto/accounts` | `{phone, id?, name?, username?, password?, home?}` | makes a Telegram account → its card and `base`; `home` is the data centre |
+//! | `GET /_/mtproto/accounts` | | accounts with the `code` that was sent last and QR codes `waiting`, open `lines`, `sessions`, contacts, groups |
+//! | `POST /_/mtproto/accounts/{id}` | `{password?, home?, limited?, silent?, retries?, forget?, void_code?, expire_files?, move_files?, revoke?, hang_up?, tell?}` | changes an account. `tell`: sends these bytes, in hexadecimal digits, as an update; `limited`: strangers may not be written to; `silent`: updates are found in the difference only; `retries`: so many imports are put off; `forget`: what happened so far is told no more; `move_files`: to a data centre; `hang_up`: lines are closed |
+//! | `POST /_/mtproto/accounts/{id}/scan` | `{text}` | the owner scans a QR code → `{scanned}` |
+//! | `POST /_/mtproto/accounts/{id}/groups` | `{id?, title?, members}` | makes a group of phones |
+//! | `POST /_/mtproto/phones/{id}/say` | `{text, line?, quote?, group?, ours?}` | writes, in a group too; `ours`: the owner writes to the phone on another device |
+//! | `POST /_/mtproto/phones/{id}/edit`, `/delete` | `{id, text, line?}`, `{ids, line?}` | changes a message, deletes messages for both sides |
 //! | `POST /_/phones` | `{id, name?, username?, whatsapp?, vk?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
 //! | `GET /_/phones` | `?messages=N` | phones with their latest N messages |
 //! | `GET /_/phones/{id}` | `?since=n` | one phone with `messages` |
@@ -72,6 +79,7 @@
 mod avito;
 mod gateway;
 mod mail;
+mod mtproto;
 mod notify;
 mod portals;
 mod switchboard;
@@ -109,6 +117,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(notify::routes)
         .configure(gateway::routes)
         .configure(mail::routes)
+        .configure(mtproto::routes)
         .configure(portals::routes)
         .configure(switchboard::routes);
 }
@@ -181,12 +190,13 @@ async fn list_faults(sandbox: Data<Sandbox>) -> HttpResponse {
     tell(json!({"faults": sandbox.faults.list()}))
 }
 
+/// Whose calls a fault can be planned for.
+const VENDORS: [&str; 10] = ["telegram", "mtproto", "waba", "waha", "vk", "vk_notify", "avito", "mail", "bitrix24", "oauth"];
+
 async fn plan_fault(sandbox: Data<Sandbox>, fault: Json<Fault>) -> HttpResponse {
     let fault = fault.into_inner();
-    if !["telegram", "waba", "waha", "vk", "vk_notify", "avito", "mail", "bitrix24", "oauth"]
-        .contains(&fault.vendor.as_str())
-    {
-        return refuse("vendor is one of telegram, waba, waha, vk, vk_notify, avito, mail, bitrix24, oauth");
+    if !VENDORS.contains(&fault.vendor.as_str()) {
+        return refuse("vendor is one of telegram, mtproto, waba, waha, vk, vk_notify, avito, mail, bitrix24, oauth");
     }
     if fault.kind == super::fault::Kind::CutBefore && fault.needle.is_some() {
         return refuse("cut_before happens before the body is read, so it cannot match");

@@ -14,7 +14,7 @@ use super::fault::{Fault, Kind};
 use super::ledger::{Entry, masked};
 use super::multipart::{self, Part};
 use super::state::Sandbox;
-use super::{avito, bitrix24, form, mail, notify, telegram, vk, waba, waha};
+use super::{avito, bitrix24, form, mail, mtproto, notify, telegram, vk, waba, waha};
 
 /// The largest body that is read, bytes.
 const LARGEST: usize = 120 * 1024 * 1024;
@@ -57,6 +57,8 @@ pub(crate) enum Way {
     GraphFile { media: String },
     /// A path of Avito, unescaped.
     Avito { parts: Vec<String> },
+    /// Where the accounts of Telegram are.
+    Mtproto,
     /// A method of VK.
     Vk { method: String },
     /// Where a file is posted for a community.
@@ -200,8 +202,10 @@ impl Way {
                 Some(Self::Graph { node: node.to_owned(), edge: edge.to_owned() })
             }
             ["avito", ref rest @ ..] if !rest.is_empty() => {
-                Some(Self::Avito { parts: rest.iter().map(|part| unescape(part)).collect() })
+                let end = path.ends_with('/').then(String::new);
+                Some(Self::Avito { parts: rest.iter().map(|part| unescape(part)).chain(end).collect() })
             }
+            ["mtproto"] => Some(Self::Mtproto),
             ["vk", "method", name] => Some(Self::Vk { method: name.to_owned() }),
             ["vk", "upload", kind, group] => Some(Self::VkUpload { kind: kind.to_owned(), group: group.parse().ok()? }),
             ["notify", ref rest @ ..] if !rest.is_empty() => Some(Self::Notify { path: rest.join("/") }),
@@ -237,9 +241,11 @@ impl Way {
             }
             Self::GraphFile { media } => ("waba", "file".to_owned(), media.clone()),
             Self::Avito { parts } => {
-                let name = parts.last().cloned().unwrap_or_default();
+                // a history ends with a slash
+                let name = parts.last().filter(|part| !part.is_empty()).map_or("history", String::as_str).to_owned();
                 ("avito", name, parts.get(3).cloned().unwrap_or_default())
             }
+            Self::Mtproto => (mtproto::VENDOR, "where".to_owned(), String::new()),
             Self::Vk { method } => ("vk", method.clone(), String::new()),
             Self::VkUpload { group, .. } => ("vk", "upload".to_owned(), group.to_string()),
             Self::VkFile { key } => ("vk", "file".to_owned(), key.clone()),
@@ -279,6 +285,8 @@ impl Way {
             Self::Telegram { .. } | Self::TelegramFile { .. } => telegram::refuse_by_plan(fault),
             Self::Graph { .. } | Self::GraphFile { .. } => waba::refuse_by_plan(fault),
             Self::Avito { .. } => avito::refuse_by_plan(fault),
+            // its calls come on lines of their own
+            Self::Mtproto => return None,
             Self::Vk { .. } | Self::VkUpload { .. } | Self::VkFile { .. } => vk::refuse_by_plan(fault),
             Self::Notify { .. } => notify::refuse_by_plan(fault),
             Self::Waha { .. } => waha::refuse_by_plan(fault),
@@ -295,6 +303,7 @@ impl Way {
             Self::Graph { node, edge } => waba::answer(sandbox, node, edge, call).await,
             Self::GraphFile { media } => waba::download(sandbox, media, call),
             Self::Avito { parts } => avito::answer(sandbox, parts, call).await,
+            Self::Mtproto => mtproto::where_it_is(sandbox),
             Self::Vk { method } => vk::answer(sandbox, method, call),
             Self::VkUpload { kind, group } => vk::upload(sandbox, kind, *group, call),
             Self::VkFile { key } => vk::download(sandbox, key),

@@ -14,6 +14,7 @@ use super::bitrix24::Bitrix24;
 use super::fault::Faults;
 use super::ledger::Ledger;
 use super::mail::Mail;
+use super::mtproto::Mtproto;
 use super::notify::Notify;
 use super::phone::Phones;
 use super::telegram::Telegram;
@@ -66,6 +67,7 @@ pub(crate) struct Sandbox {
     pub(crate) avito: Mutex<Avito>,
     pub(crate) waha: Mutex<Waha>,
     pub(crate) mail: Mutex<Mail>,
+    pub(crate) mtproto: Mutex<Mtproto>,
     pub(crate) phones: Mutex<Phones>,
 }
 
@@ -109,6 +111,7 @@ impl Sandbox {
             avito: Mutex::default(),
             waha: Mutex::default(),
             mail: Mutex::default(),
+            mtproto: Mutex::default(),
             phones: Mutex::default(),
         })
     }
@@ -201,6 +204,7 @@ impl Sandbox {
         *self.avito.lock() = Avito::default();
         *self.waha.lock() = Waha::default();
         self.mail.lock().boxes.clear();
+        self.mtproto.lock().clear();
         *self.phones.lock() = Phones::default();
         *self.settings.lock() = Settings::default();
         self.faults.drop_planned(None);

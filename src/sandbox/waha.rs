@@ -1,10 +1,12 @@
 //! A WAHA gateway with the engine GOWS: sessions, their linking, messages, files and webhooks.
 
+mod group;
+mod history;
 mod link;
 mod send;
 pub(crate) mod webhook;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use super::door::Call;
 use super::fault::{Fault, Kind};
 use super::phone::Media;
 use super::state::{Sandbox, random_hex};
+pub(crate) use history::remember;
 pub(crate) use link::{Linked, current_qr, move_to, remove_device, scan, type_code};
 pub(crate) use send::{acknowledge, new_id, own_chat};
 
@@ -28,6 +31,8 @@ pub(crate) struct Waha {
     pub(crate) sessions: BTreeMap<String, Session>,
     /// Files that came in, by their path.
     pub(crate) files: HashMap<String, (Media, Bytes)>,
+    /// Phones that let nobody add them to groups.
+    pub(crate) closed: HashSet<String>,
 }
 
 /// One session: one phone.
@@ -53,6 +58,12 @@ pub(crate) struct Session {
     pub(crate) names: &'static str,
     /// Rises with every start, so that an old start moves nothing.
     pub(crate) start: u64,
+    /// Its groups, by chat.
+    pub(crate) groups: BTreeMap<String, group::Group>,
+    /// Every message of its chats, oldest first.
+    pub(crate) log: Vec<Value>,
+    /// Its webhooks are lost on the way.
+    pub(crate) hushed: bool,
     /// Where its webhook deliveries queue up.
     pub(crate) outbox: UnboundedSender<Value>,
 }
@@ -100,6 +111,8 @@ pub(crate) fn names(parts: &[String]) -> (String, String) {
         ["api", "files", name, ..] => ("file".to_owned(), (*name).to_owned()),
         ["api", "contacts", what] => ((*what).to_owned(), String::new()),
         ["api", name, "auth", rest @ ..] => (rest.join("/"), (*name).to_owned()),
+        ["api", name, "groups", _, rest @ ..] if !rest.is_empty() => (rest.join("/"), (*name).to_owned()),
+        ["api", name, "chats", _, "messages"] => ("messages".to_owned(), (*name).to_owned()),
         ["api", name, what, ..] => ((*what).to_owned(), (*name).to_owned()),
         ["api", method] => ((*method).to_owned(), String::new()),
         other => (other.join("/"), String::new()),
@@ -147,6 +160,8 @@ pub(crate) fn answer(sandbox: &Arc<Sandbox>, parts: &[String], call: &Call) -> A
         ("GET", ["api", "contacts", "check-exists"]) => send::check_exists(sandbox, call),
         ("GET", ["api", name, "lids", hidden]) => send::show_hidden(sandbox, name, hidden),
         ("GET", ["api", _, "new-message-id"]) => Ok((200, json!({"id": send::new_id()}))),
+        (verb, ["api", name, "groups", rest @ ..]) => group::act(sandbox, name, verb, rest, call),
+        ("GET", ["api", name, "chats", rest @ ..]) => history::tell(sandbox, name, rest, call),
         ("POST", ["api", method]) => send::send(sandbox, method, call),
         _ => Err(Trouble::said(404, &format!("Cannot {} /{}", call.verb, parts.join("/")))),
     };

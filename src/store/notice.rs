@@ -9,10 +9,13 @@ use diesel::sql_types::Text;
 
 use super::outbox::Accepted;
 use super::{Conn, Result};
-use crate::model::id::{ErrandId, LaneId};
+use crate::model::id::{CompanyId, ErrandId, LaneId};
 
 /// Where it is said.
 const CHANNEL: &str = "switchboard";
+
+/// Where it is said what pages show anew.
+const LIVE: &str = "switchboard_live";
 
 /// PostgreSQL takes less than 8 000 bytes at once.
 const MOST_BYTES: usize = 7_500;
@@ -67,6 +70,48 @@ pub fn changed(conn: &mut Conn, lane: LaneId) -> Result<()> {
     say(conn, &format!("c {lane};"))
 }
 
+/// Says in the name of a process what has changed of companies, for those who look at pages of the others: a set of topics for each.
+///
+/// # Errors
+/// Those of the database.
+pub fn live(conn: &mut Conn, speaker: &str, changed: &[(CompanyId, u8)]) -> Result<()> {
+    let mut text = String::new();
+    for (company, topics) in changed {
+        if text.len() > MOST_BYTES - 80 {
+            say_at(conn, LIVE, &std::mem::take(&mut text))?;
+        }
+        // writing to a string does not fail
+        let _ = write!(text, "{speaker} {company} {topics};");
+    }
+    say_at(conn, LIVE, &text)
+}
+
+/// Begins to listen to what pages show anew.
+///
+/// # Errors
+/// Those of the database.
+pub fn listen_live(conn: &mut Conn) -> Result<()> {
+    if matches!(conn, Conn::Postgres(_)) { conn.batch(&format!("LISTEN {LIVE}")) } else { Ok(()) }
+}
+
+/// What was said of pages since the last look, and by which process.
+///
+/// # Errors
+/// Where the connection is lost.
+pub fn heard_live(conn: &mut Conn) -> Result<Vec<(String, CompanyId, u8)>> {
+    let Conn::Postgres(conn) = conn else { return Ok(Vec::new()) };
+    let mut changed = Vec::new();
+    for said in conn.notifications_iter() {
+        let read = |text: &str| {
+            let mut words = text.split(' ');
+            let (speaker, company, topics) = (words.next()?, words.next()?, words.next()?);
+            Some((speaker.to_owned(), company.parse().ok()?, topics.parse().ok()?))
+        };
+        changed.extend(said?.payload.split(';').filter_map(read));
+    }
+    Ok(changed)
+}
+
 /// Begins to listen.
 ///
 /// # Errors
@@ -89,10 +134,15 @@ pub fn heard(conn: &mut Conn) -> Result<Vec<Notice>> {
 }
 
 fn say(conn: &mut Conn, text: &str) -> Result<()> {
+    say_at(conn, CHANNEL, text)
+}
+
+fn say_at(conn: &mut Conn, channel: &str, text: &str) -> Result<()> {
     if let Conn::Postgres(conn) = conn
         && !text.is_empty()
     {
-        diesel::sql_query("SELECT pg_notify('switchboard', $1)").bind::<Text, _>(text).execute(&mut **conn)?;
+        let query = diesel::sql_query("SELECT pg_notify($1, $2)").bind::<Text, _>(channel);
+        query.bind::<Text, _>(text).execute(&mut **conn)?;
     }
     Ok(())
 }

@@ -1,8 +1,13 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
 mod application;
+mod file;
+mod group_act;
+mod health;
 mod lane;
+mod template;
 mod tenant;
+mod visit;
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -15,8 +20,13 @@ use super::schema::{
 use super::{Result, StoreError};
 
 pub use application::ApplicationRow;
+pub use file::{ArrivalRow, FileRow};
+pub use group_act::{GroupActEnd, GroupActRow};
+pub use health::{CompanyEventRow, HealthRow, NoticeRow};
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};
-pub use tenant::{LineRow, NewLine, NewUser, UserRow};
+pub use template::{TemplateNews, TemplateRow};
+pub use tenant::{LineChange, LineRow, NewLine, NewUser, UserRow};
+pub use visit::VisitRow;
 
 /// A message in the history.
 #[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]

@@ -355,17 +355,161 @@ diesel::table! {
 }
 
 diesel::table! {
-    notice_templates (channel, name) {
-        company -> Text,
+    healths (channel) {
         channel -> Text,
-        name -> Text,
-        text -> Text,
-        changed_at -> BigInt,
+        company -> Text,
+        receipt_at -> Nullable<BigInt>,
+        message_at -> Nullable<BigInt>,
+        error_at -> Nullable<BigInt>,
+        error_code -> Nullable<Text>,
+        error -> Nullable<Text>,
+        suspect_at -> Nullable<BigInt>,
+        suspect_until -> Nullable<BigInt>,
+        suspect -> Nullable<Text>,
+        told_lost -> Bool,
+        turned_at -> Nullable<BigInt>,
+        falls -> Integer,
+        tell_at -> Nullable<BigInt>,
     }
 }
 
 diesel::table! {
-    notice_applications (id) {
+    visits (digest) {
+        digest -> Text,
+        company -> Text,
+        user_id -> Nullable<Text>,
+        line -> BigInt,
+        messenger -> Text,
+        kept -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    notes (channel, name) {
+        channel -> Text,
+        company -> Text,
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    company_events (id) {
+        id -> Text,
+        company -> Text,
+        kind -> Text,
+        subject -> Text,
+        body -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    first_contacts (channel, peer) {
+        channel -> Text,
+        company -> Text,
+        peer -> Text,
+        chat -> Nullable<Text>,
+        begun_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    notices (id) {
+        id -> Text,
+        company -> Text,
+        address -> Text,
+        subject -> Text,
+        body -> Text,
+        state -> SmallInt,
+        attempts -> Integer,
+        due_at -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    files (id) {
+        id -> Text,
+        company -> Text,
+        name -> Text,
+        mime -> Text,
+        size -> Nullable<BigInt>,
+        sha256 -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    first_gates (channel) {
+        channel -> Text,
+        company -> Text,
+        last_at -> BigInt,
+        held_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    arrivals (message, place) {
+        message -> Text,
+        place -> SmallInt,
+        company -> Text,
+        channel -> Text,
+        media -> Text,
+        attempts -> Integer,
+        due_at -> Nullable<BigInt>,
+        file -> Nullable<Text>,
+        code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    group_acts (id) {
+        id -> Text,
+        company -> Text,
+        channel -> Text,
+        chat -> Nullable<Text>,
+        act -> Text,
+        invitation -> Nullable<Text>,
+        state -> Text,
+        done -> Nullable<Text>,
+        people -> Nullable<Text>,
+        code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        accepted_at -> BigInt,
+        over_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    templates (channel, name, language) {
+        channel -> Text,
+        name -> Text,
+        language -> Text,
+        company -> Text,
+        status -> Text,
+        category -> Text,
+        quality -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        card -> Text,
+        synced_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    chat_subjects (channel, chat) {
+        channel -> Text,
+        chat -> Text,
+        about -> Nullable<Text>,
+        link -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    applications (id) {
         id -> Text,
         company -> Text,
         number -> BigInt,
@@ -407,6 +551,17 @@ diesel::allow_tables_to_appear_in_same_query!(
     channel_links,
     chat_names,
     phone_checks,
-    notice_templates,
-    notice_applications
+    healths,
+    company_events,
+    notices,
+    notes,
+    first_contacts,
+    first_gates,
+    files,
+    arrivals,
+    templates,
+    visits,
+    group_acts,
+    chat_subjects,
+    applications
 );

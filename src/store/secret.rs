@@ -4,7 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 
 /// A key of the configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +19,8 @@ pub struct BadKey;
 #[derive(Clone)]
 pub struct Keyring {
     keys: Vec<(u32, XChaCha20Poly1305)>,
+    /// A key for signing of each of them, in the same order.
+    signing: Vec<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -31,6 +36,7 @@ impl Keyring {
     /// Where there is none, or one of them is not of that form.
     pub fn parse(keys: &[SecretString]) -> Result<Self, BadKey> {
         let mut ring: Vec<(u32, XChaCha20Poly1305)> = Vec::new();
+        let mut signing = Vec::new();
         for key in keys {
             let (number, digits) = key.expose_secret().split_once(':').ok_or(BadKey)?;
             let number = number.parse().map_err(|_| BadKey)?;
@@ -38,9 +44,11 @@ impl Keyring {
             if ring.iter().any(|(taken, _)| *taken == number) {
                 return Err(BadKey);
             }
+            // one key for one purpose: what signs cannot open
+            signing.push(mac(&bytes, b"switchboard signs"));
             ring.push((number, XChaCha20Poly1305::new(&Key::from(bytes))));
         }
-        if ring.is_empty() { Err(BadKey) } else { Ok(Self { keys: ring }) }
+        if ring.is_empty() { Err(BadKey) } else { Ok(Self { keys: ring, signing }) }
     }
 
     /// Seals a secret for the place that `place` names; at another place it does not open.
@@ -70,12 +78,33 @@ impl Keyring {
         String::from_utf8(plain).ok().map(SecretString::from)
     }
 
+    /// Signs a text that strangers carry, in hexadecimal. Whoever signs says what for at the beginning of the text.
+    #[must_use]
+    pub fn sign(&self, text: &str) -> String {
+        self.signing.first().map(|key| hex::encode(mac(key, text.as_bytes()))).unwrap_or_default()
+    }
+
+    /// Whether one of the keys signed this text.
+    #[must_use]
+    pub fn verify(&self, text: &str, signature: &str) -> bool {
+        let Ok(given) = hex::decode(signature) else { return false };
+        self.signing.iter().any(|key| bool::from(mac(key, text.as_bytes()).ct_eq(&given)))
+    }
+
     /// Whether a sealed text was sealed by another key than the one that seals now.
     #[must_use]
     pub fn is_old(&self, sealed: &str) -> bool {
         let number = sealed.split(':').next().and_then(|number| number.parse::<u32>().ok());
         number != self.keys.first().map(|(number, _)| *number)
     }
+}
+
+/// HMAC-SHA256.
+fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+    // HMAC takes a key of any length, so the other arm is never reached
+    Hmac::<Sha256>::new_from_slice(key)
+        .map(|mac| mac.chain_update(text).finalize().into_bytes().into())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -104,6 +133,16 @@ mod tests {
         let both = ring(&[TWO, ONE]);
         assert!(both.is_old(&sealed) && both.open("x", &sealed).is_some());
         assert!(ring(&[TWO]).open("x", &sealed).is_none());
+    }
+
+    #[test]
+    fn what_one_key_signed_holds_until_the_key_is_taken_away() {
+        let signature = ring(&[ONE]).sign("file fi_1 5");
+        assert!(ring(&[TWO, ONE]).verify("file fi_1 5", &signature));
+        assert!(!ring(&[ONE]).verify("file fi_1 6", &signature) && !ring(&[TWO]).verify("file fi_1 5", &signature));
+        for bad in ["", &signature[2..], "zz"] {
+            assert!(!ring(&[ONE]).verify("file fi_1 5", bad), "{bad}");
+        }
     }
 
     #[test]

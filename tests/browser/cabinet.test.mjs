@@ -10,7 +10,8 @@ import { GATEWAY_KEY, startServer } from './server.mjs';
 const TOKEN = '100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 const PASSWORD = 'очень длинный пароль';
 const WIDE = { width: 1366, height: 900 };
-const PHONE = { width: 390, height: 844 };
+/** The narrowest screen that the cabinet promises to fit. */
+const PHONE = { width: 370, height: 800 };
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 let server, view, page;
@@ -65,7 +66,7 @@ const dialog = () => page.getByRole('dialog');
 
 /** A look at the page as it stands, on a wide screen and on a phone: a picture, nothing sideways, nothing that axe finds. */
 async function look(name) {
-  for (const [size, viewport] of [['1366', WIDE], ['390', PHONE]]) {
+  for (const [size, viewport] of [['1366', WIDE], ['370', PHONE]]) {
     await page.setViewportSize(viewport);
     await page.waitForTimeout(400); // what slides in has arrived
     await picture(page, `cabinet-${name}-${size}`);
@@ -97,6 +98,24 @@ test('the page comes from this server alone and its files are kept for ever', as
     const asset = await fetch(new URL(file, server.address));
     assert.equal(asset.headers.get('cache-control'), 'public, max-age=31536000, immutable', file);
     assert.match(asset.headers.get('content-type'), /javascript|css|svg/, file);
+  }
+});
+
+test('at the first visit the page speaks the language of the browser, and another one is at hand', { timeout: 60_000 }, async () => {
+  for (const [locale, heading, other] of [['en-US', 'First run', 'lang-ru'], ['de-DE', 'Первый запуск', 'lang-en']]) {
+    const visit = await openPage(server.address, locale);
+    try {
+      await visit.page.getByRole('heading', { name: heading }).waitFor();
+      await visit.page.setViewportSize(PHONE);
+      await picture(visit.page, `cabinet-first-visit-${locale}-370`);
+      await visit.page.locator(`[data-test="${other}"]`).click();
+      await visit.page.getByRole('heading', { name: heading }).waitFor({ state: 'detached' });
+      await visit.page.reload();
+      await visit.page.locator(`[data-test="${other}"][aria-pressed="true"]`).waitFor();
+      assert.deepEqual(visit.complaints, []);
+    } finally {
+      await visit.close();
+    }
   }
 });
 
@@ -220,6 +239,32 @@ test('WhatsApp Web is linked again by a code that is typed into the phone', { ti
   await messenger('whatsapp_web').locator('[data-state="connected"]').waitFor();
 });
 
+test('a Telegram account is signed in by the code that came to its phone, and its password', { timeout: 90_000 }, async () => {
+  const account = { phone: '79031112233', name: 'Менеджер', username: 'manager', password: 'облачный пароль' };
+  await control('/_/mtproto/accounts', account);
+  await button('Привязать Telegram').click();
+  const picture = page.getByRole('img', { name: 'QR-код для подключения' });
+  await picture.waitFor({ timeout: 30_000 });
+  assert.match(await read(picture), /^tg:\/\/login\?token=/);
+  await button('Код вместо QR').click({ timeout: 30_000 });
+  await field('phone').fill('+7 903 111-22-33');
+  await button('Далее').click();
+  await field('code').fill('00000');
+  await look('attach-telegram-code');
+  await button('Далее').click();
+  await page.locator('[aria-invalid="true"][name="code"]').waitFor();
+  const known = await (await fetch(`${server.sandbox}/_/mtproto/accounts`)).json();
+  await field('code').fill(known.accounts[0].code);
+  await button('Далее').click();
+  await field('password').fill(account.password);
+  await look('attach-telegram-password');
+  await button('Далее').click();
+  await page.getByText('Канал подключён').waitFor({ timeout: 30_000 });
+  await button('Готово').click();
+  await messenger('telegram').locator('[data-state="connected"]').getByText('Подключено').waitFor();
+  await messenger('telegram').getByText('@manager').waitFor();
+});
+
 test('the pace is changed, not below the floor', { timeout: 60_000 }, async () => {
   await button('Настроить Ромашка').click();
   await field('from_ms').fill('0');
@@ -235,19 +280,33 @@ test('the pace is changed, not below the floor', { timeout: 60_000 }, async () =
   await look('line-attached');
 });
 
+test('how a channel fares is seen without asking again', { timeout: 60_000 }, async () => {
+  const card = messenger('telegram_bot');
+  assert.equal(await card.locator('[data-test="message-at"]').count(), 0);
+  await control('/_/phones/7001/say', { messenger: 'telegram_bot', text: 'Добрый день' });
+  await card.locator('[data-test="message-at"]').waitFor();
+  await look('line-health');
+});
+
 test('the hours of the line are set', { timeout: 60_000 }, async () => {
   await page.getByRole('tab', { name: 'Настройки' }).click();
   await page.getByRole('switch').click();
   await field('from').fill('09:30');
   await field('to').fill('21:00');
   for (const day of ['Сб', 'Вс']) await page.getByLabel(day, { exact: true }).check();
+  await page.getByRole('radio', { name: 'Демонстрационная' }).check();
+  await field('expires_at').fill('2032-01-31');
   await look('line-settings');
   await button('Сохранить').click();
   await page.getByText('Сохранено').first().waitFor();
-  const { hours } = JSON.parse((await ask('GET', '/lines')).body).lines[0];
+  const { hours, plan } = JSON.parse((await ask('GET', '/lines')).body).lines[0];
+  assert.equal(plan, 'demo');
+  await page.getByText('Действует до 31.01.2032').waitFor();
   assert.deepEqual([hours.days, hours.from_minute, hours.to_minute], [[1, 2, 3, 4, 5, 6, 7], 570, 1260]);
   await page.reload();
   assert.equal(await field('from').inputValue(), '09:30');
+  assert.equal(await field('expires_at').inputValue(), '2032-01-31');
+  await page.getByRole('radio', { name: 'Платная' }).check();
   await page.getByRole('switch').click();
   await button('Сохранить').click();
   await page.getByText('Сохранено').first().waitFor();
@@ -269,6 +328,12 @@ test('the queue shows what waits and when it leaves, and can be paused and clear
   await look('queue-paused');
   await lane().getByRole('button', { name: 'Продолжить', exact: true }).click();
   await lane('running').waitFor();
+  // another person does it, and this page hears of it at once
+  const { id } = JSON.parse((await ask('GET', '/queue')).body).lanes.find((one) => one.messenger === 'telegram_bot');
+  await ask('POST', `/lanes/${id}/pause`);
+  await lane('paused').waitFor({ timeout: 3_000 });
+  await ask('POST', `/lanes/${id}/resume`);
+  await lane('running').waitFor({ timeout: 3_000 });
   await lane().getByRole('button', { name: 'Очистить', exact: true }).click();
   await dialog().getByText('Рассылки не затрагиваются').waitFor();
   await look('queue-clear');
@@ -296,6 +361,21 @@ test('a lost channel keeps its queue, and its administrator decides what becomes
   await lane('held').waitFor();
   await look('queue-held');
   await lane().getByRole('button', { name: 'Отправить все', exact: true }).click();
+  await lane('running').waitFor();
+});
+
+test('a line that has expired says so and keeps its queue', { timeout: 60_000 }, async () => {
+  const [line] = JSON.parse((await ask('GET', '/lines')).body).lines;
+  await ask('PATCH', `/lines/${line.id}`, { name: line.name, expires_at: 1 });
+  await lane('expired').getByText('Очередь сохранена').waitFor();
+  await look('queue-expired');
+  const refused = await ask('POST', '/messages', { to: '7001', text: 'x', messenger: 'telegram_bot' });
+  assert.match(refused.body, /line_expired/);
+  await lane('expired').getByRole('link', { name: 'Изменить срок' }).click();
+  await field('expires_at').fill('');
+  await button('Сохранить').click();
+  await page.getByText('Бессрочно').waitFor();
+  await page.getByRole('link', { name: 'Очередь', exact: true }).click();
   await lane('running').waitFor();
 });
 
@@ -327,8 +407,8 @@ test('on a phone the menu leads everywhere', { timeout: 60_000 }, async () => {
   await page.getByRole('button', { name: /боковую панель/i }).click();
   await dialog().getByRole('link', { name: 'Линии', exact: true }).waitFor();
   await page.waitForTimeout(400); // what slides in has arrived
-  await picture(page, 'cabinet-menu-390');
-  for (const flaw of await found()) flaws.push(`menu at 390: ${flaw}`);
+  await picture(page, 'cabinet-menu-370');
+  for (const flaw of await found()) flaws.push(`menu at 370: ${flaw}`);
   await dialog().getByRole('link', { name: 'Линии', exact: true }).click();
   await page.locator('[data-test="line"]').waitFor();
   await dialog().waitFor({ state: 'detached' });

@@ -62,13 +62,13 @@ export async function startDemo() {
 }
 
 /** A page in Chromium: `{ page, complaints, close }`. Complaints are script errors and requests that leave this machine. */
-export async function openPage(address) {
+export async function openPage(address, locale = 'ru-RU') {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     // Chromium's own sandbox refuses to work for root, as in most containers
     args: process.getuid() === 0 ? ['--no-sandbox'] : [],
   });
-  const page = await browser.newPage({ viewport: { width: 1366, height: 900 }, locale: 'ru-RU', timezoneId: 'Europe/Moscow' });
+  const page = await browser.newPage({ viewport: { width: 1366, height: 900 }, locale, timezoneId: 'Europe/Moscow' });
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(`script error: ${error.message}`));
   page.on('console', (message) => {

@@ -140,7 +140,7 @@ test('VK Notify is attached in two steps and its notification arrives', { timeou
   await button('Добавить шаблон').click();
   await page.locator('[data-test="template"]').waitFor();
   await look('templates');
-  const sent = await ask('POST', '/messages', { to: `+${PHONE}`, messenger: 'vk_notify', template: { name: 'order_ready', values: { order: '42' } } });
+  const sent = await ask('POST', '/messages', { to: `+${PHONE}`, messenger: 'vk_notify', template: { name: 'order_ready', named: { order: '42' } } });
   assert.equal(sent.status, 202, sent.body);
   const { id } = JSON.parse(sent.body);
   const status = async () => JSON.parse((await ask('GET', `/messages/${id}`)).body).status;

@@ -8,8 +8,8 @@ import { binary, launch } from './demo.mjs';
 /** What the server proves itself with to the gateway of WhatsApp Web. */
 export const GATEWAY_KEY = 'gateway-key';
 
-/** `{ address, sandbox, log, stop }`: a server without any user, and the fake vendors that it calls. */
-export async function startServer() {
+/** `{ address, sandbox, log, stop }`: a server without any user, and the fake vendors that it calls; `more` are further settings. */
+export async function startServer(more = () => ({})) {
   const folder = mkdtempSync(path.join(tmpdir(), 'switchboard-cabinet-'));
   const log = [];
   const running = [];
@@ -29,6 +29,9 @@ export async function startServer() {
       SERVER__PUBLIC_URL: address,
       SERVER__WORKERS: '1',
       DATABASE__URL: `sqlite:${path.join(folder, 'switchboard.db')}`,
+      VENDORS__TELEGRAM: `${sandbox}/mtproto`,
+      TELEGRAM__API_ID: '17349',
+      TELEGRAM__API_HASH: '344583e45741c457fe1862106095a5eb',
       VENDORS__TELEGRAM_BOT: `${sandbox}/tg`,
       VENDORS__WABA: `${sandbox}/graph/v23.0`,
       VENDORS__VK_NOTIFY: `${sandbox}/notify`,
@@ -36,6 +39,7 @@ export async function startServer() {
       VENDORS__WHATSAPP_WEB_KEY: GATEWAY_KEY,
       VENDORS__ALLOW_HTTP: 'true',
       VENDORS__ALLOW_NETWORKS: '127.0.0.0/8',
+      ...more(sandbox),
     };
     const env = { ...process.env };
     for (const [name, value] of Object.entries(environment)) env[`SWITCHBOARD_${name}`] = value;

@@ -4,7 +4,7 @@ mod commits;
 mod cut;
 mod front;
 mod load;
-mod process;
+pub mod process;
 mod starts;
 mod town;
 mod verdict;

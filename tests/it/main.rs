@@ -1,5 +1,6 @@
 //! One binary for all tests that need more than one module, so that they link once.
 #![cfg(test)] // tells the lints that unwrapping is in order here
+#![allow(clippy::similar_names, reason = "a line has lanes, and what was told is said again")]
 #![allow(unreachable_pub, reason = "a test binary shows nothing to anybody")]
 
 #[macro_use] // `on_both_databases!`
@@ -9,6 +10,7 @@ mod bitrix24;
 mod commands;
 mod crash;
 mod departure;
+mod files;
 mod house;
 mod http;
 mod mail;
@@ -18,4 +20,5 @@ mod receipts;
 mod rig;
 mod sandbox;
 mod simulator;
+mod telegram;
 mod trips;

@@ -5,6 +5,7 @@ mod avito;
 pub(crate) mod case;
 pub(crate) mod email;
 mod faults;
+mod groups;
 pub(crate) mod incoming;
 mod outgoing;
 pub(crate) mod page;
@@ -14,6 +15,7 @@ mod telegram_bot;
 mod vk;
 mod vk_notify;
 mod waba;
+mod watching;
 mod whatsapp_web;
 pub(crate) mod wire;
 
@@ -45,6 +47,7 @@ fn every_messenger_is_proven() {
 fn heard(kind: Kind) -> Vec<(String, Event)> {
     match kind {
         Kind::Email => email::heard(),
+        Kind::Telegram => crate::telegram::heard(),
         other => panic!("{} listens: its fixtures have a row here", other.slug()),
     }
 }

@@ -104,6 +104,11 @@ impl Rig {
 
     /// A channel of a line that was attached at some time; nobody answers behind it.
     pub async fn channel(&self, tenant: &Tenant, account: &str) -> (ChannelId, LaneId) {
+        self.channel_of(tenant, "waba", account).await
+    }
+
+    /// The same of any messenger.
+    pub async fn channel_of(&self, tenant: &Tenant, messenger: &'static str, account: &str) -> (ChannelId, LaneId) {
         let (company, line, id) = (tenant.company, tenant.line, ChannelId::new());
         let account = account.to_owned();
         let made = self.server.app.store.write(move |conn| {
@@ -115,7 +120,7 @@ impl Rig {
                 company: company.to_string(),
                 line,
                 lane: number,
-                messenger: "waba".into(),
+                messenger: messenger.into(),
                 account: account.clone(),
                 state: "connected".into(),
                 secrets: String::new(),
@@ -175,6 +180,7 @@ pub fn config(database: &str, base: &str, more: &[(&str, &str)]) -> Config {
         ("SWITCHBOARD_VENDORS__ALLOW_HTTP", "true"),
         ("SWITCHBOARD_VENDORS__ALLOW_NETWORKS", "127.0.0.0/8"),
         ("SWITCHBOARD_LIMITS__SIGN_INS_PER_MINUTE", "1000"),
+        ("SWITCHBOARD_FILES__FOLDER", env!("CARGO_TARGET_TMPDIR")),
     ];
     let environment = usual.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     // a later entry wins over an earlier one

@@ -141,7 +141,7 @@ async fn updates_come_in_order_with_the_secret_until_taken() {
     rig.post("/_/phones", json!({"id": PHONE})).await;
     rig.bot("setWebhook", json!({"url": format!("{url}/hook"), "secret_token": "s-1"})).await;
     for text in ["/start", "раз", "два"] {
-        rig.post(&format!("/_/phones/{PHONE}/say"), json!({"messenger": "telegram", "text": text})).await;
+        rig.post(&format!("/_/phones/{PHONE}/say"), json!({"messenger": "telegram_bot", "text": text})).await;
     }
     let mut seen = Vec::new();
     for _ in 0..4 {

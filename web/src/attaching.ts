@@ -9,7 +9,7 @@ export type Answers = Record<string, unknown>
 const AGAIN_MS = 3_000
 
 /** Walks through the steps of attaching that docs/attaching.md tells: takes them, and asks again where the server says when. */
-export function useAttaching(line: number, messenger: Messenger, channel?: string) {
+export function useAttaching(line: number, messenger: Messenger, channel?: string, from?: Attached) {
   const step = shallowRef<Step>({ step: 'first', fields: messenger.about?.form ?? [] })
   /** When the code that is shown runs out, in milliseconds of this machine. */
   const goodUntil = ref<number | null>(null)
@@ -34,6 +34,11 @@ export function useAttaching(line: number, messenger: Messenger, channel?: strin
       throw error
     }
     if (mine !== round) return
+    stand(next)
+  }
+
+  /** Stands at a step that the server told. */
+  function stand(next: Attached) {
     failure.value = null
     goodUntil.value = 'good_ms' in next ? Date.now() + next.good_ms : null
     kept = 'kept' in next ? next.kept : null
@@ -68,11 +73,19 @@ export function useAttaching(line: number, messenger: Messenger, channel?: strin
     step.value = { step: 'broken' }
   }
 
+  /** Back to the form of the first step; what was begun at the vendor is left. */
+  function startOver() {
+    round += 1
+    breakOff()
+    step.value = { step: 'first', fields: messenger.about?.form ?? [] }
+  }
+
   function stop() {
     round += 1
     clearTimeout(timer)
   }
   onScopeDispose(stop)
+  if (from) stand(from)
 
-  return { step, goodUntil, failure, take, breakOff, stop }
+  return { step, goodUntil, failure, take, breakOff, startOver, stop }
 }

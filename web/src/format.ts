@@ -45,6 +45,13 @@ export function minuteOf(text: string): number | null {
 }
 const pad = (n: number) => String(n).padStart(2, '0')
 
+/** A moment as the day that is picked for it, where this browser is; empty where there is none. */
+export function dayOf(ms: number | null | undefined): string {
+  if (ms == null) return ''
+  const at = new Date(ms)
+  return `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`
+}
+
 /** The end of a day that was picked as `2026-12-31`, where this browser is. */
 export function endOfDay(text: string): number | null {
   const at = new Date(`${text}T23:59:59`).getTime()

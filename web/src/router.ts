@@ -8,6 +8,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/setup', component: () => import('./views/FirstRun.vue'), meta: { bare: true, title: 'setup.title' } },
   { path: '/lines', component: () => import('./views/Lines.vue'), meta: { title: 'lines.title' } },
   { path: '/lines/:id(\\d+)/:tab(channels|settings)?', component: () => import('./views/LineCard.vue'), meta: { title: 'lines.one' } },
+  { path: '/attach/return', component: () => import('./views/AttachReturn.vue'), meta: { title: 'comeBack.title' } },
   { path: '/queue', component: () => import('./views/Queue.vue'), meta: { title: 'queue.title' } },
   { path: '/settings/applications', component: () => import('./views/Applications.vue'), meta: { title: 'application.title' } },
   { path: '/:rest(.*)', component: () => import('./views/NotFound.vue'), meta: { title: 'app.notFound' } }

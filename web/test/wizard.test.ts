@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createMemoryHistory, createRouter } from 'vue-router'
 import type { Line, Messenger } from '../src/api/client'
 import AttachWizard from '../src/components/AttachWizard.vue'
+import AttachReturn from '../src/views/AttachReturn.vue'
 import { makeI18n } from '../src/i18n'
 import { answer } from './server'
 
@@ -52,6 +53,26 @@ describe('the window that attaches', () => {
     wizard.unmount()
   })
 
+  it('shows the form that could have stayed empty where the server cannot do without it, and instead of a sign-in', async () => {
+    const calls = answer(
+      [422, { error: { code: 'not_attached', message: 'Укажите ключи', field: 'client_id' } }],
+      [200, { step: 'redirect', url: 'https://avito.example/oauth', kept: 'k1' }],
+      [201, { step: 'done', channel: 'ch_1' }]
+    )
+    const wizard = open(messenger(field('client_id', true)))
+    await flushPromises()
+    expect(document.body.textContent).toContain('Укажите ключи')
+    await submit()
+    expect(step()).toBe('redirect')
+    const keys = [...document.querySelectorAll('button')].find((button) => button.textContent?.includes('Указать ключи вместо входа'))
+    keys!.click()
+    await flushPromises()
+    await type('client_id', 'c1')
+    await submit()
+    expect(calls[2]?.body, 'nothing of the sign-in is kept').toEqual({ messenger: 'telegram_bot', answers: { client_id: 'c1' } })
+    wizard.unmount()
+  })
+
   it('begins at once where nothing is needed, draws the code, and offers the other way', async () => {
     const calls = answer(
       [200, { step: 'qr', text: '2@abc', good_ms: 20_000, again_ms: 60_000, kept: 'k1' }],
@@ -84,5 +105,40 @@ describe('the window that attaches', () => {
     expect(calls[1]?.body.answers).toEqual({ confirmed: true })
     expect(document.body.textContent).toContain('Телефон синхронизируется')
     wizard.unmount()
+  })
+})
+
+describe('the page that services lead back to', () => {
+  const lines = [200, { lines: [line] }] as [number, unknown]
+  const messengers = [200, { messengers: [messenger()] }] as [number, unknown]
+
+  async function comeBack(query: string, ...replies: [number, unknown][]) {
+    const calls = answer(...replies)
+    const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/attach/return', component: AttachReturn }, { path: '/:rest(.*)', component: { template: '<div />' } }] })
+    await router.push(`/attach/return${query}`)
+    const page = mount({ template: '<RouterView />' }, { global: { plugins: [makeI18n('ru'), VueQueryPlugin, router] }, attachTo: document.body })
+    await flushPromises()
+    return { calls, router, page }
+  }
+
+  it('hands over what was brought, takes it out of the address, and goes on with the next step', async () => {
+    const next = { step: 'form', fields: [field('community', false)], kept: 'k7' }
+    const { calls, router, page } = await comeBack('?code=c1&state=s1', lines, messengers, [200, { line: 7, messenger: 'telegram_bot', next }])
+    expect(calls.at(-1)).toMatchObject({ path: '/api/v1/attaching/return', body: { answers: { code: 'c1', state: 's1' } } })
+    expect(router.currentRoute.value.fullPath).toBe('/attach/return')
+    expect(step()).toBe('form')
+    page.unmount()
+    const { calls: more, page: second } = await comeBack('', lines, messengers)
+    expect(more.some((call) => call.method === 'POST')).toBe(false)
+    expect(document.body.textContent).toContain('Продолжать здесь нечего')
+    second.unmount()
+  })
+
+  it('says why it did not go on, and where to begin again', async () => {
+    const { page } = await comeBack('?state=s1&error=access_denied', lines, messengers, [422, { error: { code: 'not_attached', message: 'Авито не подтвердило вход' } }])
+    expect(document.body.textContent).toContain('Авито не подтвердило вход')
+    expect(document.body.textContent).toContain('К линиям')
+    expect(document.body.textContent).not.toContain('Повторить')
+    page.unmount()
   })
 })

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::flow::channel::{self, Attached, Step};
-use crate::flow::{application, notice, sign_in};
+use crate::flow::{application, pattern, sign_in};
 use crate::model::application::{Form, LegalForm, Stage};
 use crate::model::id::{CompanyId, LineId, UserId};
 use crate::model::message::Kind;
@@ -23,6 +23,13 @@ pub(super) const CLIENT_SECRET: &str = "demo-portal-secret";
 /// The key of the sandbox's gateway.
 pub(super) const GATEWAY_KEY: &str = "demo-gateway-key";
 
+/// The application of Telegram accounts.
+pub(super) const APPLICATION: &str = "20260001";
+
+/// Its key. It opens the sandbox and nothing else.
+pub(super) const APPLICATION_HASH: &str = "0123456789abcdef0123456789abcdef";
+
+const TELEGRAM_PHONE: &str = "79031112233";
 const LOGIN: &str = "admin@example.com";
 const BOT_TOKEN: &str = "100200300:AADemoDemoDemoDemoDemoDemoDemoDemo1";
 const NUMBER: &str = "106540352242922";
@@ -86,6 +93,8 @@ impl Control {
         self.post("/_/waha", json!({"key": GATEWAY_KEY})).await?;
         self.post("/_/mail/boxes", json!({"address": MAILBOX, "password": MAILBOX_PASSWORD})).await?;
         self.fill_spare().await?;
+        let account = json!({"phone": TELEGRAM_PHONE, "name": "Ромашка", "username": "romashka"});
+        self.post("/_/mtproto/accounts", account).await?;
         for (name, number) in PEOPLE.iter().zip(FIRST_PHONE..) {
             let phone = json!({"id": number.to_string(), "name": name, "started": true, "window": 24});
             self.post("/_/phones", phone).await?;
@@ -239,14 +248,14 @@ async fn notify(app: &App, company: CompanyId, line: LineId) -> anyhow::Result<(
     let Attached::Done { channel } = attached else { bail!("the channel of VK Notify asks for more") };
     let channel = channel.parse()?;
     for (name, text) in NOTIFY_TEMPLATES {
-        notice::keep(app, company, channel, name, text).await?;
+        pattern::keep(app, company, channel, name, text).await?;
     }
     Ok(())
 }
 
 async fn attach(app: &App, company: CompanyId, line: LineId, kind: Kind, answers: Value) -> anyhow::Result<Attached> {
     let answers = answers.as_object().cloned().unwrap_or_default();
-    let attached = channel::attach(app, company, line, kind, Step { answers, kept: None, channel: None }).await;
+    let attached = channel::attach(app, company, line, kind, Step { answers, ..Step::default() }).await;
     attached.with_context(|| format!("the channel {} of the demo could not be attached", kind.slug()))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{ChannelError, Done, by_id};
 use crate::app::App;
-use crate::flow::perform;
+use crate::flow::{health, perform};
 use crate::messenger::{self, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::Kind;
@@ -45,7 +45,7 @@ async fn stand(
     to: &'static str,
     seen: &str,
 ) -> Result<()> {
-    let seen = seen.to_owned();
+    let (seen, inner, now) = (seen.to_owned(), app.clone(), app.clock.now());
     let lane = app
         .store
         .write(move |conn| {
@@ -55,6 +55,7 @@ async fn stand(
             }
             let running = [LaneState::Running, LaneState::Paused, LaneState::Held].map(LaneState::to_db);
             crate::on!(conn, lane::set_state(company, channel.lane, &running, LaneState::Lost.to_db()))?;
+            health::turned(&inner, conn, &channel, to, &seen, now)?;
             notice::changed(conn, channel.lane)?;
             Ok(Some(channel.lane))
         })

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::messenger::Field;
-use crate::model::id::ChannelId;
+use crate::model::id::{ChannelId, UserId};
 
 /// What a person fills in to take one step of attaching.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -21,6 +21,9 @@ pub struct Step {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub channel: Option<ChannelId>,
+    /// Who takes the step, as the door knows it: whoever is sent to a vendor's page is who may come back.
+    #[serde(skip)]
+    pub by: Option<UserId>,
 }
 
 /// What came of a step.
@@ -81,7 +84,7 @@ pub enum Attached {
         /// To be given back.
         kept: String,
     },
-    /// A page of the vendor is to be visited.
+    /// A page of the vendor is to be visited. It leads back to a page of ours, which goes on by itself.
     Redirect {
         /// Its address.
         url: String,

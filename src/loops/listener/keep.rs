@@ -33,12 +33,14 @@ struct Past {
 }
 
 /// Keeps listening on a channel until it is told to stop, or the channel is lost or gone.
-pub(super) async fn keep(app: App, id: ChannelId, owner: String, stop: CancellationToken) {
+/// Where `follows` is set it is also over when the pump is not certain of its lanes any more.
+pub(super) async fn keep(app: App, id: ChannelId, owner: String, follows: bool, stop: CancellationToken) {
     let mut past = Past::default();
     loop {
         let round = AssertUnwindSafe(round(&app, id, &owner, &mut past)).catch_unwind();
         let pause_ms = tokio::select! {
             () = stop.cancelled() => return,
+            () = app.posts.stale(&*app.clock), if follows => return,
             outcome = round => match outcome {
                 Ok(Ok(Some(pause_ms))) => pause_ms,
                 Ok(Ok(None)) => return,

@@ -88,6 +88,7 @@ impl<T: Trade> Pump<T> {
             self.read_lanes();
         }
         self.leave(&turn.leave);
+        self.trade.holds(&self.owner, &self.held, self.good_until);
         for (dead, beat) in turn.dead {
             self.inherit(dead, beat, tick);
         }
@@ -110,7 +111,9 @@ impl<T: Trade> Pump<T> {
     }
 
     pub(super) fn leave(&mut self, shards: &[i16]) {
-        let empty = self.lanes.leave(shards);
+        let mut empty = self.lanes.leave(shards);
+        // the lease asks again for those that are kept
+        empty.retain(|shard| self.trade.lets_go(*shard));
         for shard in &empty {
             self.held.remove(shard);
         }

@@ -1,11 +1,12 @@
 //! What the pump needs of the trade it drives. The server's trade is `flow::trade`; tests and benches bring their own.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 
 use super::lanes::Fate;
 use crate::model::errand::Errand;
-use crate::model::moment::Moment;
+use crate::model::moment::{Moment, Tick};
 use crate::model::vendor::Answer;
 use crate::store::outbox::Accepted;
 use crate::store::{Conn, Result};
@@ -47,6 +48,17 @@ pub trait Trade: Send + Sync + 'static {
     /// # Errors
     /// Those of the store; everything is then tried again.
     fn settle(&self, conn: &mut Conn, settled: &[Settled], now: Moment) -> Result<Vec<Accepted>>;
+
+    /// This process, under this name, holds these shards at least until a tick. Told whenever that changes. Never blocks.
+    fn holds(&self, owner: &str, shards: &HashSet<i16>, good_until: Tick) {
+        let (_, _, _) = (owner, shards, good_until);
+    }
+
+    /// Whether a shard of which nothing flies may be given up now; asked again a moment later where it may not. Never blocks.
+    fn lets_go(&self, shard: i16) -> bool {
+        let _ = shard;
+        true
+    }
 
     /// Whether an errand may be carried out a second time when nobody knows whether it was carried out the first time.
     fn is_repeatable(&self, errand: &Errand) -> bool;

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::token::{self, Client, Grant, Tokens};
-use super::{ABOUT, call};
+use super::{ABOUT, answer, call};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::{fresh_secret, same_secret};
@@ -40,7 +40,8 @@ fn sign_in(wire: &Wire) -> Result<AttachNext, AttachError> {
     let page = if wire.vendor == ABOUT.vendor { "https://avito.ru" } else { wire.vendor.as_str() };
     let query = [("response_type", "code"), ("client_id", &client.id), ("scope", SCOPE), ("state", &state)];
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-    Ok(AttachNext::Redirect { url: format!("{page}/oauth?{query}"), kept: json!({"state": state}) })
+    let kept = json!({"state": state});
+    Ok(AttachNext::Redirect { url: format!("{page}/oauth?{query}"), state, kept })
 }
 
 /// The person is back from Avito's site with a code, or without.
@@ -103,6 +104,29 @@ pub(super) async fn announce(wire: &Wire, webhook_url: &str) -> Result<(), Attac
         }
     }
     Ok(())
+}
+
+/// Takes our subscription back: it is known by the secret in it. Where Avito does not let us in any more, nothing is told.
+pub(super) async fn detach(wire: &Wire) -> Answer {
+    let secret = field::secret(&wire.secrets, "secret");
+    let ending = format!("?s={secret}");
+    let known = call(wire, Method::POST, &["messenger", "v1", "subscriptions"], None).await;
+    let known = match known.map_err(answer::repeatable) {
+        Ok(known) => known,
+        // the keys are no good any more: an account that nobody can speak for is as good as detached
+        Err(Answer::Expired { .. }) => return Answer::done(),
+        Err(answer) => return answer,
+    };
+    let urls = field::list(&known, "subscriptions").iter().filter_map(|entry| field::text(entry, "url"));
+    for url in urls.filter(|url| !secret.is_empty() && url.ends_with(&ending)) {
+        let body = json!({"url": url});
+        let path = ["messenger", "v1", "webhook", "unsubscribe"];
+        match call(wire, Method::POST, &path, Some(&body)).await.map_err(answer::repeatable) {
+            Ok(_) | Err(Answer::Expired { .. } | Answer::Nobody { .. }) => {}
+            Err(answer) => return answer,
+        }
+    }
+    Answer::done()
 }
 
 fn word(name: &'static str, text: String) -> Result<String, AttachError> {

@@ -43,7 +43,7 @@ fn of_events(events: Vec<(String, Event)>) -> Received {
 
 /// A deletion comes with the id of what is deleted, so the type belongs to the key. Our own message that was read meanwhile
 /// brings the moment along.
-fn read(value: &Value, id: String, account: &str) -> Vec<(String, Event)> {
+pub(super) fn read(value: &Value, id: String, account: &str) -> Vec<(String, Event)> {
     let kind = field::text(value, "type").unwrap_or_default();
     let (key, read_key) = (format!("{id}:{kind}"), format!("{id}:read"));
     let Some(event) = message(value, &id, &kind, account) else {

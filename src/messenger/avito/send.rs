@@ -104,6 +104,16 @@ fn recipient(to: &Peer) -> Result<&str, Answer> {
     }
 }
 
+/// Marks everything in a chat as read by us, as the buyer sees it. May be repeated.
+pub(super) async fn mark_read(wire: &Wire, chat: &str) -> Answer {
+    let account = user_id(wire);
+    let path = ["messenger", "v1", "accounts", &account, "chats", chat, "read"];
+    match call(wire, Method::POST, &path, None).await.map_err(answer::repeatable) {
+        Ok(_) => Answer::done(),
+        Err(answer) => answer,
+    }
+}
+
 /// Uploads a picture; the answer names it by a key of its own.
 async fn upload(wire: &Wire, account: &str, media: &Media) -> Result<String, Answer> {
     let parcel = Parcel::pack(wire, media, LARGEST).await?;

@@ -10,6 +10,10 @@ use crate::model::vendor::Answer;
 /// A token is renewed when it is good for less than this, in milliseconds.
 const FRESH_MS: i64 = 60_000;
 
+/// A token is good for a day, and new for so long, in milliseconds.
+const GOOD_MS: i64 = 86_400_000;
+const NEW_MS: i64 = 300_000;
+
 /// The keys of a client at Avito.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
@@ -88,6 +92,12 @@ pub(super) async fn renew(wire: &Wire, now: Moment) -> Result<SecretString, Answ
 pub(super) fn has_run_out(wire: &Wire, now: Moment) -> bool {
     let all: Value = serde_json::from_str(wire.secrets.expose_secret()).unwrap_or_default();
     field::number(&all, "expires_at").is_some_and(|at| Moment(at).since_ms(now) < FRESH_MS)
+}
+
+/// Whether the channel's token was given in the last minutes: it is no age that it is refused for.
+pub(super) fn is_new(wire: &Wire, now: Moment) -> bool {
+    let all: Value = serde_json::from_str(wire.secrets.expose_secret()).unwrap_or_default();
+    field::number(&all, "expires_at").is_some_and(|at| Moment(at).since_ms(now) > GOOD_MS - NEW_MS)
 }
 
 fn said(body: &Value) -> String {

@@ -190,7 +190,8 @@ impl Account {
 }
 
 /// Whether a text is an address that mail can be sent to: enough to keep commands and headers whole.
-pub(super) fn is_address(text: &str) -> bool {
+#[must_use]
+pub fn is_address(text: &str) -> bool {
     let Some((user, domain)) = text.rsplit_once('@') else { return false };
     text.len() <= 254
         && !user.is_empty()

@@ -10,29 +10,37 @@ use crate::messenger::{AttachError, AttachNext, AttachStep, Wire};
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
     let mut account = account::of_form(&step.answers)?;
-    let proof = match &mut account.proof {
-        Proof::Password(_) => "password",
-        Proof::Token(token) => {
-            let Some(renewal) = &mut token.renewal else { return enter(wire, account, "access_token").await };
-            // a token that cannot be renewed is found out now, and not in an hour
-            token.access = token::first(wire, account.service, renewal).await?;
-            "refresh_token"
-        }
-    };
-    enter(wire, account, proof).await
+    check(wire, &mut account).await?;
+    Ok(done(account))
 }
 
-async fn enter(wire: &Wire, account: Account, proof: &'static str) -> Result<AttachNext, AttachError> {
-    let mut mailbox = Mailbox::enter(wire, &account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
+/// Tries both servers, with a new token where tokens can be renewed: one that cannot is found out now, and not in an hour.
+pub(super) async fn check(wire: &Wire, account: &mut Account) -> Result<(), AttachError> {
+    let proof = match &mut account.proof {
+        Proof::Password(_) => "password",
+        Proof::Token(token) => match &mut token.renewal {
+            None => "access_token",
+            Some(renewal) => {
+                token.access = token::first(wire, account.service, renewal).await?;
+                "refresh_token"
+            }
+        },
+    };
+    let mut mailbox = Mailbox::enter(wire, account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
     mailbox.examine("INBOX").await.map_err(|trouble| told(trouble, &IMAP, proof))?;
     mailbox.leave().await;
-    let mut connection = smtp::enter(wire, &account).await.map_err(|trouble| told(trouble, &SMTP, proof))?;
+    let mut connection = smtp::enter(wire, account).await.map_err(|trouble| told(trouble, &SMTP, proof))?;
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), connection.quit()).await;
-    Ok(AttachNext::Done {
+    Ok(())
+}
+
+/// What is kept of a mailbox.
+pub(super) fn done(account: Account) -> AttachNext {
+    AttachNext::Done {
         secrets: SecretString::from(account.secrets().to_string()),
         settings: account.settings(),
         account: account.address,
-    })
+    }
 }
 
 /// The names of a server's fields.

@@ -2,6 +2,7 @@
 
 use async_imap::imap_proto::{MessageSection, SectionPath};
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use mail_parser::MessageParser;
 
 use super::account;
@@ -56,7 +57,8 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
     if bytes.len() as u64 > limit {
         return Err(refused(Code::FileTooBig));
     }
-    Ok(Fetched { mime: media.mime.clone(), bytes })
+    // IMAP gives a part whole; the cap holds what is in memory
+    Ok(Fetched { mime: media.mime.clone(), bytes: stream::iter([Ok(bytes)]).boxed() })
 }
 
 async fn part(mailbox: &mut Mailbox, place: &Place, limit: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>, Trouble> {

@@ -3,6 +3,7 @@
 use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders as _, PartType};
 
 use super::letter::{good_id, references};
+use super::smtp;
 use crate::messenger::field;
 use crate::model::message::{Event, Receipt};
 use crate::model::moment::Moment;
@@ -55,7 +56,11 @@ impl Says {
     /// Our code and the server's words.
     fn reason(&self) -> (Code, String) {
         let nobody = ["5.1.1", "5.1.2", "5.1.3", "5.1.10", "5.4.4"].contains(&self.status.as_str());
-        let code = if nobody { Code::Nobody } else { Code::Refused };
+        let code = match (nobody, smtp::suspects_spam(&self.status, &self.diagnostic)) {
+            (true, _) => Code::Nobody,
+            (false, true) => Code::SpamSuspected,
+            (false, false) => Code::Refused,
+        };
         let words = [self.status.as_str(), self.recipient.as_str(), self.diagnostic.as_str()];
         let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
         let text = if words.is_empty() { "the letter came back".to_owned() } else { words.join(" ") };

@@ -36,24 +36,41 @@ pub(super) async fn send(wire: &Wire, message: &Outgoing, now: Moment) -> Answer
     if let Some(answer) = token::has_run_out(wire, now) {
         return answer;
     }
-    let mut connection = match enter(wire, &account).await {
+    match submit(wire, &account, &letter, now).await {
+        Answer::Unsure { seen, .. } => look_for(wire, &account, &letter, seen).await,
+        answer @ Answer::Done { .. } => {
+            keep_copy(wire, &account, &letter).await;
+            answer
+        }
+        other => other,
+    }
+}
+
+/// Sends without a mailbox behind: nothing is kept, and what is unsure stays so.
+pub(super) async fn post(wire: &Wire, message: &Outgoing, now: Moment) -> Answer {
+    let account = match account::of_wire(wire) {
+        Ok(account) => account,
+        Err(seen) => return Answer::Expired { seen },
+    };
+    match compose(wire, &account, message, now).await {
+        Ok(letter) => submit(wire, &account, &letter, now).await,
+        Err(answer) => answer,
+    }
+}
+
+/// One connection, one letter.
+async fn submit(wire: &Wire, account: &Account, letter: &Composed, now: Moment) -> Answer {
+    let mut connection = match enter(wire, account).await {
         Ok(connection) => connection,
         Err(trouble) => return trouble.answer(),
     };
     if !departure::may_leave() {
         return Answer::Down { seen: "this process may not send any more".to_owned() };
     }
-    let answer = hand_over(wire, &mut connection, &letter, now).await;
+    let answer = hand_over(wire, &mut connection, letter, now).await;
     // the answer is known: how the connection ends is of no matter
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), connection.quit()).await;
-    match answer {
-        Answer::Unsure { seen, .. } => look_for(wire, &account, &letter, seen).await,
-        Answer::Done { .. } => {
-            keep_copy(wire, &account, &letter).await;
-            answer
-        }
-        other => other,
-    }
+    answer
 }
 
 /// Connects and logs in; the attach form tries it too.
@@ -71,6 +88,8 @@ pub(super) async fn enter(wire: &Wire, account: &Account) -> Result<AsyncSmtpCon
 
 async fn log_in(connection: &mut AsyncSmtpConnection, account: &Account) -> Result<(), Trouble> {
     let done = match &account.proof {
+        // a server of one's own may take letters from this machine without a login
+        Proof::Password(password) if password.is_empty() => return Ok(()),
         Proof::Password(password) => {
             let credentials = Credentials::new(account.login.clone(), password.clone());
             connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await
@@ -175,8 +194,30 @@ fn meaning(code: u16, said: &str, step: Step, now: Moment) -> Answer {
             Answer::Refused { code: Code::FileTooBig, text }
         }
         550 | 551 | 553 if step == Step::Recipient && !status.starts_with("5.7") => Answer::Nobody { text },
+        _ if suspects_spam(status, said) => Answer::Refused { code: Code::SpamSuspected, text },
         _ => Answer::Refused { code: Code::Refused, text },
     }
+}
+
+/// Whether a server says that it takes us for a spammer: a code of policy (RFC 3463, X.7.0 and X.7.1; RFC 7372) and a word of spam,
+/// since the same code also stands for a list that takes letters of its members only.
+pub(super) fn suspects_spam(status: &str, said: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "spam",
+        "policy",
+        "dmarc",
+        "reputation",
+        "blocked",
+        "block list",
+        "blocklist",
+        "blacklist",
+        "unsolicited",
+        "bulk",
+        "suspicious",
+        "спам",
+    ];
+    let lower = said.to_lowercase();
+    status.starts_with("5.7") && WORDS.iter().any(|word| lower.contains(word))
 }
 
 /// The code of RFC 3463 that a reply begins with; empty where it has none.
@@ -293,9 +334,10 @@ mod tests {
             (552, "5.2.2 mailbox full", Recipient, "refused"),
             (552, "5.3.4 too large", Letter, "file_too_big"),
             (552, "too large", Letter, "file_too_big"),
-            (550, "5.7.1 spam", Letter, "refused"),
-            (554, "5.7.1 policy", Recipient, "refused"),
-            (550, "5.7.1 blocked", Recipient, "refused"),
+            (550, "5.7.1 spam", Letter, "spam_suspected"),
+            (554, "5.7.1 policy", Recipient, "spam_suspected"),
+            (550, "5.7.1 blocked", Recipient, "spam_suspected"),
+            (550, "5.7.1 only members may write here", Recipient, "refused"),
             (555, "syntax", Letter, "refused"),
             (502, "not implemented", Letter, "refused"),
         ] {

@@ -3,12 +3,11 @@
 use serde_json::json;
 
 use super::{answer, method, token};
-use crate::messenger::parcel::refused;
+use crate::messenger::parcel::{self, refused};
 use crate::messenger::{Fetched, Wire, field};
 use crate::model::message::IncomingMedia;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
-use crate::net::http::FetchError;
 
 pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Result<Fetched, Answer> {
     if media.size.is_some_and(|size| size > limit) {
@@ -22,12 +21,9 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
     let path = field::text(&file, "file_path").filter(|path| !path.starts_with('/') && !path.contains(".."));
     let path = path.ok_or_else(|| refused(Code::FileGone))?;
     let request = wire.http.client().get(format!("{}/file/bot{token}/{path}", wire.vendor));
-    let reply = wire.http.fetch(request, limit).await.map_err(|error| match error {
-        FetchError::TooBig(_) => refused(Code::FileTooBig),
-        FetchError::Call(seen) => Answer::Down { seen },
-    })?;
+    let reply = parcel::download(wire, request, limit).await?;
     match reply.status {
-        200 => Ok(Fetched { mime: media.mime.clone(), bytes: reply.body }),
+        200 => Ok(Fetched { mime: media.mime.clone(), bytes: reply.bytes }),
         401 => Err(Answer::Expired { seen: "HTTP 401 for a file".to_owned() }),
         400..500 if reply.status != 429 => Err(refused(Code::FileGone)),
         status => Err(Answer::Down { seen: format!("HTTP {status} for a file") }),

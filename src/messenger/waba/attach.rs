@@ -1,5 +1,5 @@
-//! Attaching a number by hand: the app is subscribed to the account, the number is registered where a PIN was given, and
-//! asked how it is. Each failure names the field that is to be mended.
+//! Attaching a number by hand, or by the code of Meta's Embedded Signup where this server is an app of Meta's: the app is
+//! subscribed to the account, the number is registered, and asked how it is. Each failure names the field that is to be mended.
 
 use reqwest::Method;
 use secrecy::SecretString;
@@ -8,12 +8,16 @@ use serde_json::{Map, Value, json};
 use super::code;
 use crate::messenger::{AttachError, AttachNext, AttachStep, Wire, field};
 use crate::model::vendor::Answer;
+use crate::net::signature::fresh_secret;
 
 const HEALTH: &str = "display_phone_number,verified_name,quality_rating,code_verification_status,name_status,status,\
     messaging_limit_tier,throughput,platform_type,is_official_business_account";
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
-    let form = Form::read(&step.answers)?;
+    let form = match field::text(&Value::Object(step.answers.clone()), "code") {
+        Some(code) => Form::sign_up(wire, &step.answers, code.trim()).await?,
+        None => Form::read(&step.answers)?,
+    };
     form.call(wire, Method::POST, &format!("{}/subscribed_apps", form.waba_id), json!({}), "waba_id").await?;
     if let Some(pin) = &form.pin {
         let body = json!({"messaging_product": "whatsapp", "pin": pin});
@@ -24,6 +28,20 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
     Ok(form.done(&health))
 }
 
+/// Tells Meta where this account's deliveries go: only where the app is this server's own, since the app of a company has an
+/// address in its settings. Meta tries the address at once.
+pub(super) async fn announce(wire: &Wire, webhook_url: &str) -> Result<(), AttachError> {
+    if wire.settings.get("embedded").and_then(Value::as_bool) != Some(true) {
+        return Ok(());
+    }
+    let account = field::id(&wire.settings, "waba_id").unwrap_or_default();
+    let verify_token = field::secret(&wire.secrets, "verify_token");
+    let body = json!({"override_callback_uri": webhook_url, "verify_token": verify_token});
+    let request = super::call(wire, Method::POST, &format!("{account}/subscribed_apps")).json(&body);
+    let called = wire.http.call(request, wire.http.limits()).await;
+    code::result_of(called).map(|_| ()).map_err(|answer| explain(answer, "waba_id"))
+}
+
 struct Form {
     phone_number_id: String,
     waba_id: String,
@@ -31,23 +49,49 @@ struct Form {
     app_secret: String,
     verify_token: String,
     pin: Option<String>,
+    /// Whether the app is this server's own.
+    embedded: bool,
 }
 
 impl Form {
+    /// Exchanges the code that the popup of Meta gave, which is good for half a minute.
+    async fn sign_up(wire: &Wire, answers: &Map<String, Value>, code: &str) -> Result<Self, AttachError> {
+        let (id, secret) = (field::secret(&wire.secrets, "client_id"), field::secret(&wire.secrets, "client_secret"));
+        if id.is_empty() || secret.is_empty() {
+            return Err(AttachError::new(
+                "code",
+                "Вход через Meta возможен, если в настройках сервера заданы ключи приложения (waba.client_id, waba.client_secret). Без них заполните форму вручную.",
+                "Signing up through Meta needs the keys of an app in the settings of the server (waba.client_id, waba.client_secret). Without them fill in the form by hand.",
+            ));
+        }
+        let ids = Ids::read(answers)?;
+        let query = [("client_id", id.as_str()), ("client_secret", &secret), ("code", code)];
+        let request = wire.http.client().get(format!("{}/oauth/access_token", wire.vendor)).query(&query);
+        let made = code::result_of(wire.http.call(request, wire.http.limits()).await).map_err(explain_code)?;
+        let token = field::text(&made, "access_token").filter(|token| is_word(token));
+        let token = token.ok_or_else(|| explain_code(Answer::Down { seen: "no token".to_owned() }))?;
+        let verify_token = fresh_secret().ok_or_else(|| said("", "Нет случайных чисел", "No randomness", ""))?;
+        let pin = match ids.pin {
+            Some(pin) => pin,
+            None => fresh_pin().ok_or_else(|| said("", "Нет случайных чисел", "No randomness", ""))?,
+        };
+        Ok(Self {
+            phone_number_id: ids.phone_number_id,
+            waba_id: ids.waba_id,
+            token,
+            app_secret: secret,
+            verify_token,
+            pin: Some(pin),
+            embedded: true,
+        })
+    }
+
     fn read(answers: &Map<String, Value>) -> Result<Self, AttachError> {
         let given = |name: &str| answers.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
         let needed = |name: &'static str, good: fn(&str) -> bool, ru: &str, en: &str| {
             Some(given(name)).filter(|value| good(value)).ok_or_else(|| AttachError::new(name, ru, en))
         };
-        let number = |name| {
-            needed(
-                name,
-                is_number,
-                "Здесь должно быть число из кабинета Meta.",
-                "A number from Meta's console belongs here.",
-            )
-        };
-        let (phone_number_id, waba_id) = (number("phone_number_id")?, number("waba_id")?);
+        let Ids { phone_number_id, waba_id, pin } = Ids::read(answers)?;
         let token = needed(
             "token",
             is_word,
@@ -66,11 +110,7 @@ impl Form {
             "Придумайте маркер без пробелов и укажите его же в настройках вебхука приложения.",
             "Make up a token without spaces and give the same one in the webhook settings of the app.",
         )?;
-        let pin = Some(given("pin")).filter(|pin| !pin.is_empty());
-        if pin.as_ref().is_some_and(|pin| pin.len() != 6 || !is_number(pin)) {
-            return Err(AttachError::new("pin", "PIN состоит из 6 цифр.", "The PIN has 6 digits."));
-        }
-        Ok(Self { phone_number_id, waba_id, token, app_secret, verify_token, pin })
+        Ok(Self { phone_number_id, waba_id, token, app_secret, verify_token, pin, embedded: false })
     }
 
     async fn call(
@@ -104,9 +144,57 @@ impl Form {
                 "waba_id": self.waba_id,
                 "quality": field::text(health, "quality_rating"),
                 "tier": field::text(health, "messaging_limit_tier"),
+                "embedded": self.embedded,
             }),
             account: self.phone_number_id,
         }
+    }
+}
+
+/// What both ways ask for.
+struct Ids {
+    phone_number_id: String,
+    waba_id: String,
+    pin: Option<String>,
+}
+
+impl Ids {
+    fn read(answers: &Map<String, Value>) -> Result<Self, AttachError> {
+        let given = |name: &str| answers.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+        let number = |name: &'static str| {
+            Some(given(name)).filter(|value| is_number(value)).ok_or_else(|| {
+                AttachError::new(
+                    name,
+                    "Здесь должно быть число из кабинета Meta.",
+                    "A number from Meta's console belongs here.",
+                )
+            })
+        };
+        let (phone_number_id, waba_id) = (number("phone_number_id")?, number("waba_id")?);
+        let pin = Some(given("pin")).filter(|pin| !pin.is_empty());
+        if pin.as_ref().is_some_and(|pin| pin.len() != 6 || !is_number(pin)) {
+            return Err(AttachError::new("pin", "PIN состоит из 6 цифр.", "The PIN has 6 digits."));
+        }
+        Ok(Self { phone_number_id, waba_id, pin })
+    }
+}
+
+/// The two-step code of a number that has none yet.
+fn fresh_pin() -> Option<String> {
+    let mut bytes = [0_u8; 4];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(format!("{:06}", u32::from_le_bytes(bytes) % 1_000_000))
+}
+
+fn explain_code(answer: Answer) -> AttachError {
+    match answer {
+        Answer::Refused { text, .. } | Answer::Expired { seen: text } => said(
+            "code",
+            "Meta не принимает код входа: он действует полминуты. Начните вход заново",
+            "Meta does not take the code, which is good for half a minute. Begin again",
+            &text,
+        ),
+        other => explain(other, "code"),
     }
 }
 

@@ -16,6 +16,8 @@ enum Meaning {
     Again,
     /// The number, the app or the account rests.
     Rest(i64),
+    /// The same, because Meta suspects spam.
+    Suspect(i64),
     /// This recipient rests.
     RestRecipient(i64),
     /// The token, the permission, the number or the account: nothing goes until a person has mended it.
@@ -27,12 +29,12 @@ enum Meaning {
 }
 
 const fn meaning(code: i64) -> Option<Meaning> {
-    use Meaning::{Again, Final, Nobody, Rest, RestRecipient, Stop};
+    use Meaning::{Again, Final, Nobody, Rest, RestRecipient, Stop, Suspect};
     Some(match code {
         1 | 2 | 131_000 | 131_016 | 133_004 => Again,
         4 | 80_007 | 131_057 | 132_069 => Rest(60_000),
         130_429 => Rest(5_000),
-        131_048 => Rest(3_600_000),
+        131_048 => Suspect(3_600_000),
         133_015 => Rest(300_000),
         // one message in six seconds to one person; the outbox lets the pauses grow
         131_056 => RestRecipient(6_000),
@@ -84,6 +86,7 @@ pub(super) fn read_error(status: u16, error: &Value) -> Answer {
     match field::number(error, "code").and_then(meaning) {
         Some(Meaning::Again) => Answer::Down { seen: said },
         Some(Meaning::Rest(after_ms)) => Answer::Busy { after_ms, scope: Scope::Lane },
+        Some(Meaning::Suspect(after_ms)) => Answer::Busy { after_ms, scope: Scope::Suspected },
         Some(Meaning::RestRecipient(after_ms)) => Answer::Busy { after_ms, scope: Scope::Recipient },
         Some(Meaning::Stop) => Answer::Expired { seen: said },
         Some(Meaning::Nobody) => Answer::Nobody { text: said },
@@ -100,6 +103,7 @@ pub(super) fn read_status_error(errors: &[Value]) -> (Code, String) {
     let code = match field::number(error, "code").and_then(meaning) {
         Some(Meaning::Final(code)) => code,
         Some(Meaning::Nobody) => Code::Nobody,
+        Some(Meaning::Suspect(_)) => Code::SpamSuspected,
         // after a status nothing is sent again, whatever the reason was
         _ => Code::Refused,
     };
@@ -145,17 +149,13 @@ mod tests {
 
     #[test]
     fn limits_rest_the_lane_and_the_pair_limit_only_the_recipient() {
-        for (code, after_ms) in [
-            (4, 60_000),
-            (80_007, 60_000),
-            (130_429, 5_000),
-            (131_048, 3_600_000),
-            (131_057, 60_000),
-            (132_069, 60_000),
-            (133_015, 300_000),
-        ] {
+        for (code, after_ms) in
+            [(4, 60_000), (80_007, 60_000), (130_429, 5_000), (131_057, 60_000), (132_069, 60_000), (133_015, 300_000)]
+        {
             assert_eq!(answer(code), Answer::Busy { after_ms, scope: Scope::Lane }, "{code}");
         }
+        assert_eq!(answer(131_048), Answer::Busy { after_ms: 3_600_000, scope: Scope::Suspected });
+        assert_eq!(read_status_error(&[json!({"code": 131_048})]).0, Code::SpamSuspected);
         assert_eq!(answer(131_056), Answer::Busy { after_ms: 6_000, scope: Scope::Recipient });
     }
 

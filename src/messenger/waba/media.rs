@@ -3,12 +3,11 @@
 use reqwest::multipart::Form;
 
 use super::{ABOUT, call, code, phone_number_id};
-use crate::messenger::parcel::{Parcel, refused};
+use crate::messenger::parcel::{self, Parcel, refused};
 use crate::messenger::{Fetched, Wire, field};
 use crate::model::message::{IncomingMedia, Media, MediaKind};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
-use crate::net::http::FetchError;
 
 /// Where Meta finds a file that we send.
 pub(super) enum Placed {
@@ -45,12 +44,11 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
     let address = field::address(wire, &found, "url").ok_or_else(|| refused(Code::FileGone))?;
     let token = field::secret(&wire.secrets, "token");
     let request = wire.http.client().get(address).bearer_auth(token);
-    let reply = wire.http.fetch(request, limit).await.map_err(|error| match error {
-        FetchError::TooBig(_) => refused(Code::FileTooBig),
-        FetchError::Call(seen) => Answer::Down { seen },
-    })?;
+    let reply = parcel::download(wire, request, limit).await?;
     match reply.status {
-        200 => Ok(Fetched { mime: media.mime.clone().or_else(|| field::text(&found, "mime_type")), bytes: reply.body }),
+        200 => {
+            Ok(Fetched { mime: media.mime.clone().or_else(|| field::text(&found, "mime_type")), bytes: reply.bytes })
+        }
         // the address may just have run out: a repetition asks for a fresh one
         401 | 404 | 429 | 500.. => Err(Answer::Down { seen: format!("HTTP {} for a file", reply.status) }),
         _ => Err(refused(Code::FileGone)),

@@ -78,6 +78,13 @@ fn read_change(entry: &Value, change: &Value, value: &Value, events: &mut Vec<(S
         "message_template_status_update" => {
             events.extend(template(value).map(|event| (change_key(entry, change), event)));
         }
+        "phone_number_quality_update" => {
+            let seen = field::text(value, "event").unwrap_or(kind);
+            events.push((change_key(entry, change), quality_word(&seen)));
+        }
+        "message_template_quality_update" | "template_category_update" => {
+            events.extend(rating(value).map(|event| (change_key(entry, change), event)));
+        }
         "account_alerts" | "account_update" => {
             let seen = field::text(value, "event").or_else(|| field::text(value, "alert_type")).unwrap_or(kind);
             events.push((change_key(entry, change), account_word(&seen)));
@@ -116,10 +123,29 @@ fn template(value: &Value) -> Option<Event> {
     })
 }
 
-/// Words about the account are many and grow; those of punishment are trouble.
+fn rating(value: &Value) -> Option<Event> {
+    Some(Event::TemplateRated {
+        name: field::text(value, "message_template_name")?,
+        language: field::text(value, "message_template_language")?,
+        quality: field::text(value, "new_quality_score"),
+        category: field::text(value, "new_category"),
+    })
+}
+
+/// Customers block or report the number so often that Meta flags it; the flag goes when the quality has become better.
+fn quality_word(seen: &str) -> Event {
+    match seen {
+        "FLAGGED" | "UNFLAGGED" => Event::Suspicion { seen: field::short(seen), lifted: seen == "UNFLAGGED" },
+        _ => Event::Ignored { what: field::short(seen) },
+    }
+}
+
+/// Words about the account are many and grow; those of punishment are trouble, and two of them are about what was written.
 fn account_word(seen: &str) -> Event {
     const TROUBLE: [&str; 5] = ["VIOLATION", "RESTRICTION", "DISABLED", "DELETED", "BAN"];
-    if TROUBLE.iter().any(|word| seen.contains(word)) {
+    if ["VIOLATION", "RESTRICTION"].iter().any(|word| seen.contains(word)) {
+        Event::Suspicion { seen: field::short(seen), lifted: false }
+    } else if TROUBLE.iter().any(|word| seen.contains(word)) {
         Event::Trouble { seen: field::short(seen) }
     } else {
         Event::Ignored { what: field::short(seen) }
@@ -134,4 +160,22 @@ fn change_key(entry: &Value, change: &Value) -> String {
     sorted.sort_all_objects();
     let digest = Sha256::digest(format!("{time}{sorted}").as_bytes());
     format!("change:{}", hex::encode(digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_suspicion_are_told_apart_from_trouble_and_from_what_is_of_no_matter() {
+        let suspected = |seen: &str, lifted| Event::Suspicion { seen: seen.to_owned(), lifted };
+        assert_eq!(quality_word("FLAGGED"), suspected("FLAGGED", false));
+        assert_eq!(quality_word("UNFLAGGED"), suspected("UNFLAGGED", true));
+        assert!(matches!(quality_word("UPGRADE"), Event::Ignored { .. }));
+        for word in ["ACCOUNT_VIOLATION", "ACCOUNT_RESTRICTION"] {
+            assert_eq!(account_word(word), suspected(word, false));
+        }
+        assert!(matches!(account_word("ACCOUNT_DELETED"), Event::Trouble { .. }));
+        assert!(matches!(account_word("VERIFIED_ACCOUNT"), Event::Ignored { .. }));
+    }
 }

@@ -87,7 +87,11 @@ fn read_stumble(said: String, resendable: bool) -> Answer {
     }
     // WhatsApp does not let this account open new chats for a while
     if has(&["server returned error 463"]) {
-        return Answer::Refused { code: Code::VendorCap, text: said };
+        return Answer::Refused { code: Code::SpamSuspected, text: said };
+    }
+    // an order about a group that we may not give: it has certainly not been carried out
+    if has(&["info query returned status 403", "info query returned status 404", "info query returned status 406"]) {
+        return Answer::Refused { code: Code::Refused, text: said };
     }
     if has(&["logged out", "not logged in", "device removed"]) {
         return Answer::Expired { seen: said };

@@ -17,7 +17,6 @@ use crate::messenger::{Fetched, Wire};
 use crate::model::message::{IncomingMedia, Media, MediaKind};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
-use crate::net::http::FetchError;
 
 /// The body of a call with a file in it.
 pub(super) struct Letter {
@@ -90,13 +89,10 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
         return Err(refused(Code::FileGone));
     }
     let request = call(wire, Method::GET, &media.vendor_id);
-    let reply = wire.http.fetch(request, limit).await.map_err(|error| match error {
-        FetchError::TooBig(_) => refused(Code::FileTooBig),
-        FetchError::Call(seen) => Answer::Down { seen },
-    })?;
+    let reply = parcel::download(wire, request, limit).await?;
     let mime = reply.header("content-type").map(str::to_owned);
     match reply.status {
-        200 => Ok(Fetched { mime: media.mime.clone().or(mime), bytes: reply.body }),
+        200 => Ok(Fetched { mime: media.mime.clone().or(mime), bytes: reply.bytes }),
         401 | 403 | 429 | 500.. => Err(Answer::Down { seen: format!("HTTP {} for a file", reply.status) }),
         _ => Err(refused(Code::FileGone)),
     }

@@ -24,7 +24,8 @@ pub(super) fn message(payload: &Value, at: Moment) -> Vec<(String, Event)> {
         events.push((key, Event::SameChat { hidden: chat, shown: shown.clone() }));
         chat = shown;
     }
-    let key = format!("message:{}", name.vendor_id());
+    // one message may be told under both names of its chat
+    let key = format!("message:{}:{}", name.ours, name.id);
     events.push((key, Event::Message(Box::new(read(payload, info, &name, chat, at)))));
     events
 }

@@ -115,20 +115,22 @@ fn reaction(payload: &Value) -> Option<(String, Event)> {
 
 fn link(wire: &Wire, told: &Value, payload: &Value, at: Moment) -> Option<(String, Event)> {
     let status = field::text(payload, "status")?;
-    let link = match status.as_str() {
-        // a person may scan the code with the phone of another account
-        "WORKING" if is_another(wire, told) => Link::Off,
-        "WORKING" => Link::Up,
-        "SCAN_QR_CODE" | "PASSKEY_REQUIRED" | "PASSKEY_CONFIRMATION_REQUIRED" => Link::Relink,
-        "FAILED" | "STOPPED" => Link::Off,
-        _ => return None,
-    };
+    let own = told.get("me").and_then(|me| field::text(me, "id")).and_then(|id| name::chat(&id));
+    let link = link_of(&status, own.as_deref().and_then(name::phone).as_deref(), wire)?;
     let key = field::id(told, "id").unwrap_or_else(|| format!("{}:{}", status, at.0));
     Some((format!("link:{key}"), Event::Link { link, seen: field::short(&status), at }))
 }
 
-fn is_another(wire: &Wire, told: &Value) -> bool {
-    let own = told.get("me").and_then(|me| field::text(me, "id")).and_then(|id| name::chat(&id));
-    let (own, ours) = (own.as_deref().and_then(name::phone), field::text(&wire.settings, "address"));
-    own.zip(ours).is_some_and(|(own, ours)| own != ours)
+/// What the word of the gateway means for the channel; none where it says nothing of it. `phone` is the one that is linked.
+pub(super) fn link_of(status: &str, phone: Option<&str>, wire: &Wire) -> Option<Link> {
+    match status {
+        // a person may scan the code with the phone of another account
+        "WORKING" if phone.zip(field::text(&wire.settings, "address")).is_some_and(|(own, ours)| own != ours) => {
+            Some(Link::Off)
+        }
+        "WORKING" => Some(Link::Up),
+        "SCAN_QR_CODE" | "PASSKEY_REQUIRED" | "PASSKEY_CONFIRMATION_REQUIRED" => Some(Link::Relink),
+        "FAILED" | "STOPPED" => Some(Link::Off),
+        _ => None,
+    }
 }

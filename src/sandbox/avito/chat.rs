@@ -25,6 +25,15 @@ pub(crate) struct Chat {
     pub(crate) messages: Vec<Value>,
 }
 
+impl Chat {
+    /// Whether the seller has read everything of the buyer's.
+    pub(crate) fn is_read(&self) -> bool {
+        self.messages
+            .iter()
+            .all(|one| one.get("direction") != Some(&json!("in")) || one.get("is_read") == Some(&json!(true)))
+    }
+}
+
 /// A call about the chats of an account.
 pub(super) fn act(
     sandbox: &Arc<Sandbox>,
@@ -37,10 +46,13 @@ pub(super) fn act(
     match (verb, version, rest) {
         ("POST", "v1", ["uploadImages"]) => upload(sandbox, id, call),
         ("GET", "v1", ["getVoiceFiles"]) => voices(sandbox, call),
-        ("GET", "v2", ["chats"]) => with_account(sandbox, id, |account| Ok(list(account))),
-        ("GET", "v3", ["chats", chat, "messages"]) => with_chat(sandbox, id, chat, |_, chat| {
-            Ok(Value::Array(chat.messages.iter().rev().take(100).cloned().collect()))
-        }),
+        ("GET", "v2", ["chats"]) => with_account(sandbox, id, |account| list(account, call)),
+        ("GET", "v3", ["chats", chat, "messages", ""]) => {
+            let (limit, offset) = page(call)?;
+            with_chat(sandbox, id, chat, |_, chat| {
+                Ok(Value::Array(chat.messages.iter().rev().skip(offset).take(limit).cloned().collect()))
+            })
+        }
         ("POST", "v1", ["chats", chat, "messages"]) => {
             let text = call.args.get("message").and_then(|message| message.get("text")).and_then(Value::as_str);
             let text = text.unwrap_or_default().to_owned();
@@ -79,14 +91,34 @@ fn with_chat<T>(
     })
 }
 
-fn list(account: &Account) -> Value {
+/// The part of a list that a call asks for.
+fn page(call: &Call) -> Result<(usize, usize), Trouble> {
+    let whole = |key: &str, default: i64| call.args.whole(key).unwrap_or(default);
+    let (limit, offset) = (whole("limit", 100), whole("offset", 0));
+    if !(1..=100).contains(&limit) || !(0..=1_000).contains(&offset) {
+        return Err(Trouble::of(400, "Validation error"));
+    }
+    Ok((usize::try_from(limit).unwrap_or(0), usize::try_from(offset).unwrap_or(0)))
+}
+
+/// The chats, the newest first. Those about items alone, unless all are asked for.
+fn list(account: &Account, call: &Call) -> Result<Value, Trouble> {
+    let (limit, offset) = page(call)?;
+    let types = call.args.text("chat_types").unwrap_or_else(|| "u2i".to_owned());
+    let changed = |chat: &Chat| chat.messages.last().and_then(|last| last.get("created")?.as_i64()).unwrap_or(0);
+    let wanted = |(id, chat): &(&String, &Chat)| {
+        types.split(',').any(|kind| id.starts_with(kind)) && (!call.args.yes("unread_only") || !chat.is_read())
+    };
+    let mut chats: Vec<(&String, &Chat)> = account.chats.iter().filter(wanted).collect();
+    chats.sort_by_key(|(id, chat)| (-changed(chat), (*id).clone()));
     let tell = |(id, chat): (&String, &Chat)| {
-        json!({"id": id, "context": {"type": "item", "value": {"id": chat.item, "title": "Mazda 3", "user_id": account.id,
+        json!({"id": id, "created": chat.messages.first().and_then(|first| first.get("created")), "updated": changed(chat),
+            "context": {"type": "item", "value": {"id": chat.item, "title": "Mazda 3", "user_id": account.id,
                 "url": format!("https://avito.ru/{}", chat.item)}},
-            "users": [{"id": account.id, "name": account.name}, {"id": chat.buyer, "name": chat.phone}],
+            "users": [{"id": account.id, "name": account.name}, {"id": chat.buyer, "name": format!("Покупатель {}", chat.phone)}],
             "last_message": chat.messages.last()})
     };
-    json!({"chats": account.chats.iter().map(tell).collect::<Vec<_>>()})
+    Ok(json!({"chats": chats.into_iter().skip(offset).take(limit).map(tell).collect::<Vec<_>>()}))
 }
 
 fn upload(sandbox: &Sandbox, id: i64, call: &Call) -> Result<Value, Trouble> {

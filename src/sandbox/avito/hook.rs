@@ -38,7 +38,8 @@ pub(crate) async fn deliver_all(sandbox: Arc<Sandbox>, id: i64, mut queue: Unbou
         let told = with_account(&sandbox, id, |account| {
             let doubles = account.doubles;
             account.doubles = doubles.saturating_sub(1);
-            Ok((account.subscriptions.clone(), doubles > 0))
+            let urls = if account.hushed { Vec::new() } else { account.subscriptions.clone() };
+            Ok((urls, doubles > 0))
         });
         let Ok((urls, is_double)) = told else { return };
         let body = json!({"id": uuid::Uuid::new_v4().to_string(), "version": "v3.0.0", "timestamp": sandbox.unix(),

@@ -38,6 +38,7 @@ async fn make(sandbox: Data<Sandbox>, given: Json<Value>) -> HttpResponse {
         chats: HashMap::new(),
         images: HashMap::new(),
         subscriptions: Vec::new(),
+        hushed: false,
         doubles: 0,
         outbox,
     };
@@ -57,7 +58,8 @@ async fn list(sandbox: Data<Sandbox>) -> HttpResponse {
         .values()
         .map(|one| {
             json!({"id": one.id, "name": one.name, "paid": one.paid, "subscriptions": one.subscriptions,
-                "chats": one.chats.keys().collect::<Vec<_>>(), "tokens": one.tokens.len()})
+                "chats": one.chats.keys().collect::<Vec<_>>(), "read": one.chats.iter()
+                    .filter(|(_, chat)| chat.is_read()).map(|(id, _)| id).collect::<Vec<_>>(), "tokens": one.tokens.len()})
         })
         .collect();
     tell(json!({"accounts": accounts}))
@@ -67,6 +69,7 @@ async fn change(sandbox: Data<Sandbox>, id: Path<i64>, given: Json<Value>) -> Ht
     let mut avito = sandbox.avito.lock();
     let Some(account) = avito.accounts.get_mut(&id) else { return missing("account") };
     account.paid = given.get("paid").map_or(account.paid, as_yes);
+    account.hushed = given.get("hushed").map_or(account.hushed, as_yes);
     if given.get("expire").is_some_and(as_yes) {
         account.tokens.clear();
     }

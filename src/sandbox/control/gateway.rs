@@ -5,7 +5,7 @@ use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use serde_json::{Value, json};
 
 use super::{missing, refuse, tell};
-use crate::sandbox::args::text_at;
+use crate::sandbox::args::{as_text, as_yes, text_at};
 use crate::sandbox::state::{Sandbox, random_hex};
 use crate::sandbox::waha::{self, Linked};
 
@@ -18,7 +18,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .route("/_/waha", web::post().to(set_key))
         .route("/_/waha", web::get().to(list_sessions))
+        .route("/_/waha/closed", web::post().to(set_closed))
         .route("/_/waha/sessions/{name}", web::post().to(set_names))
+        .route("/_/waha/sessions/{name}/hush", web::post().to(hush))
         .route("/_/waha/sessions/{name}/scan", web::post().to(scan))
         .route("/_/waha/sessions/{name}/type", web::post().to(type_code))
         .route("/_/waha/sessions/{name}/remove", web::post().to(remove))
@@ -39,9 +41,25 @@ async fn list_sessions(sandbox: Data<Sandbox>) -> HttpResponse {
     let card = |session: &waha::Session| {
         json!({"name": session.name, "status": session.status, "me": session.me, "names": session.names,
             "qr": waha::current_qr(session, now), "code": session.code.as_ref().map(|(code, _)| code),
-            "webhook": session.config.pointer("/webhooks/0/url")})
+            "webhook": session.config.pointer("/webhooks/0/url"), "hushed": session.hushed,
+            "groups": session.groups.iter().map(|(id, group)| json!({"id": id, "subject": group.subject,
+                "members": group.members, "inside": group.inside})).collect::<Vec<_>>()})
     };
     tell(json!({"sessions": waha.sessions.values().map(card).collect::<Vec<_>>()}))
+}
+
+async fn set_closed(sandbox: Data<Sandbox>, given: Json<Value>) -> HttpResponse {
+    let phones = given.get("phones").and_then(Value::as_array).cloned().unwrap_or_default();
+    sandbox.waha.lock().closed = phones.iter().filter_map(as_text).collect();
+    tell(json!({"ok": true}))
+}
+
+/// What a session would post is lost on the way until it is told to speak again.
+async fn hush(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>) -> HttpResponse {
+    let mut waha = sandbox.waha.lock();
+    let Some(session) = waha.sessions.get_mut(name.as_str()) else { return missing("session") };
+    session.hushed = given.get("on").is_none_or(as_yes);
+    tell(json!({"hushed": session.hushed}))
 }
 
 async fn set_names(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>) -> HttpResponse {
@@ -96,6 +114,7 @@ async fn say(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>) -> 
     let payload = json!({"id": format!("true_{chat}_{id}"), "timestamp": sandbox.unix(), "from": waha::own_chat(&sandbox, &name),
         "fromMe": true, "source": "app", "to": chat, "body": text_at(&given, "text"), "hasMedia": false, "ack": 1,
         "vCards": [], "_data": {}});
+    waha::remember(&sandbox, &name, &payload);
     waha::webhook::tell(&sandbox, &name, "message.any", &payload);
     tell(json!({"id": id}))
 }

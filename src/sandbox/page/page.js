@@ -82,7 +82,7 @@ const drawPhone = (phone) => {
   drawCompose(used);
   drawLinking(phone);
   draw($("messengers"), [now.messenger], () =>
-    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram_bot", "Telegram"], ["vk", w().vk], ["vk_notify", "VK Notify"], ["avito", w().avito], ["email", w().email]].map(([kind, name]) =>
+    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram", "Telegram"], ["telegram_bot", w().bot], ["vk", w().vk], ["vk_notify", "VK Notify"], ["avito", w().avito], ["email", w().email]].map(([kind, name]) =>
       h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; now.line = null; now.quote = null; render(); } }, name)));
   const shown = used(now.messenger).slice(-60);
   if (draw($("talk"), [phone.id, now.messenger, shown], () => (shown.length ? shown.map(drawBubble) : h("p", { class: "hush" }, w().messages, now.messenger === "telegram_bot" ? startButton() : "")))) {
@@ -108,6 +108,7 @@ const drawCompose = (used) => {
 
 // Linked devices of this phone: codes that wait to be scanned, and devices that can be removed
 const drawLinking = (phone) => {
+  if (now.messenger === "telegram") return drawSignIn(phone);
   const sessions = now.messenger === "whatsapp_web" ? now.data.sessions : [];
   const waiting = sessions.filter((one) => one.status === "SCAN_QR_CODE");
   const mine = sessions.filter((one) => one.me?.[0] === phone.id);
@@ -117,6 +118,17 @@ const drawLinking = (phone) => {
     ...waiting.map((one) => button(`scan-${one.name}`, `${w().scan} ${one.name}`, `/_/waha/sessions/${one.name}/scan`, { phone: phone.id, name: phone.name, qr: one.qr })),
     ...mine.map((one) => button(`unlink-${one.name}`, `${w().unlink} ${one.name}`, `/_/waha/sessions/${one.name}/remove`, {})),
   ]);
+};
+
+// Signing in to a Telegram account: the code that its owner sees, and QR codes that wait to be scanned
+const drawSignIn = (phone) => {
+  const accounts = now.data.telegram.filter((one) => one.code || one.waiting.length);
+  $("linking").hidden = accounts.length === 0;
+  draw($("linking"), [phone.id, accounts], () =>
+    accounts.flatMap((one) => [
+      one.code ? h("span", { "data-test": `code-${one.id}` }, `${w().signInCode} ${pretty(one.phone)}: ${one.code}`) : null,
+      ...one.waiting.slice(-1).map((text) => h("button", { type: "button", class: "quiet", "data-test": `scan-${one.id}`, onclick: () => act(() => call(`/_/mtproto/accounts/${one.id}/scan`, { text })) }, `${w().scanAccount} ${one.name}`)),
+    ]));
 };
 
 const startButton = () => h("button", { type: "button", class: "quiet", "data-test": "phone-start", onclick: () => act(() => say("/start")) }, w().startBot);
@@ -345,10 +357,10 @@ const render = () => {
 const poll = async () => {
   try {
     const quiet = (path) => call(path).catch(() => null);
-    const [phones, portals, gateway, { accounts }, queue, mailings] = await Promise.all([call("/_/phones?messages=60&limit=24"), call("/_/b24"), call("/_/waha"), call("/_/accounts"), quiet("/_/switchboard/api/v1/queue"), quiet("/_/switchboard/api/v1/mailings")]);
+    const [phones, portals, gateway, telegram, { accounts }, queue, mailings] = await Promise.all([call("/_/phones?messages=60&limit=24"), call("/_/b24"), call("/_/waha"), call("/_/mtproto/accounts"), call("/_/accounts"), quiet("/_/switchboard/api/v1/queue"), quiet("/_/switchboard/api/v1/mailings")]);
     const portal = portals.portals.find((one) => one.name === now.portal) ?? portals.portals[0];
     const [steps, letter] = portal ? await Promise.all([call(`/_/b24/${portal.name}/steps?limit=8`), call(`/_/b24/${portal.name}/letters/last`)]) : [{ steps: [] }, null];
-    now.data = { phones: phones.phones, portals: portals.portals, sessions: gateway.sessions, accounts, steps: steps.steps, letter, queue, mailings };
+    now.data = { phones: phones.phones, portals: portals.portals, sessions: gateway.sessions, telegram: telegram.accounts, accounts, steps: steps.steps, letter, queue, mailings };
     $("offline").hidden = true;
     render();
   } catch {

@@ -65,6 +65,9 @@ pub(crate) fn create(sandbox: &Arc<Sandbox>, call: &Call) -> Told {
             passkey: (false, false),
             names: "shown",
             start: 0,
+            groups: std::collections::BTreeMap::new(),
+            log: Vec::new(),
+            hushed: false,
             outbox,
         };
         waha.sessions.insert(name.clone(), session);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use serde_json::{Value, json};
 
+use super::history::remember;
 use super::webhook::tell;
 use super::{Trouble, hidden_id, phone_of, with_session};
 use crate::sandbox::args::text_at;
@@ -28,23 +29,36 @@ pub(crate) fn send(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Told {
         let works = session.status == "WORKING";
         if works { Ok(()) } else { Err(Trouble::state(&session.name, session.status, &["WORKING"])) }
     })?;
-    let phone = phone_of(&chat).ok_or_else(|| Trouble::stumbled("can't send message to unknown server"))?;
+    let to = if chat.ends_with("@g.us") {
+        members(sandbox, &session, &chat)?
+    } else {
+        vec![phone_of(&chat).ok_or_else(|| Trouble::stumbled("can't send message to unknown server"))?]
+    };
     let mut made = bubble("whatsapp_web", &session, "received", sandbox.now(), sandbox.tick());
     read(method, call, &mut made)?;
     let asked = call.args.text("id");
     made.id = asked.clone().unwrap_or_else(new_id);
-    if !has_whatsapp(sandbox, &phone) {
+    if let Some(phone) = to.iter().find(|phone| !has_whatsapp(sandbox, phone)) {
         return Err(Trouble::stumbled(&format!("no LID found for {phone}@s.whatsapp.net from server")));
     }
-    let is_repeated = asked
-        .is_some_and(|id| sandbox.phones.lock().get(&phone).is_some_and(|phone| phone.find(&session, &id).is_some()));
+    let is_repeated = asked.is_some_and(|id| {
+        to.iter().any(|phone| sandbox.phones.lock().get(phone).is_some_and(|phone| phone.find(&session, &id).is_some()))
+    });
     let told = told(sandbox, &session, &made, &chat);
     if !is_repeated {
         let beside = Arc::clone(sandbox);
         let echo = told.clone();
-        sandbox.spawn(async move { settle(&beside, &session, &phone, &chat, made, &echo).await });
+        sandbox.spawn(async move { settle(&beside, &session, &to, &chat, made, &echo).await });
     }
     Ok((201, told))
+}
+
+/// Who is in a group that we are in.
+fn members(sandbox: &Sandbox, session: &str, chat: &str) -> Result<Vec<String>, Trouble> {
+    with_session(sandbox, session, |session| match session.groups.get(chat) {
+        Some(group) if group.inside => Ok(group.members.iter().cloned().collect()),
+        _ => Err(Trouble::said(400, "you are not a participant of the group")),
+    })
 }
 
 fn read(method: &str, call: &Call, made: &mut Bubble) -> Result<(), Trouble> {
@@ -92,7 +106,7 @@ fn read_file(call: &Call) -> Result<Media, Trouble> {
     Ok(Media { name: text_at(&file, "filename"), mime: text_at(&file, "mimetype"), size: bytes.len() })
 }
 
-fn has_whatsapp(sandbox: &Sandbox, phone: &str) -> bool {
+pub(super) fn has_whatsapp(sandbox: &Sandbox, phone: &str) -> bool {
     let auto = sandbox.settings.lock().auto_phones;
     let mut phones = sandbox.phones.lock();
     if auto {
@@ -115,17 +129,30 @@ pub(crate) fn own_chat(sandbox: &Sandbox, session: &str) -> String {
     me.map(|(phone, _)| format!("{phone}@c.us")).unwrap_or_default()
 }
 
-async fn settle(sandbox: &Sandbox, session: &str, phone: &str, chat: &str, mut made: Bubble, echo: &Value) {
+async fn settle(sandbox: &Sandbox, session: &str, to: &[String], chat: &str, made: Bubble, echo: &Value) {
     let delay_ms = sandbox.settings.lock().status_delay_ms;
     if delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     }
-    let (online, reads) = sandbox.phones.lock().get(phone).map_or((false, false), |phone| (phone.online, phone.reads));
-    if online {
-        made.status = if reads { "read" } else { "delivered" };
+    let (mut online, mut reads) = (false, false);
+    for phone in to {
+        let mut phones = sandbox.phones.lock();
+        let (on, reading) = phones.get(phone).map_or((false, false), |phone| (phone.online, phone.reads));
+        let status = if !on {
+            made.status
+        } else if reading {
+            "read"
+        } else {
+            "delivered"
+        };
+        // what came in a group says so on the phone
+        let tag = chat.ends_with("@g.us").then(|| chat.to_owned());
+        phones.add(phone, Bubble { status, tag, ..made.clone() });
+        online |= on;
+        reads |= on && reading;
     }
     let id = made.id.clone();
-    sandbox.phones.lock().add(phone, made);
+    remember(sandbox, session, echo);
     tell(sandbox, session, "message.any", echo);
     for (ack, happens) in [(1, true), (2, online), (3, online && reads)] {
         if happens {

@@ -22,7 +22,7 @@ pub(crate) fn tell(sandbox: &Sandbox, session: &str, event: &str, payload: &Valu
     let at = sandbox.now().0;
     let id = format!("evt_{:026}", sandbox.serial());
     let waha = sandbox.waha.lock();
-    let Some(session) = waha.sessions.get(session) else { return };
+    let Some(session) = waha.sessions.get(session).filter(|session| !session.hushed) else { return };
     let me = session.me.as_ref().map(|(phone, name)| {
         json!({"id": format!("{phone}@c.us"), "pushName": name, "lid": format!("{}@lid", hidden_id(phone))})
     });

@@ -6,11 +6,19 @@ use super::Connection;
 use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::store::Result;
 use crate::store::row::ChannelRow;
-use crate::store::schema::channels;
+use crate::store::schema::{channels, healths};
 
 /// Attaches a channel.
 pub fn create(conn: &mut Connection, row: &ChannelRow) -> Result<()> {
     diesel::insert_into(channels::table).values(row).execute(conn)?;
+    diesel::insert_into(healths::table)
+        .values((
+            healths::channel.eq(&row.id),
+            healths::company.eq(&row.company),
+            healths::told_lost.eq(false),
+            healths::falls.eq(0),
+        ))
+        .execute(conn)?;
     Ok(())
 }
 
@@ -124,6 +132,20 @@ pub fn renew(
         ))
         .execute(conn)?
         == 1)
+}
+
+/// Changes a channel's secrets, settings and account, if the first two are still what was read.
+pub fn configure(
+    conn: &mut Connection,
+    company: CompanyId,
+    id: ChannelId,
+    (secrets, settings): (&str, &str),
+    (new_secrets, new_settings, account): (&str, &str, &str),
+) -> Result<bool> {
+    let read = channels::secrets.eq(secrets).and(channels::settings.eq(settings));
+    let channel = channels::table.find(id.to_string()).filter(channels::company.eq(company.to_string()).and(read));
+    let new = (channels::secrets.eq(new_secrets), channels::settings.eq(new_settings), channels::account.eq(account));
+    Ok(diesel::update(channel).set(new).execute(conn)? == 1)
 }
 
 /// Gives somebody the right to renew a channel's secrets, if they are still what was read and nobody has it.

@@ -52,3 +52,10 @@ pub fn merge(conn: &mut Connection, channel: ChannelId, hidden: &str, shown: &st
     diesel::delete(of(hidden)).execute(conn)?;
     Ok(())
 }
+
+/// The name that shows the phone became another one.
+pub fn follow(conn: &mut Connection, channel: ChannelId, from: &str, to: &str) -> Result<()> {
+    let known = chat_names::table.filter(chat_names::channel.eq(channel.to_string()).and(chat_names::shown.eq(from)));
+    diesel::update(known).set(chat_names::shown.eq(to)).execute(conn)?;
+    Ok(())
+}

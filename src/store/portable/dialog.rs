@@ -6,7 +6,7 @@ use super::Connection;
 use crate::model::id::{ChannelId, CompanyId};
 use crate::store::Result;
 use crate::store::row::{ContactRow, DialogRow};
-use crate::store::schema::{contacts, dialogs};
+use crate::store::schema::{chat_subjects, contacts, dialogs};
 
 /// The dialog of a chat on a channel.
 pub fn by_chat(conn: &mut Connection, channel: ChannelId, chat: &str) -> Result<Option<DialogRow>> {
@@ -99,6 +99,53 @@ pub fn name_person(
         diesel::update(known.filter(contacts::name.eq(chat))).set(contacts::name.eq(name)).execute(conn)?;
     }
     Ok(())
+}
+
+/// Gives the dialog of a chat its title.
+pub fn set_title(conn: &mut Connection, channel: ChannelId, chat: &str, title: &str) -> Result<()> {
+    let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));
+    diesel::update(dialog).set(dialogs::title.eq(title)).execute(conn)?;
+    Ok(())
+}
+
+/// Gives a contact its name, where it was called by its chat so far.
+pub fn name_contact(conn: &mut Connection, company: &str, contact: &str, chat: &str, name: &str) -> Result<()> {
+    let unnamed = contacts::table.find(contact).filter(contacts::company.eq(company).and(contacts::name.eq(chat)));
+    diesel::update(unnamed).set(contacts::name.eq(name)).execute(conn)?;
+    Ok(())
+}
+
+/// Keeps what a chat is about, and where that is.
+pub fn set_subject(
+    conn: &mut Connection,
+    channel: ChannelId,
+    chat: &str,
+    about: Option<&str>,
+    link: Option<&str>,
+) -> Result<()> {
+    let values = (
+        chat_subjects::channel.eq(channel.to_string()),
+        chat_subjects::chat.eq(chat),
+        chat_subjects::about.eq(about),
+        chat_subjects::link.eq(link),
+    );
+    diesel::insert_into(chat_subjects::table)
+        .values(values)
+        .on_conflict((chat_subjects::channel, chat_subjects::chat))
+        .do_update()
+        .set((chat_subjects::about.eq(about), chat_subjects::link.eq(link)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What a chat is about, and where that is.
+pub fn subject(
+    conn: &mut Connection,
+    channel: ChannelId,
+    chat: &str,
+) -> Result<Option<(Option<String>, Option<String>)>> {
+    let row = chat_subjects::table.find((channel.to_string(), chat));
+    Ok(row.select((chat_subjects::about, chat_subjects::link)).first(conn).optional()?)
 }
 
 /// The vendor gave a chat another name.

@@ -64,6 +64,11 @@ pub fn by_ids(conn: &mut Connection, ids: &[LaneId]) -> Result<Vec<LaneRow>> {
     with_starts(conn, |conn| Ok(lanes::table.filter(lanes::id.eq_any(ids)).select(LaneRow::as_select()).load(conn)?))
 }
 
+/// Whose lanes are; for whoever tells pages what changed.
+pub fn companies(conn: &mut Connection, ids: &[LaneId]) -> Result<Vec<(LaneId, String)>> {
+    Ok(lanes::table.filter(lanes::id.eq_any(ids)).select((lanes::id, lanes::company)).load(conn)?)
+}
+
 /// Which lanes have work: the lowest number of each lane and rank. Leaps from one to the next, so that a lane costs as much
 /// whether it holds one errand or a million.
 pub fn heads(conn: &mut Connection) -> Result<Vec<(LaneId, i16, ErrandId)>> {

@@ -4,9 +4,8 @@ use diesel::prelude::*;
 
 use super::Connection;
 use crate::model::id::{CompanyId, LineId};
-use crate::model::window::Window;
 use crate::store::Result;
-use crate::store::row::{LineRow, NewLine, text};
+use crate::store::row::{LineChange, LineRow, NewLine, text};
 use crate::store::schema::lines;
 
 /// Makes a line.
@@ -44,15 +43,20 @@ pub fn of_company(conn: &mut Connection, company: CompanyId) -> Result<Vec<LineR
         .load(conn)?)
 }
 
-/// Sets the name and the hours of a line.
-pub fn change(
-    conn: &mut Connection,
-    company: CompanyId,
-    id: LineId,
-    name: &str,
-    hours: Option<&Window>,
-) -> Result<bool> {
-    let line = lines::table.find(id).filter(lines::company.eq(company.to_string()));
-    Ok(diesel::update(line).set((lines::name.eq(name), lines::hours.eq(hours.map(text).transpose()?))).execute(conn)?
-        == 1)
+/// Changes a line.
+pub fn change(conn: &mut Connection, company: CompanyId, id: LineId, change: &LineChange) -> Result<bool> {
+    let line = || lines::table.find(id).filter(lines::company.eq(company.to_string()));
+    if let Some(plan) = &change.plan {
+        diesel::update(line()).set(lines::plan.eq(plan)).execute(conn)?;
+    }
+    if let Some(at) = change.expires_at {
+        diesel::update(line()).set(lines::expires_at.eq(at.0)).execute(conn)?;
+    }
+    let hours = change.hours.as_ref().map(text).transpose()?;
+    Ok(diesel::update(line()).set((lines::name.eq(&change.name), lines::hours.eq(hours))).execute(conn)? == 1)
+}
+
+/// Until when lines may send, of whatever company: for the pump alone.
+pub fn ends(conn: &mut Connection, ids: &[LineId]) -> Result<Vec<(LineId, i64)>> {
+    Ok(lines::table.filter(lines::id.eq_any(ids)).select((lines::id, lines::expires_at)).load(conn)?)
 }

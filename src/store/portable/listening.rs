@@ -33,6 +33,13 @@ pub fn enter(conn: &mut Connection, company: CompanyId, channel: ChannelId) -> R
     Ok(())
 }
 
+/// The channel goes on from nowhere: what it listened to is another thing now.
+pub fn begin_anew(conn: &mut Connection, channel: ChannelId) -> Result<()> {
+    let row = listenings::table.find(channel.to_string());
+    diesel::update(row).set(listenings::cursor.eq(None::<String>)).execute(conn)?;
+    Ok(())
+}
+
 /// From here the channel goes on; `heard` tells that something came.
 pub fn advance(conn: &mut Connection, channel: ChannelId, cursor: &str, heard: bool, now: i64) -> Result<()> {
     let row = || listenings::table.find(channel.to_string());

@@ -87,6 +87,22 @@ pub fn unread(conn: &mut Connection, channel: ChannelId, chat: &str, limit: i64)
         .load(conn)?)
 }
 
+/// The chats of a channel with messages of ours that left since a moment and were not read, newest first, each with the moment
+/// of the newest one.
+pub fn unread_chats(conn: &mut Connection, channel: ChannelId, since: i64, limit: i64) -> Result<Vec<(String, i64)>> {
+    let open = [Status::Sent, Status::Delivered].map(Status::to_db);
+    let ours = messages::channel.eq(channel.to_string()).and(messages::outgoing.eq(true));
+    let found: Vec<(String, Option<i64>)> = messages::table
+        .filter(ours.and(messages::status.eq_any(open)).and(messages::sent_at.ge(since)))
+        .filter(messages::vendor_id.is_not_null())
+        .group_by(messages::chat)
+        .order(diesel::dsl::max(messages::sent_at).desc())
+        .limit(limit)
+        .select((messages::chat, diesel::dsl::max(messages::sent_at)))
+        .load(conn)?;
+    Ok(found.into_iter().filter_map(|(chat, at)| Some((chat, at?))).collect())
+}
+
 /// Our messages in a chat whose fate is unknown, accepted since a moment, oldest first.
 pub fn unknown_since(conn: &mut Connection, channel: ChannelId, chat: &str, since: i64) -> Result<Vec<MessageRow>> {
     let of_chat = messages::channel.eq(channel.to_string()).and(messages::chat.eq(chat));
@@ -151,6 +167,7 @@ pub fn forget(conn: &mut Connection, before: i64, limit: i64) -> Result<usize> {
         .into_iter()
         .filter_map(|(id, accepted_at)| (accepted_at < before).then_some(id))
         .collect();
+    super::arrival::forget(conn, &ids)?;
     Ok(diesel::delete(messages::table.filter(messages::id.eq_any(ids))).execute(conn)?)
 }
 

@@ -1,60 +1,44 @@
-//! Templates of channels that send nothing else.
+//! Letters of this server to the people of companies. States: 0 waits, 1 is being sent, 2 left, 3 nobody knows whether it
+//! left, 4 was given up. A letter is sent by whoever moved it from 0 to 1, and one of unknown fate never again.
 
 use diesel::prelude::*;
 
 use super::Connection;
-use crate::model::id::{ChannelId, CompanyId};
 use crate::store::Result;
-use crate::store::schema::notice_templates;
+use crate::store::row::NoticeRow;
+use crate::store::schema::notices;
 
-/// The templates of a channel, by name: the name and the text.
-pub fn templates(conn: &mut Connection, company: CompanyId, channel: ChannelId) -> Result<Vec<(String, String)>> {
-    Ok(notice_templates::table
-        .filter(notice_templates::company.eq(company.to_string()))
-        .filter(notice_templates::channel.eq(channel.to_string()))
-        .order(notice_templates::name)
-        .select((notice_templates::name, notice_templates::text))
-        .load(conn)?)
-}
-
-/// How many templates a channel has.
-pub fn count(conn: &mut Connection, company: CompanyId, channel: ChannelId) -> Result<i64> {
-    Ok(notice_templates::table
-        .filter(notice_templates::company.eq(company.to_string()))
-        .filter(notice_templates::channel.eq(channel.to_string()))
-        .count()
-        .get_result(conn)?)
-}
-
-/// Keeps a template, or its new text.
-pub fn keep(
-    conn: &mut Connection,
-    company: CompanyId,
-    channel: ChannelId,
-    (name, text): (&str, &str),
-    now: i64,
-) -> Result<()> {
-    let told = (notice_templates::text.eq(text), notice_templates::changed_at.eq(now));
-    let known = notice_templates::table
-        .filter(notice_templates::company.eq(company.to_string()))
-        .filter(notice_templates::channel.eq(channel.to_string()))
-        .filter(notice_templates::name.eq(name));
-    if diesel::update(known).set(told).execute(conn)? == 0 {
-        let new = (
-            notice_templates::company.eq(company.to_string()),
-            notice_templates::channel.eq(channel.to_string()),
-            notice_templates::name.eq(name),
-        );
-        diesel::insert_into(notice_templates::table).values((new, told)).on_conflict_do_nothing().execute(conn)?;
-    }
+/// Writes a letter.
+pub fn write(conn: &mut Connection, row: &NoticeRow) -> Result<()> {
+    diesel::insert_into(notices::table).values(row).execute(conn)?;
     Ok(())
 }
 
-/// Forgets a template; tells whether it was there.
-pub fn forget(conn: &mut Connection, company: CompanyId, channel: ChannelId, name: &str) -> Result<bool> {
-    let known = notice_templates::table
-        .filter(notice_templates::company.eq(company.to_string()))
-        .filter(notice_templates::channel.eq(channel.to_string()))
-        .filter(notice_templates::name.eq(name));
-    Ok(diesel::delete(known).execute(conn)? == 1)
+/// Letters whose time has come, of whatever company: for the herald alone.
+pub fn due(conn: &mut Connection, now: i64, limit: i64) -> Result<Vec<NoticeRow>> {
+    Ok(notices::table
+        .filter(notices::state.lt(2i16).and(notices::due_at.le(now)))
+        .order(notices::due_at)
+        .limit(limit)
+        .select(NoticeRow::as_select())
+        .load(conn)?)
+}
+
+/// Takes a letter to send it until a moment; tells whether it is ours.
+pub fn take(conn: &mut Connection, id: &str, due_at: i64, until: i64) -> Result<bool> {
+    let row = notices::table.find(id).filter(notices::state.eq(0i16).and(notices::due_at.eq(due_at)));
+    let taken = (notices::state.eq(1i16), notices::attempts.eq(notices::attempts + 1), notices::due_at.eq(until));
+    Ok(diesel::update(row).set(taken).execute(conn)? == 1)
+}
+
+/// Keeps what became of a letter that was taken, if it is still being sent; a later moment is when it is tried again.
+pub fn land(conn: &mut Connection, id: &str, until: i64, state: i16, due_at: i64) -> Result<bool> {
+    let row = notices::table.find(id).filter(notices::state.eq(1i16).and(notices::due_at.eq(until)));
+    Ok(diesel::update(row).set((notices::state.eq(state), notices::due_at.eq(due_at))).execute(conn)? == 1)
+}
+
+/// Forgets letters that were written before a moment.
+pub fn forget(conn: &mut Connection, before: i64) -> Result<()> {
+    diesel::delete(notices::table.filter(notices::created_at.lt(before))).execute(conn)?;
+    Ok(())
 }

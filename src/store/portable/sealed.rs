@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::Connection;
 use crate::store::Result;
-use crate::store::schema::{channels, portal_tokens, portals};
+use crate::store::schema::{channels, notes, portal_tokens, portals};
 
 /// Every place and what is sealed there; empty columns are left out.
 pub fn all(conn: &mut Connection) -> Result<Vec<(String, String)>> {
@@ -16,6 +16,9 @@ pub fn all(conn: &mut Connection) -> Result<Vec<(String, String)>> {
         portals::table.select((portals::id, portals::application_token)).load::<(String, String)>(conn)?
     {
         found.push((format!("portals:{id}"), sealed));
+    }
+    for (channel, sealed) in notes::table.select((notes::channel, notes::value)).load::<(String, String)>(conn)? {
+        found.push((format!("notes:{channel}"), sealed));
     }
     let pairs = portal_tokens::table.select((
         portal_tokens::portal,
@@ -41,6 +44,9 @@ pub fn replace(conn: &mut Connection, place: &str, from: &str, to: &str) -> Resu
             .execute(conn)?,
         "portals" => diesel::update(portals::table.find(id).filter(portals::application_token.eq(from)))
             .set(portals::application_token.eq(to))
+            .execute(conn)?,
+        "notes" => diesel::update(notes::table.filter(notes::channel.eq(id).and(notes::value.eq(from))))
+            .set(notes::value.eq(to))
             .execute(conn)?,
         _ => {
             let (portal, user) = id.split_once(':').unwrap_or_default();

@@ -39,6 +39,15 @@ pub fn by_id(conn: &mut Connection, company: CompanyId, id: UserId) -> Result<Op
         .optional()?)
 }
 
+/// The administrators of a company, oldest first.
+pub fn admins(conn: &mut Connection, company: CompanyId) -> Result<Vec<UserRow>> {
+    Ok(users::table
+        .filter(users::company.eq(company.to_string()).and(users::role.eq("admin")))
+        .order(users::id)
+        .select(UserRow::as_select())
+        .load(conn)?)
+}
+
 /// Every user, oldest first: for commands of the person who runs the server.
 pub fn all(conn: &mut Connection) -> Result<Vec<UserRow>> {
     Ok(users::table.order(users::id).select(UserRow::as_select()).load(conn)?)

@@ -2,11 +2,11 @@
 
 use diesel::prelude::*;
 
-use crate::store::schema::notice_applications;
+use crate::store::schema::applications;
 
 /// An application as it is kept.
 #[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
-#[diesel(table_name = notice_applications, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
+#[diesel(table_name = applications, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]
 pub struct ApplicationRow {
     /// Its id.
     pub id: String,

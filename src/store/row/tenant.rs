@@ -74,6 +74,19 @@ pub struct NewLine {
     pub hours: Option<Window>,
 }
 
+/// What becomes of a line; a plan and an end that are none stay.
+#[derive(Debug, Clone)]
+pub struct LineChange {
+    /// The name on screen.
+    pub name: String,
+    /// When it may write first; none is round the clock.
+    pub hours: Option<Window>,
+    /// `demo` or `paid`.
+    pub plan: Option<String>,
+    /// Until when it may send.
+    pub expires_at: Option<Moment>,
+}
+
 /// A line as it is kept.
 #[derive(Queryable, Selectable, Debug, Clone)]
 #[diesel(table_name = lines, check_for_backend(diesel::pg::Pg, diesel::sqlite::Sqlite))]

@@ -117,7 +117,7 @@ impl Town {
         let line = store.write(move |conn| switchboard::on!(conn, line::create(company, &line, 0))).await.unwrap();
         let answers = json!({ "phone_number_id": who, "waba_id": account, "token": format!("EAA{n}"), "app_secret": SECRET,
             "verify_token": "verify-me" });
-        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None, channel: None };
+        let step = channel::Step { answers: answers.as_object().unwrap().clone(), ..channel::Step::default() };
         channel::attach(&server.app, company, line, Kind::Waba, step).await.unwrap();
         let row =
             store.read(move |conn| switchboard::on!(conn, channel::of_line(company, line))).await.unwrap().remove(0);
@@ -284,7 +284,7 @@ pub fn free_port() -> u16 {
 }
 
 pub fn settings(database: &str, base: &str, address: &str) -> String {
-    let host = base.trim_start_matches("http://");
+    let (host, files) = (base.trim_start_matches("http://"), env!("CARGO_TARGET_TMPDIR"));
     format!(
         r#"
 keys = ["1:0101010101010101010101010101010101010101010101010101010101010101"]
@@ -299,6 +299,8 @@ status_delay_ms = 100
 [pace]
 portal_per_second = 100
 portal_burst = 200
+[files]
+folder = "{files}"
 [vendors]
 telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"

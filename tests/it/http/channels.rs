@@ -6,9 +6,9 @@ use switchboard::sandbox;
 
 use crate::rig::{Rig, Tenant};
 
-const TOKEN: &str = "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(super) const TOKEN: &str = "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-async fn sandbox_with_a_bot() -> (sandbox::Running, String) {
+pub(super) async fn sandbox_with_a_bot() -> (sandbox::Running, String) {
     let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
     let vendors = sandbox::start(config).await.unwrap();
     let base = vendors.base();
@@ -17,12 +17,12 @@ async fn sandbox_with_a_bot() -> (sandbox::Running, String) {
     (vendors, format!("{base}/tg"))
 }
 
-async fn attach(rig: &Rig, tenant: &Tenant, token: &str) -> crate::rig::Reply {
+pub(super) async fn attach(rig: &Rig, tenant: &Tenant, token: &str) -> crate::rig::Reply {
     let body = json!({ "messenger": "telegram_bot", "answers": { "token": token } });
     rig.post(&format!("/api/v1/lines/{}/channels", tenant.line), &tenant.admin, body).await
 }
 
-async fn only_channel(rig: &Rig, tenant: &Tenant) -> Value {
+pub(super) async fn only_channel(rig: &Rig, tenant: &Tenant) -> Value {
     rig.get("/api/v1/channels", &tenant.admin).await.json()["channels"][0].clone()
 }
 

@@ -13,10 +13,12 @@ async fn nothing_of_one_company_is_seen_or_changed_by_another(database: &str) {
     let message = json!({ "to": "+79990000001", "text": "Секрет" });
     let message = rig.post("/api/v1/messages", &ours.operator, message).await.json()["id"].as_str().unwrap().to_owned();
     let nothing = json!({});
-    let tries: [(&str, String, Value); 10] = [
+    let tries: [(&str, String, Value); 12] = [
         ("GET", format!("/api/v1/channels/{channel}"), nothing.clone()),
         ("GET", format!("/api/v1/messages/{message}"), nothing.clone()),
         ("PATCH", format!("/api/v1/channels/{channel}"), json!({ "from_ms": 60_000, "to_ms": 60_000, "live_ms": 0 })),
+        ("GET", format!("/api/v1/channels/{channel}/settings"), nothing.clone()),
+        ("PUT", format!("/api/v1/channels/{channel}/settings"), json!({ "answers": { "address": "a@b.example" } })),
         ("PATCH", format!("/api/v1/lines/{}", ours.line), json!({ "name": "Чужая" })),
         ("POST", format!("/api/v1/lines/{}/channels", ours.line), json!({ "messenger": "telegram_bot", "answers": {} })),
         ("POST", format!("/api/v1/channels/{channel}/decide"), json!({ "decision": "discard" })),
@@ -53,6 +55,7 @@ async fn an_operator_writes_and_reads_and_changes_nothing_of_the_company() {
     for (method, path, body) in [
         ("POST", "/api/v1/lines".to_owned(), json!({ "name": "x" })),
         ("PATCH", format!("/api/v1/channels/{channel}"), pace),
+        ("PUT", format!("/api/v1/channels/{channel}/settings"), json!({ "answers": {} })),
         ("POST", format!("/api/v1/lanes/{lane}/pause"), json!({})),
         ("POST", format!("/api/v1/lanes/{lane}/clear"), json!({})),
     ] {

@@ -85,7 +85,7 @@ async fn five_hundred_mailboxes_idle_in_one_process_under_20_mb_each() {
     for _ in 1..MAILBOXES {
         let own = address("many");
         let answers = post.form(&own).as_object().cloned().unwrap();
-        let step = Step { answers, kept: None, channel: None };
+        let step = Step { answers, ..Step::default() };
         channel::attach(&house.server.app, house.company, house.line, Kind::Email, step).await.unwrap();
         all.push(own);
     }

@@ -52,7 +52,7 @@ impl House {
         let own = address("sales");
         let mut answers = post.form(&own);
         answers.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-        let step = Step { answers: answers.as_object().cloned().unwrap(), kept: None, channel: None };
+        let step = Step { answers: answers.as_object().cloned().unwrap(), ..Step::default() };
         let attached = channel::attach(&server.app, company, line, Kind::Email, step).await.unwrap();
         let Attached::Done { channel: id } = attached else { panic!("{attached:?}") };
         let id: ChannelId = id.parse().unwrap();
@@ -326,4 +326,53 @@ async fn a_message_of_unknown_fate_is_settled_by_its_copy_among_the_sent_ones() 
     })
     .await;
     again.stop().await;
+}
+
+on_both_databases! {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_settings_of_a_mailbox_change_without_attaching_it_again(database: &str) {
+        let house = House::open(database, post(), json!({ "group_letters": "no" })).await;
+        let (app, company, id) = (&house.server.app, house.company, house.channel);
+        let (fields, values) = channel::settings(app, company, id).await.unwrap();
+        let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+        assert!(names.contains(&"smtp_host") && !names.contains(&"service"), "{names:?}");
+        assert_eq!((values["address"].as_str(), &values["group_letters"]), (Some(house.own.as_str()), &json!(false)));
+        assert!(!values.contains_key("password"), "secrets are never shown: {values:?}");
+        let given = |answers: Value| answers.as_object().cloned().unwrap();
+
+        // habits change, everything else stays
+        let before = house.row().await;
+        channel::configure(app, company, id, given(json!({ "group_letters": true, "remove_links": "yes" }))).await.unwrap();
+        let (_, values) = channel::settings(app, company, id).await.unwrap();
+        assert_eq!((&values["group_letters"], &values["remove_links"]), (&json!(true), &json!(true)));
+        let after = house.row().await;
+        assert_eq!((after.state, after.account, after.connected_at), (before.state, before.account, before.connected_at));
+        let secret = |sealed: &str| {
+            let opened = credentials::open(app, "channels", &id.to_string(), sealed).unwrap();
+            secrecy::ExposeSecret::expose_secret(&opened).to_owned()
+        };
+        assert_eq!(secret(&after.secrets), secret(&before.secrets), "the password stays");
+
+        // what a server decides about is tried, and what is wrong is told at its field
+        for (answers, field) in [
+            (json!({ "password": "wrong" }), "password"),
+            (json!({ "smtp_port": "1" }), "smtp_host"),
+            (json!({ "address": "nonsense" }), "address"),
+        ] {
+            match channel::configure(app, company, id, given(answers)).await {
+                Err(channel::ChannelError::Attach(error)) => assert_eq!(error.field, field, "{error:?}"),
+                other => panic!("{field}: {other:?}"),
+            }
+        }
+        let (_, kept) = channel::settings(app, company, id).await.unwrap();
+        assert_eq!(kept, values, "what was refused changed nothing");
+
+        // the habit that was changed holds for the next letter
+        house.listens().await;
+        let anna = address("anna");
+        post().deliver(&house.own, &letter(&anna, &house.own, "grouped@mail.test", "Order 7", "text"));
+        let got = house.has_messages(1).await;
+        assert_ne!(got[0].chat, anna, "one chat for each subject: {}", got[0].chat);
+        house.server.stop().await;
+    }
 }

@@ -384,7 +384,8 @@ async fn the_address_of_a_voice_note_is_asked_for_first() {
     let switchboard::model::message::Event::Message(message) = &received.events[0].1 else { panic!("a message") };
     let media: &IncomingMedia = &message.media[0];
     let fetched = case.messenger.fetch_media(&case.patient_wire(&server.uri()), media, 100).await.ok().unwrap();
-    assert_eq!((&fetched.bytes[..], fetched.mime.as_deref()), (FILE, Some("audio/mp4")));
+    assert_eq!(fetched.mime.as_deref(), Some("audio/mp4"));
+    assert_eq!(super::wire::whole(fetched).await.unwrap(), FILE);
     check(&server.received_requests().await.unwrap()[0]);
 }
 
@@ -401,7 +402,12 @@ async fn attach(answers: &[(&str, u16, Value)], filled: Value, kept: Value, own_
         let answer = ResponseTemplate::new(*status).set_body_json(body);
         Mock::given(path(*at)).respond_with(answer).mount(&server).await;
     }
-    let step = AttachStep { answers: filled.as_object().cloned().unwrap(), webhook_url: HOOK.to_owned(), kept };
+    let step = AttachStep {
+        answers: filled.as_object().cloned().unwrap(),
+        webhook_url: HOOK.to_owned(),
+        return_url: String::new(),
+        kept,
+    };
     let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await;
     let shown = format!("{next:?}");
     for secret in ["key-of-the-client", "key-of-the-app"] {
@@ -429,13 +435,13 @@ async fn an_account_is_attached_by_its_own_keys() {
 #[tokio::test]
 async fn an_account_is_attached_by_signing_in_at_the_site() {
     let first = attach(&[], json!({"client_id": "", "client_secret": ""}), Value::Null, true).await;
-    let AttachNext::Redirect { url, kept } = first.next.unwrap() else { panic!("a page of Avito") };
+    let AttachNext::Redirect { url, state, kept } = first.next.unwrap() else { panic!("a page of Avito") };
     let url = url::Url::parse(&url).unwrap();
     assert_eq!(url.path(), "/oauth");
     let asked: Map<String, Value> = url.query_pairs().map(|(name, value)| (name.into_owned(), json!(value))).collect();
     assert_eq!((&asked["client_id"], &asked["response_type"]), (&json!("app-1"), &json!("code")));
     assert_eq!(asked["scope"], "messenger:read,messenger:write,user:read");
-    assert_eq!(asked["state"], kept["state"]);
+    assert_eq!((&asked["state"], &kept["state"]), (&json!(state), &json!(state)));
 
     let mut token = fixture("resp_token_authorization_code.json");
     token["access_token"] = json!(TOKEN);

@@ -16,7 +16,7 @@ use super::case::NOW;
 use super::page::checked;
 
 /// The messengers that listen, and so are proven beside their servers.
-pub(super) const LISTENING: [Kind; 1] = [Kind::Email];
+pub(super) const LISTENING: [Kind; 2] = [Kind::Email, Kind::Telegram];
 
 pub(crate) fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/email")

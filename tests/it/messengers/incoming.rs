@@ -30,8 +30,14 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::Template { name, language, state, reason } => {
             format!("template {name} {language} {state} {}", reason.as_deref().unwrap_or(""))
         }
+        Event::TemplateRated { name, language, quality, category } => {
+            let (quality, category) = (quality.as_deref().unwrap_or("-"), category.as_deref().unwrap_or("-"));
+            format!("template {name} {language} rated {quality} in {category}")
+        }
         Event::Link { link, seen, at } => format!("link {link:?} ({seen}) at {}", at.0),
+        Event::Chat { chat, name, about, link } => format!("chat {chat} with {name:?} about {about:?} at {link:?}"),
         Event::SameChat { hidden, shown } => format!("{hidden} is {shown}"),
+        Event::Suspicion { seen, lifted } => format!("{} {seen}", if *lifted { "cleared" } else { "suspected" }),
         Event::Trouble { seen } => format!("trouble {seen}"),
         Event::Ignored { what } => format!("ignored {what}"),
     }

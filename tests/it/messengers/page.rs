@@ -13,7 +13,7 @@ use switchboard::model::message::{Kind, MediaKind};
 use switchboard::model::result::Code;
 
 use super::{email, faults, incoming, outgoing, posted, vk_notify};
-use crate::mail;
+use crate::{mail, telegram as account};
 
 thread_local! {
     static SEEN: RefCell<BTreeMap<&'static str, usize>> = const { RefCell::new(BTreeMap::new()) };
@@ -50,6 +50,10 @@ const CHECKS: [Check; 8] = [
             incoming::every_fixture_is_received_as_expected,
             incoming::a_field_that_nobody_knows_yet_changes_nothing,
             email::every_fixture_of_a_mailbox_is_read_as_expected,
+            account::listening::what_was_said_before_is_left_alone_and_what_comes_is_heard_at_once,
+            account::listening::changes_deletions_and_readings_are_heard_live_and_after_a_gap,
+            account::listening::what_the_owner_writes_elsewhere_is_ours_and_notes_and_codes_are_nobodys,
+            account::listening::a_group_is_heard_and_answered,
         ],
     },
     Check {
@@ -62,6 +66,8 @@ const CHECKS: [Check; 8] = [
             incoming::a_forged_delivery_is_refused,
             incoming::a_channel_without_a_secret_takes_nothing,
             email::nobody_posts_letters,
+            account::listening::nobody_posts_updates,
+            account::listening::a_session_that_is_ended_on_the_phone_or_used_twice_is_over,
             mail::mailbox::without_tls_nothing_is_said_unless_the_settings_allow_it,
         ],
     },
@@ -79,6 +85,7 @@ const CHECKS: [Check; 8] = [
             email::files_have_names_that_harm_nobody,
             email::damaged_letters_break_nothing,
             mail::faults::a_server_that_floods_is_left,
+            account::listening::updates_that_cannot_be_read_cost_no_message,
         ],
     },
     Check {
@@ -95,6 +102,10 @@ const CHECKS: [Check; 8] = [
             mail::mailbox::an_answer_goes_into_its_thread,
             mail::mailbox::every_kind_of_file_arrives_under_its_name,
             mail::faults::what_cannot_be_sent_is_refused_before_anything_leaves,
+            account::sending::a_phone_is_put_into_the_contacts_and_written_to,
+            account::sending::files_places_and_cards_arrive_as_what_they_are,
+            account::sending::an_answer_names_what_it_answers_and_goes_without_where_that_is_gone,
+            account::sending::what_cannot_be_sent_is_refused_before_anything_leaves,
         ],
     },
     Check {
@@ -113,6 +124,8 @@ const CHECKS: [Check; 8] = [
             mail::faults::before_the_final_dot_nothing_was_taken,
             mail::faults::after_the_final_dot_only_an_answer_or_a_copy_tells,
             mail::mailbox::the_server_s_refusals_steer_the_queue,
+            account::sending::refusals_of_telegram_steer_the_lane,
+            account::sending::nothing_leaves_where_nobody_listens_and_no_attempt_is_counted,
         ],
     },
     Check {
@@ -127,6 +140,7 @@ const CHECKS: [Check; 8] = [
             faults::a_file_of_ours_that_breaks_off_was_not_taken,
             vk_notify::files_are_refused,
             mail::mailbox::a_file_that_came_in_is_fetched_by_itself_and_up_to_its_limit,
+            account::listening::files_come_with_what_they_are_and_are_fetched_wherever_they_lie,
         ],
     },
     Check {
@@ -139,6 +153,8 @@ const CHECKS: [Check; 8] = [
             incoming::the_same_delivery_twice_gives_the_same_keys_and_no_key_twice,
             posted::ten_equal_deliveries_make_one_message_on_both_databases,
             mail::mailbox::a_sent_letter_has_its_copy_among_the_sent_ones_once,
+            account::sending::a_message_whose_fate_was_unknown_is_sent_again_and_reaches_nobody_twice,
+            account::listening::a_gap_is_filled_in_order_and_nothing_is_heard_twice,
         ],
     },
 ];

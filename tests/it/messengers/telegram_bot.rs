@@ -190,6 +190,7 @@ fn step(token: &str) -> AttachStep {
     AttachStep {
         answers: json!({"token": token}).as_object().cloned().unwrap(),
         webhook_url: "https://switchboard.example.test/hook/tg/1".to_owned(),
+        return_url: String::new(),
         kept: Value::Null,
     }
 }

@@ -408,6 +408,7 @@ async fn attach(answers: &[(&str, Value)], token: &str) -> Result<AttachNext, At
     let step = AttachStep {
         answers: json!({"token": token}).as_object().cloned().unwrap(),
         webhook_url: HOOK.to_owned(),
+        return_url: String::new(),
         kept: Value::Null,
     };
     let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await;

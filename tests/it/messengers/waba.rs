@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use switchboard::messenger::{AttachNext, AttachStep, Delivery, Messenger, NotTaken};
 use switchboard::model::message::{Content, Event, Media, MediaKind, Peer, Template, TemplateButton, TemplateValue};
 use switchboard::model::result::Code;
+use switchboard::model::template::TemplateHeader;
 use switchboard::model::vendor::{Answer, Scope};
 use wiremock::matchers::{body_partial_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -40,7 +41,7 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
             (200, held, taken),
             (429, error_of(130_429, "Rate limit hit"), Answer::Busy { after_ms: 5_000, scope: Scope::Lane }),
             (400, error_of(131_056, "Pair rate"), Answer::Busy { after_ms: 6_000, scope: Scope::Recipient }),
-            (400, error_of(131_048, "Spam rate"), Answer::Busy { after_ms: 3_600_000, scope: Scope::Lane }),
+            (400, error_of(131_048, "Spam rate"), Answer::Busy { after_ms: 3_600_000, scope: Scope::Suspected }),
             (401, error_of(190, "Expired"), Answer::Expired { seen: said(190, "Expired") }),
             (
                 404,
@@ -284,7 +285,12 @@ fn step(change: &[(&str, &str)]) -> AttachStep {
     for (name, value) in change {
         answers[*name] = json!(value);
     }
-    AttachStep { answers: answers.as_object().cloned().unwrap(), webhook_url: String::new(), kept: Value::Null }
+    AttachStep {
+        answers: answers.as_object().cloned().unwrap(),
+        webhook_url: String::new(),
+        return_url: String::new(),
+        kept: Value::Null,
+    }
 }
 
 async fn attach(answers: &[(&str, u16, Value)], change: &[(&str, &str)]) -> Result<AttachNext, (&'static str, String)> {
@@ -409,9 +415,138 @@ fn what_our_side_wrote_on_the_phone_is_ours() {
 
 #[test]
 fn words_about_the_account_are_trouble_only_where_it_is_punished() {
-    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_VIOLATION"})), ["trouble ACCOUNT_VIOLATION"]);
+    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_VIOLATION"})), ["suspected ACCOUNT_VIOLATION"]);
+    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_DELETED"})), ["trouble ACCOUNT_DELETED"]);
+    assert_eq!(lines("phone_number_quality_update", json!({"event": "FLAGGED"})), ["suspected FLAGGED"]);
+    assert_eq!(lines("phone_number_quality_update", json!({"event": "UNFLAGGED"})), ["cleared UNFLAGGED"]);
     assert_eq!(lines("account_update", json!({"event": "VERIFIED_ACCOUNT"})), ["ignored VERIFIED_ACCOUNT"]);
     assert_eq!(lines("user_id_update", json!({})), ["ignored user_id_update"]);
     let errors = json!({"errors": [{"code": 131_031, "title": "Locked"}]});
     assert_eq!(lines("messages", errors), ["trouble (131031) Locked"]);
+}
+
+#[test]
+fn what_meta_thinks_of_a_template_is_told() {
+    let named = json!({"message_template_id": 1, "message_template_name": "order", "message_template_language": "ru"});
+    let with = |name: &str, value: &str| {
+        let mut value_of = named.clone();
+        value_of[name] = json!(value);
+        value_of
+    };
+    assert_eq!(
+        lines("message_template_quality_update", with("new_quality_score", "YELLOW")),
+        ["template order ru rated YELLOW in -"]
+    );
+    assert_eq!(
+        lines("template_category_update", with("new_category", "MARKETING")),
+        ["template order ru rated - in MARKETING"]
+    );
+}
+
+#[tokio::test]
+async fn templates_are_listed_page_by_page() {
+    let case = ours();
+    let server = MockServer::start().await;
+    let first = case.fixture_json("resp_templates_page.json");
+    let mut page = first.clone();
+    page["paging"]["next"] = json!(format!("{}/elsewhere", server.uri()));
+    let mut last = first;
+    last["data"][0]["language"] = json!("en");
+    last["data"][0]["status"] = json!("PAUSED");
+    last["data"][0]["quality_score"] = json!({"score": "RED"});
+    let list = |page: &Value| ResponseTemplate::new(200).set_body_json(page);
+    let at = "/230000000000001/message_templates";
+    Mock::given(path(at)).and(query_param("after", "MjQZD")).respond_with(list(&last)).expect(1).mount(&server).await;
+    Mock::given(path(at)).and(query_param("limit", "100")).respond_with(list(&page)).expect(1).mount(&server).await;
+    let cards = case.messenger.templates(&case.patient_wire(&server.uri())).await.unwrap();
+    assert_eq!(cards.len(), 2);
+    let card = &cards[0];
+    assert_eq!((card.name.as_str(), card.language.as_str(), card.named), ("order_update_v1", "ru", true));
+    assert_eq!(card.values, ["customer_name", "order_id"]);
+    assert_eq!(card.header, Some(TemplateHeader::File { file: MediaKind::Document }));
+    let presses: Vec<_> = card.buttons.iter().map(|press| (press.kind.as_str(), press.value)).collect();
+    assert_eq!(presses, [("quick_reply", false), ("url", true)]);
+    assert_eq!((cards[1].status.as_str(), cards[1].quality.as_deref()), ("PAUSED", Some("RED")));
+    for request in server.received_requests().await.unwrap() {
+        assert_eq!(request.headers["authorization"], format!("Bearer {TOKEN}"));
+    }
+    // what is refused there is a channel that is lost, and what did not come may be asked for again
+    for (status, body, wanted) in [(401, error_of(190, "x"), "Expired"), (502, json!("x"), "Down")] {
+        let server = MockServer::start().await;
+        Mock::given(path(at)).respond_with(ResponseTemplate::new(status).set_body_json(body)).mount(&server).await;
+        let answer = case.messenger.templates(&case.patient_wire(&server.uri())).await.unwrap_err();
+        assert!(format!("{answer:?}").starts_with(wanted), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_attached_by_the_code_of_the_sign_up() {
+    let server = MockServer::start().await;
+    let yes = || ResponseTemplate::new(200).set_body_json(json!({"success": true}));
+    let token = json!({"access_token": TOKEN, "token_type": "bearer"});
+    Mock::given(path("/oauth/access_token"))
+        .and(query_param("client_id", "670843887433847"))
+        .and(query_param("client_secret", APP_SECRET))
+        .and(query_param("code", "AQBx-code"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(token))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(path(SUBSCRIBE)).respond_with(yes()).expect(2).mount(&server).await;
+    Mock::given(path(REGISTER)).respond_with(yes()).expect(1).mount(&server).await;
+    let health = json!({"display_phone_number": "+7 495 123-45-67", "verified_name": "Окна", "id": "240000000000002"});
+    Mock::given(path(HEALTH)).respond_with(ResponseTemplate::new(200).set_body_json(health)).mount(&server).await;
+    let mut case = ours();
+    case.secrets = json!({"client_id": "670843887433847", "client_secret": APP_SECRET});
+    let answers = json!({"code": "AQBx-code", "phone_number_id": "240000000000002", "waba_id": "230000000000001"});
+    let step =
+        AttachStep { answers: answers.as_object().cloned().unwrap(), webhook_url: String::new(), return_url: String::new(), kept: Value::Null };
+    let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await.unwrap();
+    let AttachNext::Done { secrets, settings, account } = next else { panic!("attached") };
+    let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
+    assert_eq!((account.as_str(), settings["embedded"].as_bool()), ("240000000000002", Some(true)));
+    assert_eq!((secrets["token"].as_str(), secrets["app_secret"].as_str()), (Some(TOKEN), Some(APP_SECRET)));
+    let pin = secrets["pin"].as_str().unwrap().to_owned();
+    assert!(pin.len() == 6 && pin.chars().all(|c| c.is_ascii_digit()));
+    let requests = server.received_requests().await.unwrap();
+    let register = requests.iter().find(|request| request.url.path() == REGISTER).unwrap();
+    assert_eq!(register.body_json::<Value>().unwrap()["pin"], json!(pin), "the number gets the code that is kept");
+
+    // when the channel is written down Meta is told where to post, with the word that proves the address
+    (case.secrets, case.settings) = (secrets.clone(), settings);
+    let hook = "https://switchboard.example.test/hook/waba/key";
+    case.messenger.announce(&case.patient_wire(&server.uri()), hook).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let told = requests.iter().rfind(|request| request.url.path() == SUBSCRIBE).unwrap();
+    let expected = json!({"override_callback_uri": hook, "verify_token": secrets["verify_token"]});
+    assert_eq!(told.body_json::<Value>().unwrap(), expected);
+    // a number that was attached by hand has its address in the settings of its app
+    let silent = MockServer::start().await;
+    ours().messenger.announce(&ours().patient_wire(&silent.uri()), hook).await.unwrap();
+    assert!(silent.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_code_that_is_not_taken_says_to_begin_again() {
+    let code = |keys: Value, answer: (u16, Value)| async move {
+        let server = MockServer::start().await;
+        let (status, body) = answer;
+        Mock::given(path("/oauth/access_token"))
+            .respond_with(ResponseTemplate::new(status).set_body_json(body))
+            .mount(&server)
+            .await;
+        let mut case = ours();
+        case.secrets = keys;
+        let answers = json!({"code": "old", "phone_number_id": "240000000000002", "waba_id": "230000000000001"});
+        let answers = answers.as_object().cloned().unwrap();
+        let step = AttachStep { answers, webhook_url: String::new(), return_url: String::new(), kept: Value::Null };
+        let error = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await.unwrap_err();
+        (error.field, error.en)
+    };
+    let keys = || json!({"client_id": "1", "client_secret": APP_SECRET});
+    let (field, text) = code(keys(), (400, error_of(100, "This authorization code has expired."))).await;
+    assert!(field == "code" && text.contains("Begin again") && text.contains("expired"), "{text}");
+    assert_eq!(code(keys(), (200, json!({"token_type": "bearer"}))).await.0, "");
+    let (field, text) = code(json!({}), (200, json!({}))).await;
+    assert!(field == "code" && text.contains("waba.client_id"), "{text}");
 }

@@ -56,7 +56,7 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
             (
                 500,
                 stumbled("server returned error 463"),
-                Answer::Refused { code: Code::VendorCap, text: "server returned error 463".to_owned() },
+                Answer::Refused { code: Code::SpamSuspected, text: "server returned error 463".to_owned() },
             ),
             (
                 500,
@@ -77,7 +77,7 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
             ("resp_error_422_scan_qr_code.json", 422, "Expired { seen: \"SCAN_QR_CODE: "),
             ("resp_error_422_starting.json", 422, "Down { seen: \"STARTING: "),
             ("resp_error_422_stopped.json", 422, "Down { seen: \"STOPPED: "),
-            ("resp_error_500_463.json", 500, "Refused { code: VendorCap, text: \"server returned error 463"),
+            ("resp_error_500_463.json", 500, "Refused { code: SpamSuspected, text: \"server returned error 463"),
             ("resp_error_500_no_lid.json", 500, "Nobody { text: \"no LID found"),
             ("resp_error_500_rate.json", 500, "Busy { after_ms: 60000, scope: Lane"),
             ("resp_error_500_unclear.json", 500, "Unsure { seen: \"context deadline exceeded\", resendable: true"),
@@ -261,7 +261,12 @@ async fn the_phone_behind_a_hidden_name_is_read_only_where_it_is_told() {
 }
 
 fn step(answers: &Value, kept: &Value) -> AttachStep {
-    AttachStep { answers: answers.as_object().unwrap().clone(), webhook_url: HOOK.to_owned(), kept: kept.clone() }
+    AttachStep {
+        answers: answers.as_object().unwrap().clone(),
+        webhook_url: HOOK.to_owned(),
+        return_url: String::new(),
+        kept: kept.clone(),
+    }
 }
 
 #[tokio::test]

@@ -6,11 +6,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use secrecy::SecretString;
 use serde_json::Value;
-use switchboard::flow::files::GuardedFiles;
-use switchboard::messenger::{Boxed, Files, OpenFile, Wire};
+use switchboard::messenger::{Boxed, Fetched, Files, OpenFile, Wire};
 use switchboard::net::dial::Dial;
 use switchboard::net::guard::{Guard, Policy};
 use switchboard::net::http::{Http, Limits};
@@ -30,8 +29,13 @@ impl Files for Shelf {
             if source.starts_with("http://") {
                 // what a vendor offers on its socket comes through the real guard
                 let policy = Policy { plain_http: true, networks: vec!["127.0.0.0/8".parse().unwrap()] };
-                let files = GuardedFiles::new(Guard::new(policy, Limits::CALL).unwrap());
-                return files.open(source).await;
+                let guard = Guard::new(policy, Limits::CALL).unwrap();
+                let found = guard.fetch(source, u64::MAX).await.map_err(io::Error::other)?;
+                return match found.status {
+                    200 => Ok(OpenFile { size: found.length.unwrap_or_default(), bytes: found.bytes }),
+                    404 => Err(io::ErrorKind::NotFound.into()),
+                    status => Err(io::Error::other(format!("HTTP {status}"))),
+                };
             }
             let bytes = found.ok_or(io::ErrorKind::NotFound)?;
             let size = bytes.as_ref().map_or(FILE.len(), Bytes::len) as u64;
@@ -45,6 +49,12 @@ impl Files for Shelf {
             Ok(OpenFile { size, bytes: futures_util::stream::iter(parts).boxed() })
         })
     }
+}
+
+/// The bytes of a file that came in.
+pub(crate) async fn whole(fetched: Fetched) -> io::Result<Vec<u8>> {
+    let parts: Vec<Bytes> = fetched.bytes.try_collect().await?;
+    Ok(parts.concat())
 }
 
 /// A channel whose vendor is at this address, with limits short enough for a test that waits for one.
@@ -64,6 +74,7 @@ pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
     Wire {
         http: Arc::clone(&HTTP),
         dial: dial(),
+        lines: Arc::default(),
         files: Arc::new(Shelf(HashMap::new())),
         vendor: String::new(),
         vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
@@ -93,6 +104,7 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
     Wire {
         http: Arc::new(Http::with_limits(limits).unwrap()),
         dial: dial(),
+        lines: Arc::default(),
         files: Arc::new(shelf),
         vendor: vendor.to_owned(),
         vendor_key: SecretString::from(VENDOR_KEY.to_owned()),

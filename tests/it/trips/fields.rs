@@ -12,12 +12,12 @@ const BOT: &str = "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// Attaches the bot to the line, and lets a person write to it first.
 async fn attach_bot(stage: &Stage) {
     let answers: Map<String, Value> = json!({ "token": BOT }).as_object().unwrap().clone();
-    let step = channel::Step { answers, kept: None, channel: None };
+    let step = channel::Step { answers, ..channel::Step::default() };
     channel::attach(&stage.server.app, stage.company, stage.line, Kind::TelegramBot, step).await.unwrap();
     let lane = stage.newest_lane().await;
     stage.set_pace(lane).await;
     stage.control("POST", "/_/phones", json!({ "id": "79990000001", "username": "Ivan_P" })).await;
-    let start = json!({ "messenger": "telegram", "text": "/start" });
+    let start = json!({ "messenger": "telegram_bot", "text": "/start" });
     stage.control("POST", "/_/phones/79990000001/say", start).await;
     let (store, company) = (&stage.server.app.store, stage.company);
     stage

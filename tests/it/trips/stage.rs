@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::config::{Config, Sources};
 use switchboard::flow::{channel, sign_in};
-use switchboard::model::clock::SystemClock;
+use switchboard::model::clock::{Clock, SystemClock};
 use switchboard::model::errand::Errand;
 use switchboard::model::id::{CompanyId, LineId, UserId};
 use switchboard::model::message::Kind;
@@ -46,13 +46,18 @@ impl Stage {
 
     /// The same before anybody has installed the application.
     pub async fn without_portal(database: &str) -> Self {
+        Self::at(database, Arc::new(SystemClock::new()), Role::ALL.into()).await
+    }
+
+    /// The same by another clock, with a part of the server.
+    pub async fn at(database: &str, clock: Arc<dyn Clock>, roles: serve::Roles) -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
         let sandbox = sandbox::start(config).await.unwrap();
         let base = sandbox.base();
         // the address is known before the server listens: vendors are told of it while channels are attached
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("http://127.0.0.1:{port}");
-        let server = serve::start(settings(database, &base, port), Role::ALL.into(), Arc::new(SystemClock::new()));
+        let server = serve::start(settings(database, &base, port), roles, clock);
         let server = server.await.unwrap();
         let company = CompanyId::new();
         let line = server.app.store.write(move |conn| {
@@ -84,7 +89,7 @@ impl Stage {
         self.control("POST", "/_/phones", phones).await;
         let answers = json!({ "phone_number_id": "106540352242922", "waba_id": "102290129340398", "token": "EAAtoken",
             "app_secret": "0123456789abcdef0123456789abcdef", "verify_token": "verify-me" });
-        let step = channel::Step { answers: answers.as_object().unwrap().clone(), kept: None, channel: None };
+        let step = channel::Step { answers: answers.as_object().unwrap().clone(), ..channel::Step::default() };
         channel::attach(&self.server.app, company, self.line, Kind::Waba, step).await.unwrap();
         let channels = self.server.app.store.read(move |conn| switchboard::on!(conn, channel::of_company(company)));
         let waba = channels.await.unwrap().remove(0);
@@ -384,6 +389,14 @@ impl Stage {
         reply.json::<Value>().await.unwrap()["error"].take()
     }
 
+    /// Uploads a file; its card.
+    pub async fn upload(&self, name: &str, mime: &str, body: Vec<u8>) -> Value {
+        let request = self.client.post(format!("{}/api/v1/files", self.address)).query(&[("name", name)]);
+        let reply = request.bearer_auth(&self.token).header("content-type", mime).body(body).send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), 201);
+        reply.json().await.unwrap()
+    }
+
     /// The same where the server may refuse: the status and the body.
     pub async fn api_reply(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
@@ -430,7 +443,7 @@ impl Stage {
 }
 
 fn settings(database: &str, base: &str, port: u16) -> Config {
-    let host = base.trim_start_matches("http://");
+    let (host, files) = (base.trim_start_matches("http://"), env!("CARGO_TARGET_TMPDIR"));
     let text = format!(
         r#"
 keys = ["1:0101010101010101010101010101010101010101010101010101010101010101"]
@@ -442,9 +455,12 @@ workers = 1
 url = "{database}"
 [outbox]
 status_delay_ms = 100
+[files]
+folder = "{files}"
 [vendors]
 telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
+telegram = "{base}/mtproto"
 vk = "{base}/vk/method"
 vk_notify = "{base}/notify"
 avito = "{base}/avito"
@@ -457,6 +473,9 @@ allow_networks = ["127.0.0.0/8"]
 [avito]
 client_id = "application"
 client_secret = "secret-of-the-application"
+[telegram]
+api_id = "17349"
+api_hash = "344583e45741c457fe1862106095a5eb"
 [bitrix24]
 client_id = "local.switchboard"
 client_secret = "portal-secret"
@@ -464,6 +483,8 @@ client_secret = "portal-secret"
 requests_per_second = 10000
 requests_burst = 10000
 phone_checks_per_day = 5
+[notices]
+flap_minutes = 0
 "#
     );
     Config::read(&Sources { file: Some(("trips.toml".into(), text)), environment: Vec::new() }).unwrap()

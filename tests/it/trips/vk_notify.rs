@@ -48,7 +48,7 @@ async fn on_the_phone(stage: &Stage) -> Vec<String> {
 }
 
 fn ready(order: &str) -> Value {
-    json!({ "to": PHONE, "messenger": "vk_notify", "template": { "name": "order_ready", "values": { "order_id": order } } })
+    json!({ "to": PHONE, "messenger": "vk_notify", "template": { "name": "order_ready", "named": { "order_id": order } } })
 }
 
 /// The next call of a method is taken, and its answer never comes.
@@ -94,7 +94,7 @@ on_both_databases! {
         for (template, code) in [
             (json!({ "name": "order" }), "template_not_found"),
             (json!({ "name": "order_ready" }), "template_bad"),
-            (json!({ "name": "hello", "values": { "x": "1" } }), "template_bad"),
+            (json!({ "name": "hello", "named": { "x": "1" } }), "template_bad"),
         ] {
             let body = json!({ "to": PHONE, "channel": channel, "template": template });
             let error = stage.refused("/api/v1/messages", body).await;

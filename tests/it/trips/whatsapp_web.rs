@@ -8,13 +8,13 @@ const CUSTOMER: &str = "79990000001";
 const OWNER: &str = "79031112233";
 
 /// A phone that is linked by its QR code: the channel and the session at the gateway.
-struct Phone {
-    channel: String,
+pub(super) struct Phone {
+    pub(super) channel: String,
     lane: i64,
-    session: String,
+    pub(super) session: String,
 }
 
-async fn linked(stage: &Stage) -> Phone {
+pub(super) async fn linked(stage: &Stage) -> Phone {
     stage.control("POST", "/_/waha", json!({ "key": "gateway-key" })).await;
     let channel = link(stage, json!({ "messenger": "whatsapp_web" })).await;
     let told = stage.api("GET", &format!("/api/v1/channels/{channel}")).await;

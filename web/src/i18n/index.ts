@@ -18,9 +18,12 @@ export function ruPlural(n: number, forms: number): number {
 export const makeI18n = (locale: Language = 'ru') =>
   createI18n({ legacy: false, locale, fallbackLocale: 'en', messages: { ru, en }, pluralRules: { ru: ruPlural } })
 
-/** The language chosen on this machine: Russian until the person chooses. */
+/** The language chosen on this machine; until the person chooses, English where the browser is English, else Russian. */
 export function keptLanguage(): Language {
-  return globalThis.localStorage?.getItem(KEPT) === 'en' ? 'en' : 'ru'
+  const kept = globalThis.localStorage?.getItem(KEPT)
+  if (kept === 'en' || kept === 'ru') return kept
+  const [first] = globalThis.navigator?.languages ?? []
+  return /^en\b/i.test(first ?? globalThis.navigator?.language ?? '') ? 'en' : 'ru'
 }
 
 export const i18n = makeI18n(keptLanguage())

@@ -13,6 +13,9 @@ use crate::store::row::LaneState;
 /// most, and the pauses between so many attempts are well below that.
 const REPEATS: i32 = 14;
 
+/// A recipient who is to be left alone for longer than this is left alone for exactly so long, in milliseconds.
+const LONG_MS: i64 = 60_000;
+
 impl Lanes {
     /// What an answer means: for the errand, and for its lane.
     pub fn judge(&mut self, errand: &Errand, answer: Answer, now: Moment, tick: Tick) -> Fate {
@@ -21,12 +24,14 @@ impl Lanes {
         let unsure = if let Answer::Unsure { seen, .. } = &answer { Some(seen.clone()) } else { None };
         lane.downs = if down { lane.downs.saturating_add(1) } else { 0 };
         // where the whole lane rests, its errand keeps its place at the head
-        let rests = matches!(answer, Answer::Busy { scope: Scope::Lane, .. });
+        let rests = matches!(answer, Answer::Busy { scope: Scope::Lane | Scope::Suspected, .. });
         let (pause_ms, attempts) = match answer {
-            Answer::Busy { after_ms, scope: Scope::Lane } => {
+            Answer::Busy { after_ms, scope: Scope::Lane | Scope::Suspected } => {
                 lane.rest_until = lane.rest_until.max(tick.plus_ms(after_ms));
                 (after_ms, errand.attempts)
             }
+            // so long a time is no guess: to ask earlier would only be a nuisance
+            Answer::Busy { after_ms, scope: Scope::Recipient } if after_ms > LONG_MS => (after_ms, errand.attempts),
             Answer::Busy { after_ms, scope: Scope::Recipient } => {
                 (self.rules.growing(after_ms, 4, errand.attempts), errand.attempts.saturating_add(1))
             }

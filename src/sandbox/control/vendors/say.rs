@@ -13,6 +13,7 @@ use crate::sandbox::args::text_at;
 use crate::sandbox::avito;
 use crate::sandbox::control::{missing, refuse, tell};
 use crate::sandbox::mail;
+use crate::sandbox::mtproto;
 use crate::sandbox::notify;
 use crate::sandbox::phone::{Bubble, Media, bubble, digits};
 use crate::sandbox::state::{Sandbox, random_hex};
@@ -43,6 +44,7 @@ pub(crate) struct Said {
     tag: Option<String>,
     #[serde(default)]
     cropped: bool,
+    group: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -81,14 +83,15 @@ pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Sai
         return missing("phone");
     }
     let done = match said.messenger.as_str() {
-        "telegram" | "telegram_bot" => say_telegram(&sandbox, &phone, &said),
+        "telegram" => mtproto::people::say(&sandbox, &phone, &in_telegram(&said)),
+        "telegram_bot" => say_telegram(&sandbox, &phone, &said),
         "whatsapp" | "waba" => say_whatsapp(&sandbox, &phone, &said),
         // whoever answers a notification writes to the community
         "vk" | "vk_notify" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
         "avito" => avito::say::say(&sandbox, &phone, &in_avito(&said)),
         "whatsapp_web" => say_to_session(&sandbox, &phone, &said),
         "email" => mail::say::say(&sandbox, &phone, &in_mail(&said)),
-        _ => return refuse("messenger is telegram_bot, waba, whatsapp_web, vk, vk_notify, avito or email"),
+        _ => return refuse("messenger is telegram, telegram_bot, waba, whatsapp_web, vk, vk_notify, avito or email"),
     };
     done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
 }
@@ -103,6 +106,20 @@ fn file_of(said: &Said) -> Option<(String, Media, Bytes)> {
 fn place_of(said: &Said) -> Option<(f64, f64)> {
     let place = said.place.as_ref()?;
     Some((place.get("latitude")?.as_f64()?, place.get("longitude")?.as_f64()?))
+}
+
+fn in_telegram(said: &Said) -> mtproto::people::Words {
+    let card = said.card.as_ref().map(|card| (text_at(card, "name"), text_at(card, "phone")));
+    mtproto::people::Words {
+        line: said.line.clone(),
+        text: said.text.clone(),
+        media: file_of(said),
+        place: place_of(said),
+        card,
+        quote: said.quote.clone(),
+        group: None,
+        ours: false,
+    }
 }
 
 fn in_avito(said: &Said) -> avito::say::Words {
@@ -313,13 +330,16 @@ fn say_to_session(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<St
         let mut phones = sandbox.phones.lock();
         let name = phones.get(phone)?.name.clone();
         let shown = format!("{phone}@c.us");
-        let chat = if names == "shown" { shown.clone() } else { format!("{}@lid", waha::hidden_id(phone)) };
-        let id = format!("false_{chat}_3A{}", random_hex(9).to_uppercase());
+        let writer = if names == "shown" { shown.clone() } else { format!("{}@lid", waha::hidden_id(phone)) };
+        let chat = said.group.clone().unwrap_or_else(|| writer.clone());
+        let participant = said.group.as_ref().map(|_| writer.clone());
+        let ending = participant.as_ref().map(|writer| format!("_{writer}")).unwrap_or_default();
+        let id = format!("false_{chat}_3A{}{ending}", random_hex(9).to_uppercase());
         made.id.clone_from(&id);
         phones.add(phone, made);
         let alt = if names == "hidden" { String::new() } else { format!("{phone}@s.whatsapp.net") };
         let mut payload = json!({"id": id, "timestamp": now.0.div_euclid(1000), "from": chat, "fromMe": false,
-            "source": "app", "to": format!("{own}@c.us"), "participant": null, "body": said.text,
+            "source": "app", "to": format!("{own}@c.us"), "participant": participant, "body": said.text,
             "hasMedia": media.is_some(), "media": null, "ack": 1, "ackName": "SERVER", "vCards": [], "replyTo": null,
             "_data": {"Info": {"Chat": chat, "SenderAlt": alt, "PushName": name}}});
         if let Some(fields) = payload.as_object_mut() {
@@ -341,6 +361,7 @@ fn say_to_session(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<St
         }
         (session, payload, id)
     };
+    waha::remember(sandbox, &session, &payload);
     for event in ["message", "message.any"] {
         waha::webhook::tell(sandbox, &session, event, &payload);
     }
@@ -381,5 +402,6 @@ pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json
     let in_vk = vk::say::read(&sandbox, &phone, reading.line.as_deref());
     let in_avito = avito::say::read(&sandbox, &phone, reading.line.as_deref());
     let notices = notify::read(&sandbox, &phone, reading.line.as_deref());
-    tell(json!({"read": unread.len() + in_vk + in_avito + notices}))
+    let in_telegram = mtproto::people::read(&sandbox, &phone, reading.line.as_deref());
+    tell(json!({"read": unread.len() + in_vk + in_avito + in_telegram + notices}))
 }

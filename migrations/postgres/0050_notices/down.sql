@@ -1,2 +1,0 @@
-DROP TABLE notice_applications;
-DROP TABLE notice_templates;

@@ -1,0 +1,3 @@
+DROP TABLE chat_subjects;
+DROP TABLE group_acts;
+DROP TABLE visits;

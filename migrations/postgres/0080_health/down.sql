@@ -1,0 +1,3 @@
+DROP TABLE notices;
+DROP TABLE company_events;
+DROP TABLE healths;

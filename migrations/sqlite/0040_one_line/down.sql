@@ -1,0 +1,3 @@
+DROP TABLE first_gates;
+DROP TABLE first_contacts;
+DROP TABLE notes;

@@ -1,0 +1,70 @@
+//! A person changes what a channel was attached with, and does not attach it again.
+
+use serde_json::{Map, Value};
+
+use super::{ChannelError, by_id};
+use crate::app::App;
+use crate::flow::{credentials, perform};
+use crate::messenger::{self, AttachNext, Field};
+use crate::model::id::{ChannelId, CompanyId};
+use crate::model::message::Kind;
+use crate::store::notice;
+
+/// The fields of a channel's settings and what they are now, without secrets; none where its messenger has none to change.
+///
+/// # Errors
+/// [`ChannelError`].
+pub async fn settings(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+) -> Result<(&'static [Field], Map<String, Value>), ChannelError> {
+    let row = by_id(app, company, id).await?;
+    let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;
+    let values = messenger.settings(&perform::wire(app, &row)?).unwrap_or_default();
+    let fields = if values.is_empty() { &[] } else { messenger.settings_form() };
+    Ok((fields, values))
+}
+
+/// Changes the settings of a channel. What is not told stays, and so do secrets that are left empty.
+///
+/// # Errors
+/// [`ChannelError::State`] where its messenger has none to change, or somebody else changed them just now.
+pub async fn configure(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+    answers: Map<String, Value>,
+) -> Result<(), ChannelError> {
+    let row = by_id(app, company, id).await?;
+    let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;
+    let wire = perform::wire(app, &row)?;
+    let Some(asked) = messenger.configure(&wire, &answers) else { return Err(ChannelError::State) };
+    let AttachNext::Done { secrets, settings, account } = asked.await? else { return Err(ChannelError::State) };
+    let (sealed, lane) = (credentials::seal(app, "channels", &row.id, &secrets), row.lane);
+    let changed = app
+        .store
+        .write(move |conn| {
+            let settings = settings.to_string();
+            let done = crate::on!(
+                conn,
+                channel::configure(company, id, (&row.secrets, &row.settings), (&sealed, &settings, &account))
+            )?;
+            if done && account != row.account {
+                // another mailbox is read from its own end on
+                crate::on!(conn, listening::begin_anew(id))?;
+            }
+            notice::changed(conn, row.lane)?;
+            Ok(done)
+        })
+        .await;
+    match changed {
+        Ok(true) => {}
+        Ok(false) => return Err(ChannelError::State),
+        Err(error) if error.is_duplicate() => return Err(ChannelError::Taken),
+        Err(error) => return Err(error.into()),
+    }
+    app.known.forget();
+    app.bell.changed(lane);
+    Ok(())
+}
