@@ -489,16 +489,10 @@ async fn first_key(
     if messenger.links_device() {
         return linking::key(app, company, line, kind, named).await;
     }
-    named.map_or_else(fresh_key, |channel| Ok(channel.hook_key.clone()))
+    named.map_or_else(linking::fresh_key, |channel| Ok(channel.hook_key.clone()))
 }
 
 fn names(answers: &Map<String, Value>, account: &str) -> bool {
     let mut texts = answers.values().filter_map(Value::as_str).map(str::trim);
     texts.any(|text| text == account || text.strip_prefix(account).is_some_and(|rest| rest.starts_with(':')))
-}
-
-fn fresh_key() -> Result<String, ChannelError> {
-    let mut bytes = [0u8; 20];
-    getrandom::fill(&mut bytes).map_err(|_| StoreError::Closed)?;
-    Ok(hex::encode(bytes))
 }

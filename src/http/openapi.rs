@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    application, attaching, auth, channel, chat, file, group, line, live, mailing, message, messenger, portal, queue, session,
-    set_up, template,
+    application, attaching, auth, channel, chat, file, group, line, live, mailing, message, messenger, portal, queue,
+    session, set_up, template,
 };
 
 #[derive(OpenApi)]

@@ -12,8 +12,8 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, sco
 use super::channel::settings;
 use super::hook::{bitrix24, messenger as hook};
 use super::{
-    application, attaching, cabinet, channel, chat, file, group, health, line, live, mailing, measure, message, messenger, openapi,
-    portal, queue, session, set_up, template,
+    application, attaching, cabinet, channel, chat, file, group, health, line, live, mailing, measure, message,
+    messenger, openapi, portal, queue, session, set_up, template,
 };
 
 /// Tells the server its addresses.

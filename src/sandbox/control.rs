@@ -191,7 +191,8 @@ async fn list_faults(sandbox: Data<Sandbox>) -> HttpResponse {
 }
 
 /// Whose calls a fault can be planned for.
-const VENDORS: [&str; 10] = ["telegram", "mtproto", "waba", "waha", "vk", "vk_notify", "avito", "mail", "bitrix24", "oauth"];
+const VENDORS: [&str; 10] =
+    ["telegram", "mtproto", "waba", "waha", "vk", "vk_notify", "avito", "mail", "bitrix24", "oauth"];
 
 async fn plan_fault(sandbox: Data<Sandbox>, fault: Json<Fault>) -> HttpResponse {
     let fault = fault.into_inner();

@@ -108,7 +108,12 @@ impl Town {
 
     pub async fn step(&self, answers: Value, kept: Value) -> Result<AttachNext, AttachError> {
         let keys = json!({ "client_id": "17349", "client_secret": "344583e45741c457fe1862106095a5eb" });
-        let step = AttachStep { answers: answers.as_object().unwrap().clone(), webhook_url: String::new(), return_url: String::new(), kept };
+        let step = AttachStep {
+            answers: answers.as_object().unwrap().clone(),
+            webhook_url: String::new(),
+            return_url: String::new(),
+            kept,
+        };
         Telegram.attach(&self.wire(&keys), &step).await
     }
 

@@ -44,9 +44,8 @@ pub fn create(conn: &mut Connection, row: &ApplicationRow) -> Result<()> {
 
 /// Whether a company has an application in this state.
 pub fn any(conn: &mut Connection, company: CompanyId, state: &str) -> Result<bool> {
-    let found = applications::table
-        .filter(applications::company.eq(company.to_string()))
-        .filter(applications::state.eq(state));
+    let found =
+        applications::table.filter(applications::company.eq(company.to_string())).filter(applications::state.eq(state));
     Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)
 }
 

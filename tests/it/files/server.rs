@@ -53,7 +53,6 @@ impl Server {
     pub fn file(&self, size: u64, told: bool) -> String {
         format!("{}/files/{size}/{}", self.base, if told { "told" } else { "untold" })
     }
-
 }
 
 /// The bytes of a file of this server, piece by piece.

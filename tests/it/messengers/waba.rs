@@ -499,8 +499,12 @@ async fn a_number_is_attached_by_the_code_of_the_sign_up() {
     let mut case = ours();
     case.secrets = json!({"client_id": "670843887433847", "client_secret": APP_SECRET});
     let answers = json!({"code": "AQBx-code", "phone_number_id": "240000000000002", "waba_id": "230000000000001"});
-    let step =
-        AttachStep { answers: answers.as_object().cloned().unwrap(), webhook_url: String::new(), return_url: String::new(), kept: Value::Null };
+    let step = AttachStep {
+        answers: answers.as_object().cloned().unwrap(),
+        webhook_url: String::new(),
+        return_url: String::new(),
+        kept: Value::Null,
+    };
     let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await.unwrap();
     let AttachNext::Done { secrets, settings, account } = next else { panic!("attached") };
     let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();

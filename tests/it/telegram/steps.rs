@@ -154,7 +154,12 @@ async fn what_is_wrong_is_said_at_its_field_with_the_remedy() {
         let error = town.step(json!({ "phone": PHONE }), Value::Null).await.unwrap_err();
         assert!(error.field == field && error.en.contains(en), "{name}: {error:?}");
     }
-    let step = AttachStep { answers: serde_json::Map::new(), webhook_url: String::new(), return_url: String::new(), kept: Value::Null };
+    let step = AttachStep {
+        answers: serde_json::Map::new(),
+        webhook_url: String::new(),
+        return_url: String::new(),
+        kept: Value::Null,
+    };
     let error = Telegram.attach(&town.wire(&json!({})), &step).await.unwrap_err();
     assert!(error.en.contains("telegram.api_hash") && error.ru.contains("my.telegram.org"), "{error:?}");
     town.clear().await;
