@@ -49,6 +49,7 @@ fn wire(secrets: &Value, settings: Value) -> Wire {
         vendor_key: SecretString::from(String::new()),
         secrets: SecretString::from(secrets.to_string()),
         settings,
+        webhook_url: String::new(),
     }
 }
 
@@ -89,6 +90,9 @@ fn posted(kind: Kind) -> (&'static str, Wire, Proof) {
             wire(&json!({ "access_token": "t", "secret": "s" }), json!({ "user_id": "94235311" })),
             ("s=s", |_| Vec::new()),
         ),
+        Kind::VkNotify => {
+            ("vk-notify", wire(&json!({ "api_token": "t", "secret": "s" }), json!({})), ("s=s", |_| Vec::new()))
+        }
         other => panic!("{} is not posted to", other.slug()),
     }
 }
@@ -108,7 +112,7 @@ const DELIVERIES: [&str; 9] = ["update_", "in_", "ev_", "status_", "batch_", "gr
 fn deliveries(c: &mut Criterion) {
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let mut group = c.benchmark_group("conversions");
-    for kind in [Kind::WhatsappWeb, Kind::Waba, Kind::TelegramBot, Kind::Vk, Kind::Avito] {
+    for kind in [Kind::WhatsappWeb, Kind::Waba, Kind::TelegramBot, Kind::Vk, Kind::VkNotify, Kind::Avito] {
         let (folder, wire, (query, prove)) = posted(kind);
         let messenger: &dyn Messenger = of(kind).unwrap();
         let bodies: Vec<_> = fixtures(folder, &DELIVERIES).into_iter().map(|body| (prove(&body), body)).collect();

@@ -219,6 +219,11 @@ impl Known {
         asked.insert(question)
     }
 
+    /// A question that got no answer may be asked once more.
+    pub fn ask_again(&self, question: &str) {
+        self.asked.lock().remove(question);
+    }
+
     /// Forgets everything: something was changed here.
     pub fn forget(&self) {
         self.portals.lock().clear();

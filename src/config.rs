@@ -170,6 +170,8 @@ pub struct Vendors {
     pub waba: String,
     /// The API of VK; empty is the vendor's own address.
     pub vk: String,
+    /// The API of an aggregator of VK Notify; empty is the aggregator's own address.
+    pub vk_notify: String,
     /// The API of Avito; empty is the vendor's own address.
     pub avito: String,
     /// Where tokens of mailboxes are given; empty is the provider's own address.
@@ -338,6 +340,7 @@ impl Config {
             &mut vendors.telegram_bot,
             &mut vendors.waba,
             &mut vendors.vk,
+            &mut vendors.vk_notify,
             &mut vendors.avito,
             &mut vendors.email,
             &mut vendors.whatsapp_web,

@@ -4,6 +4,7 @@
 //! [`crate::app::App`] and writes nothing while the call is open.
 
 pub mod answer;
+pub mod application;
 pub mod arrival;
 pub mod attached;
 pub mod channel;
@@ -24,6 +25,7 @@ pub mod listen;
 pub mod mailing;
 pub mod message;
 pub mod names;
+pub mod pattern;
 pub mod perform;
 pub mod phone;
 pub mod portal;
@@ -39,3 +41,4 @@ pub mod sign_in;
 pub mod sms;
 pub mod tell;
 pub mod template;
+pub mod whole;

@@ -1,5 +1,6 @@
 //! The way in: the HTTP server, what every request passes, and the handlers, one file per noun.
 
+mod application;
 mod attaching;
 pub mod auth;
 mod cabinet;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::group::{GroupAct, GroupDone};
-use crate::model::message::{Event, IncomingMedia, Kind, MediaKind, Outgoing};
+use crate::model::message::{Event, Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Person};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::template::TemplateCard;
@@ -32,6 +32,7 @@ mod parcel;
 pub mod telegram;
 pub mod telegram_bot;
 pub mod vk;
+pub mod vk_notify;
 pub mod waba;
 pub mod whatsapp_web;
 
@@ -79,6 +80,8 @@ pub struct Abilities {
     pub free_text_always: bool,
     /// Has templates.
     pub templates: bool,
+    /// Sends templates alone, and never free text.
+    pub templates_only: bool,
     /// Tells when a message was delivered.
     pub delivered: bool,
     /// Tells when a message was read.
@@ -144,6 +147,8 @@ pub struct Wire {
     pub secrets: SecretString,
     /// Settings that are no secrets, as a JSON object.
     pub settings: serde_json::Value,
+    /// Where the vendor posts what concerns the channel, for vendors that are told with each message; empty before there is one.
+    pub webhook_url: String,
 }
 
 /// What a vendor posted to us, as it came.
@@ -237,6 +242,12 @@ pub trait Messenger: Send + Sync {
     /// Sends one message. May take as long as the call's deadline. Never panics, and never repeats a call that the vendor
     /// may have taken; one that it refused may be put right and made again at once. Called by the pump at the lane's pace.
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, now: Moment) -> Boxed<'a, Answer>;
+
+    /// How often a message of unknown fate is sent, where the vendor drops repetitions, before its key may be forgotten there.
+    /// Never blocks, never fails.
+    fn repeats(&self) -> i32 {
+        i32::MAX
+    }
 
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
@@ -379,6 +390,26 @@ pub trait Messenger: Send + Sync {
         Box::pin(async { Ok(None) })
     }
 
+    /// Whether deliveries bring numbers of people alone, whose names are asked for by [`Messenger::person`]. Never blocks, never
+    /// fails.
+    fn tells_names(&self) -> bool {
+        false
+    }
+
+    /// Asks who a person is, by the vendor's id; none where the vendor does not know. Called once for each person of a channel.
+    /// May be repeated, so its error is never `Unsure`.
+    fn person<'a>(&'a self, wire: &'a Wire, id: &'a str) -> Boxed<'a, Result<Option<Person>, Answer>> {
+        let _ = (wire, id);
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Asks for the whole of a message that a delivery brought cut; none where there is no more of it. May be repeated, so its error
+    /// is never `Unsure`.
+    fn whole<'a>(&'a self, wire: &'a Wire, cut: &'a Incoming) -> Boxed<'a, Result<Option<Incoming>, Answer>> {
+        let _ = (wire, cut);
+        Box::pin(async { Ok(None) })
+    }
+
     /// Asks whether a phone has the messenger; only where `checks_phone` says that it can be asked. Vendors count these
     /// questions, so the flow keeps the answers and a budget. May be repeated, so its error is never `Unsure`.
     fn check_phone<'a>(&'a self, wire: &'a Wire, phone: &'a str) -> Boxed<'a, Result<Checked, Answer>> {
@@ -396,6 +427,7 @@ pub fn catalogue() -> &'static [&'static dyn Messenger] {
         &telegram::Telegram,
         &telegram_bot::TelegramBot,
         &vk::Vk,
+        &vk_notify::VkNotify,
         &email::Email,
         &avito::Avito,
     ]

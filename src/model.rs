@@ -1,6 +1,7 @@
 //! Words and rules without input or output: everything here can be read and tested without a database or a socket.
 
 pub mod address;
+pub mod application;
 pub mod clock;
 pub mod errand;
 pub mod eta;
@@ -11,6 +12,7 @@ pub mod message;
 pub mod moment;
 pub mod origin;
 pub mod pace;
+pub mod pattern;
 pub mod php_form;
 pub mod render;
 pub mod result;

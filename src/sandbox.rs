@@ -2,7 +2,7 @@
 //!
 //! One server, one port, everything by path: a Bitrix24 portal at `/b24/{portal}/rest/`, its authorization server at
 //! `/rest/` and `/oauth/token/`, the Bot API of Telegram at `/tg/`, the Cloud API of `WhatsApp` at `/graph/`, a gateway of
-//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, Avito at `/avito/`, Telegram accounts at the port that `/mtproto` tells, the page at
+//! `WhatsApp` Web at `/waha/`, VK at `/vk/`, aggregators of VK Notify at `/notify/`, Avito at `/avito/`, Telegram accounts at the port that `/mtproto` tells, the page at
 //! `/` and the control at `/_/` (every route of it is told in `sandbox/control.rs`). A mail server has two ports of its own, the
 //! next ones where they are free.
 
@@ -19,6 +19,7 @@ mod limit;
 mod mail;
 mod mtproto;
 mod multipart;
+mod notify;
 mod page;
 mod phone;
 mod state;

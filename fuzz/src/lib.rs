@@ -35,11 +35,13 @@ pub fn wire(secrets: &Value, settings: &Value) -> Wire {
     Wire {
         http: Arc::clone(&OUT.0),
         dial: Arc::clone(&OUT.1),
+        lines: Arc::default(),
         files: Arc::new(NoFiles),
         vendor: String::new(),
         vendor_key: SecretString::from("key".to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
+        webhook_url: String::new(),
     }
 }
 

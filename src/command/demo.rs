@@ -111,6 +111,7 @@ fn settings(folder: &Path, address: &str, vendors: &str, listen: SocketAddr) -> 
         ("VENDORS__TELEGRAM_BOT", format!("{vendors}/tg")),
         ("VENDORS__WABA", format!("{vendors}/graph/v23.0")),
         ("VENDORS__VK", format!("{vendors}/vk/method")),
+        ("VENDORS__VK_NOTIFY", format!("{vendors}/notify")),
         ("VENDORS__AVITO", format!("{vendors}/avito")),
         ("VENDORS__WHATSAPP_WEB", format!("{vendors}/waha")),
         ("VENDORS__WHATSAPP_WEB_KEY", seed::GATEWAY_KEY.to_owned()),

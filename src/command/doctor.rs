@@ -178,6 +178,7 @@ async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
             "waba" => config.vendors.waba.as_str(),
             "vk" => config.vendors.vk.as_str(),
             "avito" => config.vendors.avito.as_str(),
+            "vk_notify" => config.vendors.vk_notify.as_str(),
             "whatsapp_web" => {
                 let set = config.vendors.whatsapp_web.as_str();
                 let address = if set.is_empty() { about.vendor } else { set };

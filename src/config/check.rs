@@ -62,6 +62,7 @@ const ADDRESSES: &[&str] = &[
     "vendors.whatsapp_web",
     "vendors.vk",
     "vendors.avito",
+    "vendors.vk_notify",
     "vendors.email",
     "files.endpoint",
 ];

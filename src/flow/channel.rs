@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use self::kept::Kept;
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{credentials, health, perform};
+use crate::flow::{application, credentials, health, perform};
 use crate::messenger::{self, AttachError, AttachNext, AttachStep, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::model::message::Kind;
@@ -59,6 +59,9 @@ pub enum ChannelError {
     /// The pace is below what the messenger allows (the floor in milliseconds), or is none.
     #[error("the pace is below {0} ms, or is none")]
     PaceBad(i64),
+    /// The messenger is for companies whose application was approved.
+    #[error("no application of the company was approved")]
+    NotApproved,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -107,6 +110,9 @@ pub async fn attach(
     }
     let found = app.store.read(move |conn| crate::on!(conn, line::by_id(company, line))).await?;
     found.ok_or(ChannelError::NotFound)?;
+    if kind == Kind::VkNotify && !application::is_approved(app, company).await? {
+        return Err(ChannelError::NotApproved);
+    }
     let kept = match &step.kept {
         Some(sealed) => kept::open(app, (company, line, kind), sealed)?,
         None => {
@@ -483,16 +489,10 @@ async fn first_key(
     if messenger.links_device() {
         return linking::key(app, company, line, kind, named).await;
     }
-    named.map_or_else(fresh_key, |channel| Ok(channel.hook_key.clone()))
+    named.map_or_else(linking::fresh_key, |channel| Ok(channel.hook_key.clone()))
 }
 
 fn names(answers: &Map<String, Value>, account: &str) -> bool {
     let mut texts = answers.values().filter_map(Value::as_str).map(str::trim);
     texts.any(|text| text == account || text.strip_prefix(account).is_some_and(|rest| rest.starts_with(':')))
-}
-
-fn fresh_key() -> Result<String, ChannelError> {
-    let mut bytes = [0u8; 20];
-    getrandom::fill(&mut bytes).map_err(|_| StoreError::Closed)?;
-    Ok(hex::encode(bytes))
 }

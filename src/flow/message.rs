@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::flow::attached::{self, FileIn, FileOut};
+use crate::flow::pattern;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{self, Verdict};
 use crate::flow::template::{self, TemplateIn};
@@ -258,11 +259,25 @@ fn errand(
         None => route::text_errand(app, &channel, request, now),
         Some(_) if !message.text.trim().is_empty() || message.file.is_some() => return Ok(Err(Code::TemplateBad)),
         Some(given) => match template::filled(app, conn, company, &channel, given, now)? {
-            Ok(template) => route::template_errand(app, &channel, request, template, now),
+            Ok(template) => match pattern::said(conn, company, &channel, &template)? {
+                Ok(text) => {
+                    let errand = route::template_errand(app, &channel, request, template, now);
+                    errand.map(|(errand, id)| (with_text(errand, text), id))
+                }
+                Err(code) => return Ok(Err(code)),
+            },
             Err(code) => return Ok(Err(code)),
         },
     };
     Ok(errand.map(|(errand, id)| (with_subject(errand, message.subject.as_deref()), id)))
+}
+
+/// What a template comes to, where that is known.
+fn with_text(mut errand: NewErrand, text: Option<String>) -> NewErrand {
+    if let Work::Send { outgoing, .. } = &mut errand.work {
+        outgoing.content.text = text;
+    }
+    errand
 }
 
 fn with_subject(mut errand: NewErrand, subject: Option<&str>) -> NewErrand {

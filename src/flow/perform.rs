@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{credentials, first, group, health, phone, portal};
+use crate::flow::{credentials, first, group, health, pattern, phone, portal};
 use crate::messenger::{self, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId};
@@ -31,8 +31,8 @@ const EXPIRED_MS: i64 = 60_000;
 /// Carries out the errands of one call; one answer for each.
 pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
     match errands.as_slice() {
-        [Errand { company, work: Work::Send { channel, outgoing, .. }, .. }] => {
-            let answer = send(app, *company, *channel, outgoing).await;
+        [Errand { company, work: Work::Send { channel, outgoing, .. }, attempts, .. }] => {
+            let answer = send(app, *company, *channel, outgoing, *attempts).await;
             vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
         [Errand { company, work: Work::PortalCall { portal, method, params, repeatable }, .. }] => {
@@ -127,7 +127,7 @@ pub fn is_repeatable(errand: &Errand) -> bool {
     }
 }
 
-async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing) -> Result<Answer> {
+async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing, attempts: i32) -> Result<Answer> {
     let refused = |code| Ok(Answer::Refused { code, text: String::new() });
     let Some(channel) = channel(app, company, id).await? else { return refused(Code::ChannelNotFound) };
     let Some(messenger) = Kind::from_slug(&channel.messenger).and_then(messenger::of) else {
@@ -140,6 +140,10 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
     let slug = messenger.about().kind.slug();
+    let outgoing = match pattern::fit(app, company, id, messenger, outgoing).await? {
+        Ok(outgoing) => outgoing,
+        Err(code) => return refused(code),
+    };
     let outgoing = match phone::reach(app, &channel, messenger, &wire, outgoing).await? {
         Ok(outgoing) => outgoing,
         Err(answer) => return meet(app, company, &channel, answer).await,
@@ -159,6 +163,10 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing)
             Renewed::Later(seen) => answer = Answer::Down { seen },
             Renewed::Never => {}
         }
+    }
+    if let Answer::Unsure { resendable, .. } = &mut answer {
+        // beyond this the vendor may take a repetition for a new message
+        *resendable &= attempts < messenger.repeats();
     }
     first::conclude(app, introduction, &answer).await?;
     meet(app, company, &channel, answer).await
@@ -199,7 +207,8 @@ pub fn wire(app: &App, channel: &ChannelRow) -> Result<Wire> {
     };
     let settings = crate::store::row::value("channels", &channel.settings)?;
     let files = Arc::new(CompanyFiles::new(app.clone(), channel.company.parse().ok()));
-    Ok(Wire { files, secrets, settings, ..bare_wire(app, &channel.messenger) })
+    let webhook_url = crate::flow::channel::webhook_url(app, &channel.hook_key);
+    Ok(Wire { files, secrets, settings, webhook_url, ..bare_wire(app, &channel.messenger) })
 }
 
 /// The way to a messenger for somebody who has no channel yet.
@@ -214,6 +223,7 @@ pub fn bare_wire(app: &App, messenger: &str) -> Wire {
         vendor_key: vendor_key(app, messenger),
         secrets: SecretString::from("{}".to_owned()),
         settings: serde_json::Value::Object(serde_json::Map::new()),
+        webhook_url: String::new(),
     }
 }
 
@@ -248,6 +258,7 @@ pub fn vendor_address(app: &App, messenger: &str) -> String {
         "telegram_bot" => app.config.vendors.telegram_bot.as_str(),
         "waba" => app.config.vendors.waba.as_str(),
         "vk" => app.config.vendors.vk.as_str(),
+        "vk_notify" => app.config.vendors.vk_notify.as_str(),
         "avito" => app.config.vendors.avito.as_str(),
         "email" => app.config.vendors.email.as_str(),
         "whatsapp_web" => app.config.vendors.whatsapp_web.as_str(),
@@ -319,7 +330,8 @@ fn sought_by(about: &messenger::About, to: &Peer) -> Option<SoughtBy> {
     if by_contact {
         return Some(SoughtBy::Contact);
     }
-    (!about.abilities.free_text_always || about.abilities.threads).then_some(SoughtBy::Chat)
+    let window = !about.abilities.free_text_always && !about.abilities.templates_only;
+    (window || about.abilities.threads).then_some(SoughtBy::Chat)
 }
 
 fn find_dialog(conn: &mut Conn, channel: ChannelId, to: &Peer, by: SoughtBy) -> Result<Option<DialogRow>> {

@@ -33,6 +33,7 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
             if unknown_moment(&message, receipt.status) {
                 crate::on!(conn, message::remember(&message.id, receipt.status, receipt.at.0))?;
             }
+            note(conn, &message, seen, receipt)?;
             return Ok(Vec::new());
         }
         if crate::on!(conn, message::advance(&message.id, seen.to_db(), &progress(next, receipt)))? {
@@ -54,8 +55,8 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
 pub fn verdict(receipt: &Receipt) -> Verdict {
     Verdict {
         status: receipt.status,
-        code: receipt.error.as_ref().map(|(code, _)| *code),
-        reason: receipt.error.as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default(),
+        code: error_of(receipt).map(|(code, _)| *code),
+        reason: error_of(receipt).map(|(_, reason)| reason.clone()).unwrap_or_default(),
     }
 }
 
@@ -151,12 +152,24 @@ fn find(conn: &mut Conn, channel: ChannelId, receipt: &Receipt) -> Result<Option
     crate::on!(conn, message::of_channel(channel, key))
 }
 
+/// The error of a receipt that tells one.
+fn error_of(receipt: &Receipt) -> Option<&(Code, String)> {
+    receipt.error.as_ref().filter(|_| receipt.status == Status::Error)
+}
+
+/// Keeps a vendor's word that fits no status beside the message, where a person sees it.
+fn note(conn: &mut Conn, message: &MessageRow, seen: Status, receipt: &Receipt) -> Result<()> {
+    let Some((_, word)) = receipt.error.as_ref().filter(|_| receipt.status == Status::Sent) else { return Ok(()) };
+    let told = Progress { status: seen.to_db(), reason: Some(Some(word.clone())), ..Progress::default() };
+    crate::on!(conn, message::advance(&message.id, seen.to_db(), &told)).map(|_| ())
+}
+
 fn progress(next: Status, receipt: &Receipt) -> Progress {
     let when = |status: Status| (next == status).then_some(receipt.at.0);
     Progress {
         status: next.to_db(),
         // better word takes the reason of the worse one away
-        code: Some(receipt.error.as_ref().map(|(code, _): &(Code, String)| code.slug().to_owned())),
+        code: Some(error_of(receipt).map(|(code, _)| code.slug().to_owned())),
         reason: Some(receipt.error.as_ref().map(|(_, reason)| reason.clone())),
         sent_at: when(Status::Sent),
         delivered_at: when(Status::Delivered),

@@ -172,12 +172,19 @@ fn is_phone(chat: &str) -> bool {
 }
 
 fn enter_plain(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
-    let content = if incoming.media.is_empty() && incoming.place.is_none() && incoming.note.is_none() {
-        text(&Content { text: incoming.text.clone(), ..Content::default() })?
+    enter(conn, channel, id, incoming, content(incoming)?, now)
+}
+
+/// What a message says, as the history keeps it: the text alone where there is nothing else.
+///
+/// # Errors
+/// Where it has no JSON form.
+pub fn content(incoming: &Incoming) -> Result<String> {
+    if incoming.media.is_empty() && incoming.place.is_none() && incoming.note.is_none() {
+        text(&Content { text: incoming.text.clone(), ..Content::default() })
     } else {
-        text(incoming)?
-    };
-    enter(conn, channel, id, incoming, content, now)
+        text(incoming)
+    }
 }
 
 /// Enters a message that came in into the history and its dialog; the content is told as it is to be kept.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::flow::attached::{self, FileIn};
 use crate::flow::channel::ChannelError;
-use crate::flow::perform;
+use crate::flow::{pattern, perform};
 use crate::messenger;
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::{Kind, Template, TemplateButton, TemplateValue};
@@ -25,7 +25,8 @@ use crate::store::{Conn, Result};
 pub struct TemplateIn {
     /// The name.
     pub name: String,
-    /// The language code, as `ru`.
+    /// The language code; `ru` where it is left out.
+    #[serde(default = "usual_language")]
     pub language: String,
     /// Values of the text, where they have positions.
     #[serde(default)]
@@ -56,6 +57,10 @@ pub struct ButtonIn {
     pub kind: Option<String>,
     /// The end of its address, what it sends back, or its code.
     pub value: String,
+}
+
+fn usual_language() -> String {
+    pattern::LANGUAGE.to_owned()
 }
 
 /// The templates of a channel.
@@ -98,7 +103,8 @@ pub async fn sync(app: &App, company: CompanyId, id: ChannelId) -> std::result::
     let row = app.store.read(move |conn| crate::on!(conn, channel::by_id(company, id))).await?;
     let row = row.ok_or(ChannelError::NotFound)?;
     let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;
-    if !messenger.about().abilities.templates {
+    // those that a person told are nowhere else
+    if !messenger.about().abilities.templates || messenger.about().abilities.templates_only {
         return Err(ChannelError::State);
     }
     let wire = perform::wire(app, &row)?;

@@ -239,6 +239,11 @@ impl From<ChannelError> for ApiError {
                 ru: "Сейчас это сделать нельзя: состояние другое".to_owned(),
                 en: "This cannot be done now: the state is another".to_owned(),
             },
+            ChannelError::NotApproved => Self::Conflict {
+                code: "not_approved",
+                ru: "Привязать можно после одобрения заявки: «Настройки», «Заявление о присоединении»".to_owned(),
+                en: "It can be attached when the application is approved: Settings, Statement of accession".to_owned(),
+            },
             ChannelError::PaceBad(floor_ms) => Self::bad(
                 "from_ms",
                 format!("Интервал — от {floor_ms} мс до суток, конец не раньше начала"),

@@ -107,7 +107,7 @@ fn refusal(code: Code) -> ApiError {
         Code::LineNotFound | Code::LineExpired | Code::LineNotChosen => "line",
         Code::ChannelNotFound | Code::ChannelLost => "channel",
         Code::MessageEmpty | Code::MessageTooLong => "text",
-        Code::TemplateNotFound | Code::TemplateOff | Code::TemplateBad => "template",
+        Code::TemplateNeeded | Code::TemplateNotFound | Code::TemplateOff | Code::TemplateBad => "template",
         Code::FileGone | Code::FileBad | Code::FileTooBig => "file",
         Code::AddressBad => "to",
         _ => "",

@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    attaching, auth, channel, chat, file, group, line, live, mailing, message, messenger, portal, queue, session,
-    set_up, template,
+    application, attaching, auth, channel, chat, file, group, line, live, mailing, message, messenger, portal, queue,
+    session, set_up, template,
 };
 
 #[derive(OpenApi)]
@@ -44,6 +44,13 @@ use super::{
         channel::decide_channel,
         template::list_templates,
         template::sync_templates,
+        template::keep_template,
+        template::forget_template,
+        application::list_applications,
+        application::create_application,
+        application::show_statement,
+        application::move_application,
+        application::see_application,
         chat::show_chat,
         chat::mark_read,
         group::list_groups,

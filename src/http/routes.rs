@@ -12,8 +12,8 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, sco
 use super::channel::settings;
 use super::hook::{bitrix24, messenger as hook};
 use super::{
-    attaching, cabinet, channel, chat, file, group, health, line, live, mailing, measure, message, messenger, openapi,
-    portal, queue, session, set_up, template,
+    application, attaching, cabinet, channel, chat, file, group, health, line, live, mailing, measure, message,
+    messenger, openapi, portal, queue, session, set_up, template,
 };
 
 /// Tells the server its addresses.
@@ -58,9 +58,14 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/channels/{id}/settings").route(get().to(settings::show_settings)).route(put().to(settings::change_settings))) // admin
         .service(resource("/channels/{id}/detach").route(post().to(channel::detach_channel))) // admin
         .service(resource("/channels/{id}/phones").route(post().to(channel::check_phones))) // user
-        .service(resource("/channels/{id}/templates").route(get().to(template::list_templates))) // user
+        .service(resource("/channels/{id}/templates").route(get().to(template::list_templates)).route(post().to(template::keep_template))) // user, admin
         .service(resource("/channels/{id}/templates/sync").route(post().to(template::sync_templates))) // user
         .service(resource("/channels/{id}/decide").route(post().to(channel::decide_channel))) // admin
+        .service(resource("/channels/{id}/templates/{name}").route(delete().to(template::forget_template))) // admin
+        .service(resource("/applications").route(get().to(application::list_applications)).route(post().to(application::create_application))) // user, admin
+        .service(resource("/applications/{id}/statement").route(get().to(application::show_statement))) // user
+        .service(resource("/applications/{id}/move").route(post().to(application::move_application))) // admin
+        .service(resource("/applications/{id}/seen").route(post().to(application::see_application))) // user
         .service(resource("/channels/{id}/groups").route(get().to(group::list_groups)).route(post().to(group::create_group))) // user
         .service(resource("/channels/{id}/groups/{chat}").route(patch().to(group::rename_group)).route(delete().to(group::leave_group))) // user
         .service(resource("/channels/{id}/groups/{chat}/people").route(post().to(group::add_people))) // user

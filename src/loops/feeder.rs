@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::crm::bitrix24::event;
 use crate::flow::install::{self, InstallError};
-use crate::flow::{credentials, echo, link, mailing, names, receive, robot, sms};
+use crate::flow::{credentials, echo, link, mailing, names, receive, robot, sms, whole};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
 use crate::store::outbox::Accepted;
@@ -119,6 +119,7 @@ async fn work(app: &App, hook: HookRow) -> Result<Option<Vec<Accepted>>> {
         .await?;
     if came.source == "messenger" {
         names::learn_later(app, &came);
+        whole::complete_later(app, &came);
     }
     Ok(accepted)
 }

@@ -38,6 +38,7 @@ static ABOUT: About = About {
         by_username: false,
         free_text_always: true,
         templates: false,
+        templates_only: false,
         delivered: false,
         // told in the history of a chat only, which is looked at now and then
         viewed: true,

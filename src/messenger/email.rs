@@ -116,6 +116,7 @@ static ABOUT: About = About {
         by_username: false,
         free_text_always: true,
         templates: false,
+        templates_only: false,
         // only some servers tell of a delivery; all of them tell of a failure
         delivered: false,
         viewed: false,

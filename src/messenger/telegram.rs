@@ -43,6 +43,7 @@ static ABOUT: About = About {
         by_username: true,
         free_text_always: true,
         templates: false,
+        templates_only: false,
         // what the server took counts as sent; whether a device got it is not told
         delivered: false,
         viewed: true,

@@ -33,6 +33,7 @@ static ABOUT: About = About {
         by_username: false,
         free_text_always: true,
         templates: false,
+        templates_only: false,
         delivered: false,
         viewed: false,
         drops_repeats: false,

@@ -6,6 +6,7 @@
 mod answer;
 mod attach;
 mod incoming;
+mod lookup;
 mod receive;
 mod send;
 mod upload;
@@ -16,7 +17,7 @@ use super::{
     Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Fetched, Field, Messenger, NotTaken,
     Received, Reply, Wire, field, parcel,
 };
-use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
+use crate::model::message::{Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Person};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
@@ -39,6 +40,7 @@ static ABOUT: About = About {
         by_username: false,
         free_text_always: true,
         templates: false,
+        templates_only: false,
         delivered: false,
         viewed: true,
         drops_repeats: true,
@@ -99,6 +101,22 @@ impl Messenger for Vk {
 
     fn prove<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Reply, Answer>> {
         Box::pin(attach::prove(wire))
+    }
+
+    fn detach<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Answer> {
+        Box::pin(attach::leave(wire))
+    }
+
+    fn tells_names(&self) -> bool {
+        true
+    }
+
+    fn person<'a>(&'a self, wire: &'a Wire, id: &'a str) -> Boxed<'a, Result<Option<Person>, Answer>> {
+        Box::pin(lookup::person(wire, id))
+    }
+
+    fn whole<'a>(&'a self, wire: &'a Wire, cut: &'a Incoming) -> Boxed<'a, Result<Option<Incoming>, Answer>> {
+        Box::pin(lookup::whole(wire, cut))
     }
 
     fn fetch_media<'a>(

@@ -42,6 +42,7 @@ static ABOUT: About = About {
         by_username: false,
         free_text_always: true,
         templates: false,
+        templates_only: false,
         delivered: true,
         viewed: true,
         drops_repeats: true,

@@ -99,6 +99,8 @@ id!(/// A file of a company.
     FileId, "fi");
 id!(/// A delivery that came in and was written down before it was worked.
     HookId, "ho");
+id!(/// An application for VK Notify.
+    ApplicationId, "ap");
 id!(/// Something that happened in a company.
     CompanyEventId, "ev");
 id!(/// A letter of this server to the people of a company.

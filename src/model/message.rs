@@ -137,10 +137,10 @@ pub struct Media {
     pub size: Option<u64>,
 }
 
-/// A template of WhatsApp Business and its values.
+/// A template that the vendor approved, and its values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
-    /// The name, as Meta approved it.
+    /// The name, as it was approved.
     pub name: String,
     /// The language code, as `ru`.
     pub language: String,
@@ -294,6 +294,9 @@ pub struct Person {
     pub vendor_id: Option<String>,
 }
 
+/// The note of a message that the vendor cut, and gives whole when it is asked.
+pub const CROPPED: &str = "cropped";
+
 /// A message that came in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incoming {
@@ -352,7 +355,8 @@ pub struct Receipt {
     pub status: Status,
     /// When, by the vendor's clock.
     pub at: Moment,
-    /// Our stable code and the vendor's text, for an error.
+    /// Our stable code and the vendor's text, for an error. Beside `Sent` it is a word of the vendor's that fits no status: it is
+    /// shown and moves nothing.
     pub error: Option<(super::result::Code, String)>,
 }
 

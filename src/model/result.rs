@@ -64,9 +64,11 @@ codes! {
     Blocked = "blocked", "получатель запретил вам писать", "the recipient does not let you write";
     CannotWriteFirst = "cannot_write_first", "в этом мессенджере первым пишет клиент", "in this messenger the customer writes first";
     WindowClosed = "window_closed", "прошло больше 24 часов с последнего сообщения клиента, нужен шаблон", "more than 24 hours since the customer wrote, a template is needed";
+    TemplateNeeded = "template_needed", "в этом мессенджере отправляются только одобренные шаблоны", "this messenger takes approved templates only";
     TemplateNotFound = "template_not_found", "шаблон не найден", "the template was not found";
     TemplateBad = "template_bad", "значения не подходят к шаблону", "the values do not fit the template";
     TemplateOff = "template_off", "шаблон приостановлен или отключён", "the template is paused or disabled";
+    NotDelivered = "not_delivered", "сообщение не удалось доставить за отведённое время", "the message could not be delivered in its time";
     OptedOut = "opted_out", "получатель отписался от рассылок", "the recipient opted out";
     VendorCap = "vendor_cap", "мессенджер ограничил число рекламных сообщений этому получателю", "the messenger limits marketing messages to this recipient";
     SpamSuspected = "spam_suspected", "мессенджер подозревает спам и ограничил канал", "the messenger suspects spam and limits the channel";

@@ -9,7 +9,7 @@
 //! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |
 //! | `DELETE /_/ledger` | `?kept=` | forgets the calls; `kept` sets how many are kept from now on |
 //! | `GET /_/faults` | | the planned faults |
-//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram mtproto waba waha vk avito mail bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
+//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram mtproto waba waha vk vk_notify avito mail bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
 //! | `DELETE /_/faults` | `?id=` | drops one, or all |
 //! | `POST /_/telegram/bots` | `{token, username?, name?}` | registers a token → `{id, username, base}` |
 //! | `GET /_/telegram/bots` | | bots with `webhook` as `getWebhookInfo` tells it |
@@ -30,6 +30,9 @@
 //! | `POST /_/vk/communities` | `{id?, token?, name?, screen_name?, rights?}` | registers a community → its card with `token` and `base` |
 //! | `GET /_/vk/communities` | | communities with their servers |
 //! | `POST /_/vk/communities/{id}` | `{rights?, token?, doubles?}` | changes a community; `doubles` counts events of every server |
+//! | `POST /_/notify/accounts` | `{provider: devino edna, key?, name?, templates?: {name: text}, paid?}` | registers an account of an aggregator; `name` is the sender of Devino or the cascade of edna |
+//! | `GET /_/notify/accounts` | | accounts with their templates |
+//! | `POST /_/notify/accounts/{name}` | `{templates?, paid?, doubles?, word?}` | changes an account; `word` is told in place of every status |
 //! | `POST /_/avito/accounts` | `{id?, name?, client_id?, client_secret?, redirect?, paid?}` | registers an account → its keys and `base`; `redirect` is where a sign-in leads back to |
 //! | `GET /_/avito/accounts` | | accounts with their subscriptions and chats |
 //! | `POST /_/avito/accounts/{id}` | `{paid?, expire?, revoke?, doubles?}` | changes an account: `expire` ends every token, `revoke` the keys too |
@@ -44,11 +47,11 @@
 //! | `POST /_/mtproto/accounts/{id}/groups` | `{id?, title?, members}` | makes a group of phones |
 //! | `POST /_/mtproto/phones/{id}/say` | `{text, line?, quote?, group?, ours?}` | writes, in a group too; `ours`: the owner writes to the phone on another device |
 //! | `POST /_/mtproto/phones/{id}/edit`, `/delete` | `{id, text, line?}`, `{ids, line?}` | changes a message, deletes messages for both sides |
-//! | `POST /_/phones` | `{id, name?, username?, whatsapp?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
+//! | `POST /_/phones` | `{id, name?, username?, whatsapp?, vk?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
 //! | `GET /_/phones` | `?messages=N` | phones with their latest N messages |
 //! | `GET /_/phones/{id}` | `?since=n` | one phone with `messages` |
-//! | `POST /_/phones/{id}/say` | `{messenger, text?, subject?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?, comment?, allow?}` | the customer writes; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
-//! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, VK and Avito, with read marks |
+//! | `POST /_/phones/{id}/say` | `{messenger, text?, subject?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?, comment?, allow?, tag?, cropped?}` | the customer writes; `tag`: an answer to a notification, `cropped`: the delivery brings ten letters, both in VK; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
+//! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, VK, VK Notify and Avito, with read marks |
 //! | `GET /_/b24` | | all portals |
 //! | `POST /_/b24/{portal}` | `{client_id?, client_secret?, member_id?, domain?, installer_url?, event_url?, scope?, status?, licence?}` | makes a portal → its card with keys, `endpoint`, `server_endpoint` |
 //! | `GET /_/b24/{portal}` | | its card: app, robots, senders, events, deals, notices, posts |
@@ -77,6 +80,7 @@ mod avito;
 mod gateway;
 mod mail;
 mod mtproto;
+mod notify;
 mod portals;
 mod switchboard;
 mod vendors;
@@ -110,6 +114,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(vendors::routes)
         .configure(vk::routes)
         .configure(avito::routes)
+        .configure(notify::routes)
         .configure(gateway::routes)
         .configure(mail::routes)
         .configure(mtproto::routes)
@@ -186,12 +191,13 @@ async fn list_faults(sandbox: Data<Sandbox>) -> HttpResponse {
 }
 
 /// Whose calls a fault can be planned for.
-const VENDORS: [&str; 9] = ["telegram", "mtproto", "waba", "waha", "vk", "avito", "mail", "bitrix24", "oauth"];
+const VENDORS: [&str; 10] =
+    ["telegram", "mtproto", "waba", "waha", "vk", "vk_notify", "avito", "mail", "bitrix24", "oauth"];
 
 async fn plan_fault(sandbox: Data<Sandbox>, fault: Json<Fault>) -> HttpResponse {
     let fault = fault.into_inner();
     if !VENDORS.contains(&fault.vendor.as_str()) {
-        return refuse("vendor is one of telegram, mtproto, waba, waha, vk, avito, mail, bitrix24, oauth");
+        return refuse("vendor is one of telegram, mtproto, waba, waha, vk, vk_notify, avito, mail, bitrix24, oauth");
     }
     if fault.kind == super::fault::Kind::CutBefore && fault.needle.is_some() {
         return refuse("cut_before happens before the body is read, so it cannot match");

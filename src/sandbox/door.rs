@@ -14,7 +14,7 @@ use super::fault::{Fault, Kind};
 use super::ledger::{Entry, masked};
 use super::multipart::{self, Part};
 use super::state::Sandbox;
-use super::{avito, bitrix24, form, mail, mtproto, telegram, vk, waba, waha};
+use super::{avito, bitrix24, form, mail, mtproto, notify, telegram, vk, waba, waha};
 
 /// The largest body that is read, bytes.
 const LARGEST: usize = 120 * 1024 * 1024;
@@ -34,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) files: Vec<Part>,
     /// The token of the `Authorization` header.
     pub(crate) bearer: Option<String>,
+    /// The `Authorization` header as it came; empty where there is none.
+    pub(crate) authorization: String,
     /// The key of the `X-Api-Key` header.
     pub(crate) key: Option<String>,
     /// The caller named itself in `User-Agent`.
@@ -63,6 +65,8 @@ pub(crate) enum Way {
     VkUpload { kind: String, group: i64 },
     /// The content of a file of VK.
     VkFile { key: String },
+    /// An address of an aggregator of VK Notify.
+    Notify { path: String },
     /// An address of the gateway of `WhatsApp` Web, in its parts.
     Waha { parts: Vec<String> },
     /// Where tokens of mailboxes are given.
@@ -156,6 +160,7 @@ fn read_call(request: &HttpRequest, body: &Bytes) -> Call {
         body: body.clone(),
         files,
         bearer: header("authorization").strip_prefix("Bearer ").map(str::to_owned),
+        authorization: header("authorization").to_owned(),
         key: Some(header("x-api-key").to_owned()).filter(|key| !key.is_empty()),
         has_agent: !header("user-agent").is_empty(),
         peer: request.peer_addr().map(|addr| addr.ip().to_string()).unwrap_or_default(),
@@ -203,6 +208,7 @@ impl Way {
             ["mtproto"] => Some(Self::Mtproto),
             ["vk", "method", name] => Some(Self::Vk { method: name.to_owned() }),
             ["vk", "upload", kind, group] => Some(Self::VkUpload { kind: kind.to_owned(), group: group.parse().ok()? }),
+            ["notify", ref rest @ ..] if !rest.is_empty() => Some(Self::Notify { path: rest.join("/") }),
             ["vk", "file", key] => Some(Self::VkFile { key: key.to_owned() }),
             ["waha", ref rest @ ..] if !rest.is_empty() => {
                 let read = |part: &&str| {
@@ -243,6 +249,9 @@ impl Way {
             Self::Vk { method } => ("vk", method.clone(), String::new()),
             Self::VkUpload { group, .. } => ("vk", "upload".to_owned(), group.to_string()),
             Self::VkFile { key } => ("vk", "file".to_owned(), key.clone()),
+            Self::Notify { path } => {
+                ("vk_notify", path.rsplit('/').next().unwrap_or_default().to_owned(), String::new())
+            }
             Self::Waha { parts } => {
                 let (method, who) = waha::names(parts);
                 ("waha", method, who)
@@ -279,6 +288,7 @@ impl Way {
             // its calls come on lines of their own
             Self::Mtproto => return None,
             Self::Vk { .. } | Self::VkUpload { .. } | Self::VkFile { .. } => vk::refuse_by_plan(fault),
+            Self::Notify { .. } => notify::refuse_by_plan(fault),
             Self::Waha { .. } => waha::refuse_by_plan(fault),
             Self::MailToken => mail::refuse_by_plan(fault),
             Self::Rest { .. } => bitrix24::refuse_by_plan(fault, now_s),
@@ -297,6 +307,7 @@ impl Way {
             Self::Vk { method } => vk::answer(sandbox, method, call),
             Self::VkUpload { kind, group } => vk::upload(sandbox, kind, *group, call),
             Self::VkFile { key } => vk::download(sandbox, key),
+            Self::Notify { path } => notify::answer(sandbox, path, call),
             Self::Waha { parts } => waha::answer(sandbox, parts, call),
             Self::MailToken => mail::answer(sandbox, call),
             Self::Rest { portal, method, hook } => bitrix24::answer(sandbox, portal, method, *hook, call),

@@ -49,7 +49,7 @@ pub(crate) struct Fault {
     /// Its number.
     #[serde(default)]
     pub(crate) id: u64,
-    /// Which vendor: `telegram`, `waba`, `waha`, `vk`, `avito`, `mail`, `bitrix24` or `oauth`.
+    /// Which vendor: `telegram`, `waba`, `waha`, `vk`, `vk_notify`, `avito`, `mail`, `bitrix24` or `oauth`.
     pub(crate) vendor: String,
     /// Only this method.
     pub(crate) method: Option<String>,

@@ -32,7 +32,7 @@ pub(crate) struct Media {
 pub(crate) struct Bubble {
     /// Rising by one over all phones.
     pub(crate) n: u64,
-    /// `telegram_bot`, `waba`, `whatsapp_web`, `vk`, `avito` or `email`.
+    /// `telegram_bot`, `waba`, `whatsapp_web`, `vk`, `vk_notify`, `avito` or `email`.
     pub(crate) messenger: &'static str,
     /// The bot or the phone number it goes through.
     pub(crate) line: String,
@@ -76,6 +76,8 @@ pub(crate) struct Phone {
     pub(crate) vk_id: i64,
     /// The communities that may write to it in VK.
     pub(crate) vk_allowed: HashSet<i64>,
+    /// The number has VK.
+    pub(crate) vk: bool,
     /// The number has `WhatsApp`.
     pub(crate) whatsapp: bool,
     /// Switched on: messages are delivered.
@@ -138,7 +140,7 @@ impl Phone {
     /// How it looks in a list, without messages.
     pub(crate) fn card(&self) -> Value {
         json!({"id": self.id, "name": self.name, "username": self.username, "chat_id": self.chat_id, "vk_id": self.vk_id,
-            "email": super::mail::address_of(&self.id), "whatsapp": self.whatsapp,
+            "email": super::mail::address_of(&self.id), "whatsapp": self.whatsapp, "vk": self.vk,
             "online": self.online, "reads": self.reads, "started": self.started_all || !self.started.is_empty(),
             "blocked": self.blocked, "windows": self.windows, "received": self.received})
     }
@@ -259,6 +261,7 @@ fn blank(digits: &str, chat_id: i64, vk_id: i64) -> Phone {
         chat_id,
         vk_id,
         vk_allowed: HashSet::new(),
+        vk: true,
         whatsapp: true,
         online: true,
         reads: false,

@@ -15,6 +15,7 @@ use super::fault::Faults;
 use super::ledger::Ledger;
 use super::mail::Mail;
 use super::mtproto::Mtproto;
+use super::notify::Notify;
 use super::phone::Phones;
 use super::telegram::Telegram;
 use super::vk::Vk;
@@ -62,6 +63,7 @@ pub(crate) struct Sandbox {
     pub(crate) telegram: Mutex<Telegram>,
     pub(crate) waba: Mutex<Waba>,
     pub(crate) vk: Mutex<Vk>,
+    pub(crate) notify: Mutex<Notify>,
     pub(crate) avito: Mutex<Avito>,
     pub(crate) waha: Mutex<Waha>,
     pub(crate) mail: Mutex<Mail>,
@@ -105,6 +107,7 @@ impl Sandbox {
             telegram: Mutex::default(),
             waba: Mutex::default(),
             vk: Mutex::default(),
+            notify: Mutex::default(),
             avito: Mutex::default(),
             waha: Mutex::default(),
             mail: Mutex::default(),
@@ -197,6 +200,7 @@ impl Sandbox {
         *self.telegram.lock() = Telegram::default();
         *self.waba.lock() = Waba::default();
         *self.vk.lock() = Vk::default();
+        *self.notify.lock() = Notify::default();
         *self.avito.lock() = Avito::default();
         *self.waha.lock() = Waha::default();
         self.mail.lock().boxes.clear();

@@ -50,6 +50,8 @@ pub(crate) struct Community {
     pub(crate) code: String,
     /// Messages sent with a `random_id`: the chat, the id, and what was answered when.
     pub(crate) sent: HashMap<(i64, i64), (i64, Value)>,
+    /// Messages whose deliveries were cut, whole: by the chat and the number there.
+    pub(crate) whole: HashMap<(i64, i64), Value>,
     /// The number of the last message in each chat.
     pub(crate) last_in_chat: HashMap<i64, i64>,
     /// The number of the last message of all.
@@ -95,6 +97,7 @@ impl Community {
             servers: Vec::new(),
             code: super::state::random_hex(4),
             sent: HashMap::new(),
+            whole: HashMap::new(),
             last_in_chat: HashMap::new(),
             last_message: 1_500,
             attachments: HashMap::new(),
@@ -183,7 +186,7 @@ fn act(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Result<Value, Troub
     }
     let group = group_of(sandbox, call)?;
     let needs = match method {
-        "messages.send" | "messages.isMessagesFromGroupAllowed" => "messages",
+        "messages.send" | "messages.isMessagesFromGroupAllowed" | "messages.getByConversationMessageId" => "messages",
         "photos.getMessagesUploadServer" | "photos.saveMessagesPhoto" => "photos",
         "docs.getMessagesUploadServer" | "docs.save" => "docs",
         "groups.getTokenPermissions" | "groups.getById" | "users.get" => "",
@@ -206,6 +209,14 @@ fn act(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Result<Value, Troub
         "docs.save" => file::save_document(sandbox, group, call),
         "groups.getTokenPermissions" => with_community(sandbox, group, |community| Ok(permissions(community))),
         "groups.getById" => with_community(sandbox, group, |community| Ok(card(community))),
+        "messages.getByConversationMessageId" => {
+            let number = |name: &str| call.args.whole(name).unwrap_or_default();
+            let asked = (number("peer_id"), number("conversation_message_ids"));
+            with_community(sandbox, group, |community| {
+                let items: Vec<&Value> = community.whole.get(&asked).into_iter().collect();
+                Ok(json!({"count": items.len(), "items": items}))
+            })
+        }
         "users.get" => Ok(users(sandbox, call)),
         other => callback::settings(sandbox, group, other, call),
     }

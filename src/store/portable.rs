@@ -5,6 +5,8 @@ use super::{Connection, flies, waits, with_starts};
 
 #[path = "portable/answer.rs"]
 pub mod answer;
+#[path = "portable/application.rs"]
+pub mod application;
 #[path = "portable/arrival.rs"]
 pub mod arrival;
 #[path = "portable/channel.rs"]

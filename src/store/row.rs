@@ -1,5 +1,6 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
+mod application;
 mod file;
 mod group_act;
 mod health;
@@ -18,6 +19,7 @@ use super::schema::{
 };
 use super::{Result, StoreError};
 
+pub use application::ApplicationRow;
 pub use file::{ArrivalRow, FileRow};
 pub use group_act::{GroupActEnd, GroupActRow};
 pub use health::{CompanyEventRow, HealthRow, NoticeRow};

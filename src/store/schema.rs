@@ -379,6 +379,21 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    applications (id) {
+        id -> Text,
+        company -> Text,
+        number -> BigInt,
+        state -> Text,
+        form -> Text,
+        reason -> Nullable<Text>,
+        steps -> Text,
+        seen -> Bool,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     companies,
     users,
@@ -418,5 +433,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     templates,
     visits,
     group_acts,
-    chat_subjects
+    chat_subjects,
+    applications
 );

@@ -34,6 +34,7 @@ export async function startServer(more = () => ({})) {
       TELEGRAM__API_HASH: '344583e45741c457fe1862106095a5eb',
       VENDORS__TELEGRAM_BOT: `${sandbox}/tg`,
       VENDORS__WABA: `${sandbox}/graph/v23.0`,
+      VENDORS__VK_NOTIFY: `${sandbox}/notify`,
       VENDORS__WHATSAPP_WEB: `${sandbox}/waha`,
       VENDORS__WHATSAPP_WEB_KEY: GATEWAY_KEY,
       VENDORS__ALLOW_HTTP: 'true',

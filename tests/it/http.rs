@@ -1,5 +1,6 @@
 //! The HTTP side of the server, through a socket.
 
+mod applications;
 mod bad_input;
 mod cabinet;
 mod channels;

@@ -13,6 +13,7 @@ mod posted;
 mod schemas;
 mod telegram_bot;
 mod vk;
+mod vk_notify;
 mod waba;
 mod watching;
 mod whatsapp_web;
@@ -29,7 +30,6 @@ fn every_messenger_is_found_by_its_kind_and_only_once() {
         assert_eq!(of(kind).map(|found| found.about().kind), Some(kind));
         assert_eq!(catalogue().iter().filter(|other| other.about().kind == kind).count(), 1);
     }
-    assert!(of(Kind::VkNotify).is_none());
 }
 
 /// Whoever is posted to runs through the suite of this folder; whoever listens, through one beside its real server.
@@ -69,7 +69,8 @@ fn every_card_is_complete() {
             );
         }
         assert!(about.text_limit >= about.caption_limit && about.caption_limit > 0, "{what}");
-        assert!(!about.media_limits.is_empty() && about.media_limits.iter().all(|(_, limit)| *limit > 0), "{what}");
+        let files = !about.media_limits.is_empty() || about.abilities.templates_only;
+        assert!(files && about.media_limits.iter().all(|(_, limit)| *limit > 0), "{what}");
         // a gateway and a mailbox have no address of their vendor
         let named = about.vendor.starts_with("https://") || messenger.links_device() || about.kind == Kind::Email;
         assert!(named && !about.vendor.ends_with('/'), "{what}");

@@ -17,6 +17,7 @@ mod telegram;
 mod templates;
 mod tokens;
 mod vk;
+mod vk_notify;
 mod whatsapp_web;
 
 use serde_json::json;

@@ -6,8 +6,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::flow::channel::{self, Step};
-use crate::flow::sign_in;
+use crate::flow::channel::{self, Attached, Step};
+use crate::flow::{application, pattern, sign_in};
+use crate::model::application::{Form, LegalForm, Stage};
 use crate::model::id::{CompanyId, LineId, UserId};
 use crate::model::message::Kind;
 use crate::model::moment::Moment;
@@ -40,6 +41,11 @@ const SELLER_ID: &str = "demo-client";
 const SELLER_SECRET: &str = "demo-key-of-the-seller";
 const COMMUNITY: i64 = 200_000_001;
 const COMMUNITY_KEY: &str = "vk1.a.demo-key-of-the-community";
+const NOTIFY_SENDER: &str = "romashka";
+const NOTIFY_KEY: &str = "demo-key-of-the-aggregator";
+/// Templates of notifications: their names and texts.
+const NOTIFY_TEMPLATES: [(&str, &str); 2] =
+    [("order_ready", "Заказ {{order}} готов к выдаче"), ("welcome", "{{name}}, добро пожаловать в «Ромашку»!")];
 const MAILBOX: &str = "sales@romashka.example";
 const MAILBOX_PASSWORD: &str = "demo-password";
 const FIRST_PHONE: i64 = 79_990_000_001;
@@ -79,6 +85,12 @@ impl Control {
         self.post("/_/vk/communities", community).await?;
         let account = json!({"id": SELLER, "client_id": SELLER_ID, "client_secret": SELLER_SECRET, "name": "Ромашка"});
         self.post("/_/avito/accounts", account).await?;
+        let templates: Value = NOTIFY_TEMPLATES.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+        let account = json!({"provider": "devino", "key": NOTIFY_KEY, "name": NOTIFY_SENDER, "templates": templates});
+        self.post("/_/notify/accounts", account).await?;
+        let account =
+            json!({"provider": "edna", "key": format!("{NOTIFY_KEY}-2"), "name": "5190", "templates": templates});
+        self.post("/_/notify/accounts", account).await?;
         self.post("/_/waha", json!({"key": GATEWAY_KEY})).await?;
         self.post("/_/mail/boxes", json!({"address": MAILBOX, "password": MAILBOX_PASSWORD})).await?;
         self.fill_spare().await?;
@@ -156,6 +168,7 @@ pub(super) async fn seed(app: &App, control: &Control) -> anyhow::Result<Login> 
     attach(app, company, line, Kind::Vk, json!({"token": COMMUNITY_KEY})).await?;
     let answers = json!({"client_id": SELLER_ID, "client_secret": SELLER_SECRET});
     attach(app, company, line, Kind::Avito, answers).await?;
+    notify(app, company, line).await?;
     attach(app, company, line, Kind::Email, control.mailbox().await?).await?;
     greet(control).await?;
     let installed = control.post(&format!("/_/b24/{PORTAL}/install"), json!({"mode": "page", "finish": true})).await?;
@@ -209,11 +222,44 @@ async fn login(app: &App, company: CompanyId) -> anyhow::Result<Login> {
     Ok(Login { name: LOGIN, password, token: token.text })
 }
 
-async fn attach(app: &App, company: CompanyId, line: LineId, kind: Kind, answers: Value) -> anyhow::Result<()> {
+/// VK Notify and its templates.
+async fn notify(app: &App, company: CompanyId, line: LineId) -> anyhow::Result<()> {
+    if !application::is_approved(app, company).await? {
+        let form = Form {
+            edo: false,
+            edo_id: String::new(),
+            edo_operator: String::new(),
+            legal_form: LegalForm::Ooo,
+            company_name: "Ромашка".to_owned(),
+            inn: "7707083893".to_owned(),
+            ogrn: "1027700132195".to_owned(),
+            kpp: "773601001".to_owned(),
+            address: "117997, Москва, ул. Вавилова, д. 19".to_owned(),
+            signer_position: "Генеральный директор".to_owned(),
+            signer_name: "Иванов Иван Иванович".to_owned(),
+            signer_basis: "Устава".to_owned(),
+        };
+        let id = application::create(app, company, &form).await?.id.parse()?;
+        for stage in [Stage::Sent, Stage::Checked, Stage::Approved] {
+            application::move_on(app, company, id, stage, "").await?;
+        }
+        application::see(app, company, id).await?;
+    }
+    let answers =
+        json!({"provider": "devino", "api_token": NOTIFY_KEY, "service": NOTIFY_SENDER, "community": "Ромашка"});
+    let attached = attach(app, company, line, Kind::VkNotify, answers).await?;
+    let Attached::Done { channel } = attached else { bail!("the channel of VK Notify asks for more") };
+    let channel = channel.parse()?;
+    for (name, text) in NOTIFY_TEMPLATES {
+        pattern::keep(app, company, channel, name, text).await?;
+    }
+    Ok(())
+}
+
+async fn attach(app: &App, company: CompanyId, line: LineId, kind: Kind, answers: Value) -> anyhow::Result<Attached> {
     let answers = answers.as_object().cloned().unwrap_or_default();
     let attached = channel::attach(app, company, line, kind, Step { answers, ..Step::default() }).await;
-    attached.with_context(|| format!("the channel {} of the demo could not be attached", kind.slug()))?;
-    Ok(())
+    attached.with_context(|| format!("the channel {} of the demo could not be attached", kind.slug()))
 }
 
 /// The webhook of WhatsApp is set in Meta's console by a person; here the control of the sandbox is that person.

@@ -1,11 +1,12 @@
 //! Linking a device: the address that the vendor is told stays the same at every try, and tries are counted, since whoever
 //! asks for links too often without using them is taken for a spammer.
 
-use super::{ChannelError, fresh_key};
+use super::ChannelError;
 use crate::app::App;
 use crate::messenger::AttachError;
 use crate::model::id::{CompanyId, LineId};
 use crate::model::message::Kind;
+use crate::store::StoreError;
 use crate::store::row::ChannelRow;
 
 /// Tries of one linking within an hour.
@@ -57,4 +58,11 @@ fn too_often() -> AttachError {
             "The linking was begun more than {MOST_TRIES} times in an hour, which looks suspicious to the messenger. Wait an hour and begin again."
         ),
     }
+}
+
+/// A part of our address that nobody can guess.
+pub(super) fn fresh_key() -> Result<String, ChannelError> {
+    let mut bytes = [0u8; 20];
+    getrandom::fill(&mut bytes).map_err(|_| StoreError::Closed)?;
+    Ok(hex::encode(bytes))
 }

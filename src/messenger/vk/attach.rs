@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::answer::repeatable;
 use super::{VERSION, call, call_as, group_id};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Reply, Wire, field};
 use crate::model::vendor::Answer;
@@ -83,6 +84,24 @@ pub(super) async fn announce(wire: &Wire, webhook_url: &str) -> Result<(), Attac
     let mut wanted = vec![("group_id", group), ("server_id", id), ("api_version", VERSION.to_owned())];
     wanted.extend(EVENTS.map(|event| (event, "1".to_owned())));
     call(wire, "groups.setCallbackSettings", &wanted).await.map_err(explain)?;
+    Ok(())
+}
+
+/// Takes our address out of the community's settings. A key that is refused opens nothing there any more.
+pub(super) async fn leave(wire: &Wire) -> Answer {
+    match try_leave(wire).await {
+        Ok(()) | Err(Answer::Expired { .. }) => Answer::done(),
+        Err(answer) => repeatable(answer),
+    }
+}
+
+async fn try_leave(wire: &Wire) -> Result<(), Answer> {
+    let group = group_id(wire);
+    let known = call(wire, "groups.getCallbackServers", &[("group_id", group.clone())]).await?;
+    let (ours, stale) = entries(&known, &wire.webhook_url);
+    for id in ours.into_iter().chain(stale) {
+        call(wire, "groups.deleteCallbackServer", &[("group_id", group.clone()), ("server_id", id)]).await?;
+    }
     Ok(())
 }
 

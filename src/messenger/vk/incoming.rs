@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::send::name;
 use crate::messenger::field;
-use crate::model::message::{Event, Incoming, IncomingMedia, MediaKind, Person};
+use crate::model::message::{CROPPED, Event, Incoming, IncomingMedia, MediaKind, Person};
 use crate::model::moment::Moment;
 
 /// Chats of many have numbers above this.
@@ -47,7 +47,8 @@ pub(super) fn message(body: &Value, group: &str) -> Option<Event> {
         text: Some(lines.join("\n")).filter(|text| !text.is_empty()),
         media,
         place,
-        reply_to: answered.map(|number| name(&chat, number)),
+        // a notification is named by its tag, whatever that holds
+        reply_to: answered.map(|number| name(&chat, number)).or_else(|| field::text(body, "message_tag")),
         note: note.map(str::to_owned),
         chat,
     })))
@@ -96,12 +97,17 @@ fn place(body: &Value) -> Option<(f64, f64, Option<String>)> {
 /// Contents that are only named; a pressed button brings its data beside its text.
 fn note(body: &Value) -> Option<&'static str> {
     const NAMED: [&str; 5] = ["poll", "gift", "call", "story", "wall_reply"];
+    if matches!(body.get("is_cropped"), Some(Value::Bool(true))) {
+        return Some(CROPPED);
+    }
     let kinds = || field::list(body, "attachments").iter().filter_map(|one| one.get("type")?.as_str());
     let named = NAMED.into_iter().find(|name| kinds().any(|kind| kind == *name));
     let known = |kind: &str| NAMED.contains(&kind) || KNOWN.contains(&kind);
     named
         .or_else(|| field::text(body, "payload").map(|_| "button"))
         .or_else(|| kinds().any(|kind| !known(kind)).then_some("unsupported"))
+        // an answer to a notification of VK Notify
+        .or_else(|| field::text(body, "message_tag").map(|_| "notify"))
 }
 
 /// Attachments that become a file or a line.

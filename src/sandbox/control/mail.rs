@@ -117,6 +117,12 @@ async fn list_accounts(sandbox: Data<Sandbox>) -> HttpResponse {
     for (id, community) in &sandbox.vk.lock().communities {
         add("vk", &community.name, &id.to_string(), &[("token", community.token.as_str())]);
     }
+    for (key, account) in &sandbox.notify.lock().accounts {
+        let sender = if account.provider == "edna" { "cascade" } else { "service" };
+        let fields =
+            [("provider", account.provider.as_str()), ("api_token", key.as_str()), (sender, account.name.as_str())];
+        add("vk_notify", &account.name, &account.name, &fields);
+    }
     for (id, account) in &sandbox.avito.lock().accounts {
         let fields = [("client_id", account.client_id.as_str()), ("client_secret", account.client_secret.as_str())];
         add("avito", &account.name, &id.to_string(), &fields);

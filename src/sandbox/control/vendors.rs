@@ -210,6 +210,7 @@ fn window_until(sandbox: &Sandbox, hours: f64) -> i64 {
 
 fn change_phone(phone: &mut Phone, given: &Value) {
     phone.whatsapp = given.get("whatsapp").map_or(phone.whatsapp, as_yes);
+    phone.vk = given.get("vk").map_or(phone.vk, as_yes);
     phone.online = given.get("online").map_or(phone.online, as_yes);
     phone.reads = given.get("reads").map_or(phone.reads, as_yes);
     phone.started_all = given.get("started").map_or(phone.started_all, as_yes);

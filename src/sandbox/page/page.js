@@ -82,7 +82,7 @@ const drawPhone = (phone) => {
   drawCompose(used);
   drawLinking(phone);
   draw($("messengers"), [now.messenger], () =>
-    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram", "Telegram"], ["telegram_bot", w().bot], ["vk", w().vk], ["avito", w().avito], ["email", w().email]].map(([kind, name]) =>
+    [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram", "Telegram"], ["telegram_bot", w().bot], ["vk", w().vk], ["vk_notify", "VK Notify"], ["avito", w().avito], ["email", w().email]].map(([kind, name]) =>
       h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; now.line = null; now.quote = null; render(); } }, name)));
   const shown = used(now.messenger).slice(-60);
   if (draw($("talk"), [phone.id, now.messenger, shown], () => (shown.length ? shown.map(drawBubble) : h("p", { class: "hush" }, w().messages, now.messenger === "telegram_bot" ? startButton() : "")))) {

@@ -22,6 +22,10 @@ pub(crate) struct Words {
     pub(crate) quote: Option<String>,
     /// The data of the button that was pressed.
     pub(crate) press: Option<String>,
+    /// The tag of the notification that is answered.
+    pub(crate) tag: Option<String>,
+    /// The delivery brings the first letters alone.
+    pub(crate) cropped: bool,
     /// It is written under a post instead of a chat.
     pub(crate) comment: bool,
     /// Nothing is written: messages are allowed or forbidden.
@@ -60,7 +64,15 @@ pub(crate) fn say(sandbox: &Sandbox, digits: &str, words: &Words) -> Option<Stri
     }
     phones.add(digits, made);
     drop(phones);
-    let message = message(words, peer, (in_chat, id), now.0 / 1000, address.as_deref());
+    let mut message = message(words, peer, (in_chat, id), now.0 / 1000, address.as_deref());
+    if words.cropped {
+        community.whole.insert((peer, in_chat), message.clone());
+        if let Some(fields) = message.as_object_mut() {
+            let first: String = words.text.chars().take(10).collect();
+            fields.insert("text".to_owned(), json!(first));
+            fields.insert("is_cropped".to_owned(), json!(true));
+        }
+    }
     let info = json!({"button_actions": ["text", "callback", "open_link"], "keyboard": true, "inline_keyboard": true,
         "carousel": true, "lang_id": 0});
     callback::push(community, "message_new", &json!({"message": message, "client_info": info}));
@@ -96,6 +108,7 @@ fn message(words: &Words, peer: i64, (in_chat, id): (i64, i64), date: i64, addre
         ("text", Some(json!(words.text))),
         ("peer_id", Some(json!(peer))),
         ("random_id", Some(json!(0))),
+        ("message_tag", words.tag.as_ref().map(|tag| json!(tag))),
         ("payload", words.press.as_ref().map(|data| json!(data))),
         ("reply_message", quote.map(|number| json!({"conversation_message_id": number, "peer_id": peer}))),
         (

@@ -72,6 +72,35 @@ pub fn set_allowed(conn: &mut Connection, channel: ChannelId, chat: &str, allowe
     Ok(())
 }
 
+/// Whether the person of a chat is called by nothing but its number.
+pub fn is_nameless(conn: &mut Connection, channel: ChannelId, chat: &str) -> Result<bool> {
+    let found = dialogs::table
+        .inner_join(contacts::table.on(dialogs::contact.eq(contacts::id.nullable())))
+        .filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)))
+        .filter(contacts::name.eq(chat));
+    Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)
+}
+
+/// Gives the person of a chat a name, where it is called by its number alone; the dialog too.
+pub fn name_person(
+    conn: &mut Connection,
+    channel: ChannelId,
+    chat: &str,
+    (name, username): (&str, Option<&str>),
+) -> Result<()> {
+    let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));
+    let contact = dialog.clone().select(dialogs::contact).first::<Option<String>>(conn).optional()?.flatten();
+    diesel::update(dialog.filter(dialogs::title.eq(chat))).set(dialogs::title.eq(name)).execute(conn)?;
+    if let Some(contact) = contact {
+        let known = contacts::table.find(contact);
+        diesel::update(known.clone().filter(contacts::username.is_null()))
+            .set(contacts::username.eq(username))
+            .execute(conn)?;
+        diesel::update(known.filter(contacts::name.eq(chat))).set(contacts::name.eq(name)).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Gives the dialog of a chat its title.
 pub fn set_title(conn: &mut Connection, channel: ChannelId, chat: &str, title: &str) -> Result<()> {
     let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));

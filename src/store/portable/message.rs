@@ -57,6 +57,14 @@ pub fn by_vendor_id(conn: &mut Connection, channel: ChannelId, vendor_id: &str) 
         .optional()?)
 }
 
+/// A message says something else than was first heard.
+pub fn rewrite(conn: &mut Connection, channel: ChannelId, vendor_id: &str, content: &str) -> Result<()> {
+    let known =
+        messages::table.filter(messages::channel.eq(channel.to_string()).and(messages::vendor_id.eq(vendor_id)));
+    diesel::update(known).set(messages::content.eq(content)).execute(conn)?;
+    Ok(())
+}
+
 /// A message of a channel, by our own id.
 pub fn of_channel(conn: &mut Connection, channel: ChannelId, id: MessageId) -> Result<Option<MessageRow>> {
     Ok(messages::table

@@ -58,3 +58,17 @@ pub fn note(
     let row = templates::table.find((channel.to_string(), name, language));
     Ok(diesel::update(row).set(news).execute(conn)? == 1)
 }
+
+/// Keeps a template in the place of one of the same name and language.
+pub fn keep(conn: &mut Connection, row: &TemplateRow) -> Result<()> {
+    let known = templates::table.find((&row.channel, &row.name, &row.language));
+    diesel::delete(known.filter(templates::company.eq(&row.company))).execute(conn)?;
+    diesel::insert_into(templates::table).values(row).on_conflict_do_nothing().execute(conn)?;
+    Ok(())
+}
+
+/// Forgets a template in all its languages; tells whether it was there.
+pub fn forget(conn: &mut Connection, company: CompanyId, channel: ChannelId, name: &str) -> Result<bool> {
+    let mine = templates::company.eq(company.to_string()).and(templates::channel.eq(channel.to_string()));
+    Ok(diesel::delete(templates::table.filter(mine.and(templates::name.eq(name)))).execute(conn)? > 0)
+}

@@ -19,6 +19,10 @@ pub fn hold(method: &str, path: &str, reply: &Reply) {
     };
     let promised = operation["responses"].get(reply.status.to_string());
     assert!(promised.is_some() || reply.status >= 400, "{method} {path} does not promise {}", reply.status);
+    if reply.status < 400 && promised.is_some_and(|promised| promised["content"].get("application/pdf").is_some()) {
+        assert!(reply.text.starts_with("%PDF-"), "{method} {path} promises a document");
+        return;
+    }
     let shape = &promised.unwrap_or(&Value::Null)["content"]["application/json"]["schema"];
     let shape =
         if shape.is_null() && reply.status >= 400 { &json!({"$ref": "#/components/schemas/ErrorOut"}) } else { shape };

@@ -60,7 +60,20 @@ pub(super) fn by_number(_: &MockServer) -> String {
 
 pub(super) fn cases() -> Vec<Case> {
     let posted = catalogue().iter().filter(|messenger| !messenger.about().abilities.listens);
-    posted.map(|messenger| case(*messenger)).collect()
+    posted.flat_map(|messenger| of_one(*messenger)).collect()
+}
+
+/// One row for each messenger; VK Notify has one for each shape of its aggregators.
+fn of_one(messenger: &'static dyn Messenger) -> Vec<Case> {
+    match messenger.about().kind {
+        Kind::VkNotify => super::vk_notify::cases(messenger),
+        _ => vec![case(messenger)],
+    }
+}
+
+/// Those that send and bring files.
+pub(super) fn with_files() -> Vec<Case> {
+    cases().into_iter().filter(|case| !case.templates_only()).collect()
 }
 
 fn case(messenger: &'static dyn Messenger) -> Case {
@@ -82,6 +95,20 @@ impl Case {
     /// So many things of it were found good.
     pub(super) fn checked(&self, count: usize) {
         super::page::checked(self.messenger.about().kind, count);
+    }
+
+    /// Something that can be sent at any time: a text, or a template that says it.
+    pub(super) fn words(&self, said: &str) -> Content {
+        if self.templates_only() { super::vk_notify::words(said) } else { text(said) }
+    }
+
+    pub(super) fn templates_only(&self) -> bool {
+        self.messenger.about().abilities.templates_only
+    }
+
+    /// Whether a call of unknown fate may be made again.
+    pub(super) fn drops_repeats(&self) -> bool {
+        self.messenger.about().abilities.drops_repeats || self.settings["provider"] == "edna"
     }
 
     pub(super) fn wire(&self, vendor: &str) -> Wire {

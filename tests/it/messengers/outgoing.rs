@@ -5,7 +5,7 @@ use switchboard::model::result::Code;
 use switchboard::model::vendor::Answer;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
 
-use super::case::{Case, NOW, cases, file, text};
+use super::case::{Case, NOW, cases, file, text, with_files};
 use super::wire::FILE;
 
 /// A vendor that takes everything.
@@ -33,6 +33,7 @@ fn check(case: &Case, requests: &[Request]) {
             "vk" => super::vk::check(request),
             "avito" => super::avito::check(request),
             "whatsapp_web" => super::schemas::check_waha(request),
+            "vk-notify" => super::vk_notify::check(request),
             _ => super::schemas::check_waba(request),
         }
     }
@@ -46,7 +47,7 @@ pub(super) async fn every_kind_of_message_fits_the_schema() {
             "avito" => !matches!(kind, MediaKind::Sticker | MediaKind::Image),
             _ => matches!(kind, MediaKind::Image | MediaKind::Video | MediaKind::Document),
         };
-        let mut contents = vec![text("Здравствуйте! https://example.test"), text("<b>&amp;</b> *_[x](y)")];
+        let mut contents = vec![case.words("Здравствуйте! https://example.test"), case.words("<b>&amp;</b> *_[x](y)")];
         for kind in case.kinds() {
             for source in ["store:good", "https://files.example.test/a.bin"] {
                 if case.takes(kind, source) {
@@ -81,7 +82,7 @@ pub(super) async fn every_kind_of_message_fits_the_schema() {
 
 #[tokio::test]
 pub(super) async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
-    for case in cases() {
+    for case in with_files() {
         let about = case.messenger.about();
         let long = |count: usize| Some("я".repeat(count));
         let mut heavy = file(MediaKind::Image, "store:good", None);
@@ -115,7 +116,7 @@ pub(super) async fn abilities_agree_with_answers() {
     for case in cases() {
         let abilities = case.messenger.about().abilities;
         let server = taking(&case).await;
-        let mut message = case.message(text("1"));
+        let mut message = case.message(case.words("1"));
         message.to = Peer::Phone("79161234567".to_owned());
         let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
         if abilities.first_by_phone {
@@ -131,9 +132,12 @@ pub(super) async fn abilities_agree_with_answers() {
         message = case.message(text("1"));
         message.window_until = Some(NOW);
         let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
-        let closed = matches!(answer, Answer::Refused { code: Code::WindowClosed, .. });
+        let closed = matches!(answer, Answer::Refused { code: Code::WindowClosed | Code::TemplateNeeded, .. });
         assert_eq!(closed, !abilities.free_text_always, "{}: {answer:?}", case.name());
-        message = case.message(super::waba::template_content());
+        let templates_only = matches!(answer, Answer::Refused { code: Code::TemplateNeeded, .. });
+        assert_eq!(templates_only, abilities.templates_only, "{}: {answer:?}", case.name());
+        let template = if templates_only { case.words("1") } else { super::waba::template_content() };
+        message = case.message(template);
         let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
         assert_eq!(matches!(answer, Answer::Done { .. }), abilities.templates, "{}: {answer:?}", case.name());
         case.checked(3);
@@ -142,7 +146,7 @@ pub(super) async fn abilities_agree_with_answers() {
 
 #[tokio::test]
 pub(super) async fn a_file_that_came_in_is_fetched_up_to_its_limit() {
-    for case in cases() {
+    for case in with_files() {
         let server = MockServer::start().await;
         match case.folder {
             "telegram-bot" => super::telegram_bot::offer_file(&case, &server).await,
@@ -188,7 +192,7 @@ pub(super) async fn a_file_that_came_in_is_fetched_up_to_its_limit() {
 
 #[tokio::test]
 pub(super) async fn a_file_keeps_its_name_and_brings_no_header_of_its_own() {
-    for case in cases() {
+    for case in with_files() {
         for (name, told) in [
             ("Договор 1.pdf", "filename=\"Договор 1.pdf\""),
             ("a\r\nX-Evil: 1\r\n\r\nb.pdf", "filename=\"a__X-Evil: 1____b.pdf\""),

@@ -12,7 +12,7 @@ use switchboard::messenger::{About, catalogue};
 use switchboard::model::message::{Kind, MediaKind};
 use switchboard::model::result::Code;
 
-use super::{email, faults, incoming, outgoing, posted};
+use super::{email, faults, incoming, outgoing, posted, vk_notify};
 use crate::{mail, telegram as account};
 
 thread_local! {
@@ -97,6 +97,7 @@ const CHECKS: [Check; 8] = [
         parts: &[
             outgoing::every_kind_of_message_fits_the_schema,
             outgoing::what_cannot_be_sent_is_refused_before_anything_leaves,
+            vk_notify::only_templates_to_phones_are_sent,
             mail::mailbox::a_letter_has_all_that_a_letter_needs,
             mail::mailbox::an_answer_goes_into_its_thread,
             mail::mailbox::every_kind_of_file_arrives_under_its_name,
@@ -137,6 +138,7 @@ const CHECKS: [Check; 8] = [
             outgoing::a_file_that_came_in_is_fetched_up_to_its_limit,
             outgoing::a_file_keeps_its_name_and_brings_no_header_of_its_own,
             faults::a_file_of_ours_that_breaks_off_was_not_taken,
+            vk_notify::files_are_refused,
             mail::mailbox::a_file_that_came_in_is_fetched_by_itself_and_up_to_its_limit,
             account::listening::files_come_with_what_they_are_and_are_fetched_wherever_they_lie,
         ],
@@ -172,11 +174,17 @@ impl Check {
 }
 
 /// What each ability is called, and the code that whoever asks for a missing one is answered with.
-const ABILITIES: [(&str, &str, &str, Option<Code>); 11] = [
+const ABILITIES: [(&str, &str, &str, Option<Code>); 12] = [
     ("first_by_phone", "пишет первым по телефону", "writes first to a phone", Some(Code::CannotWriteFirst)),
     ("by_username", "пишет по имени пользователя", "writes to a user name", None),
     ("free_text_always", "свободный текст в любое время", "free text at any time", Some(Code::WindowClosed)),
     ("templates", "шаблоны", "templates", Some(Code::NotSupported)),
+    (
+        "templates_only",
+        "только шаблоны, свободный текст получает `template_needed`",
+        "templates alone, free text gets `template_needed`",
+        None,
+    ),
     ("delivered", "сообщает о доставке", "tells of the delivery", None),
     ("viewed", "сообщает о прочтении", "tells when it was read", None),
     ("drops_repeats", "сам отбрасывает повтор отправки", "drops a repeated send by itself", None),

@@ -102,7 +102,7 @@ static METHODS: LazyLock<Vec<Value>> = LazyLock::new(|| {
         let all: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
         all["methods"].as_array().unwrap().clone()
     };
-    ["messages", "groups", "docs", "photos"].into_iter().flat_map(read).collect()
+    ["messages", "groups", "docs", "photos", "users"].into_iter().flat_map(read).collect()
 });
 
 fn form(request: &Request) -> Map<String, Value> {
@@ -528,4 +528,58 @@ async fn a_name_or_a_phone_leads_nowhere_before_the_customer_wrote() {
     message.to = Peer::Chat("2000000007".to_owned());
     let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
     assert!(matches!(answer, Answer::Done { vendor_ids, .. } if vendor_ids == ["2000000007_13"]));
+}
+
+#[tokio::test]
+async fn people_and_communities_are_asked_for_by_their_numbers() {
+    let case = ours();
+    let server = MockServer::start().await;
+    let answer = |body: Value| ResponseTemplate::new(200).set_body_json(body);
+    Mock::given(path("/users.get")).respond_with(answer(flow("resp_users_get.json"))).mount(&server).await;
+    let group =
+        json!({"response": {"groups": [{"id": 5, "name": "Ромашка", "screen_name": "Romashka"}], "profiles": []}});
+    Mock::given(path("/groups.getById")).respond_with(answer(group)).mount(&server).await;
+    let wire = case.patient_wire(&server.uri());
+    for (id, name, username) in [("300000001", "Анна Петрова", "anna_p"), ("-5", "Ромашка", "romashka")]
+    {
+        let person = case.messenger.person(&wire, id).await.unwrap().unwrap();
+        assert_eq!((person.name.as_deref(), person.username.as_deref()), (Some(name), Some(username)));
+    }
+    server.received_requests().await.unwrap().iter().for_each(check);
+    for (body, expected) in [
+        (json!({"response": []}), Ok(None)),
+        (json!({"error": {"error_code": 10, "error_msg": "x"}}), Err(Answer::Down { seen: "(10) x".to_owned() })),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(method("POST")).respond_with(answer(body)).mount(&server).await;
+        assert_eq!(case.messenger.person(&case.patient_wire(&server.uri()), "1").await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_was_cut_is_asked_for_whole_and_an_answer_to_a_notification_is_marked() {
+    let case = ours();
+    let mut body = case.fixture_json("cb_message_new_text.json");
+    let mut whole = body["object"]["message"].clone();
+    body["object"]["message"]["is_cropped"] = json!(true);
+    let read = |body: &Value| match case.receive(body.to_string().as_bytes()).unwrap().events.remove(0).1 {
+        switchboard::model::message::Event::Message(incoming) => *incoming,
+        other => panic!("{other:?}"),
+    };
+    let cut = read(&body);
+    assert_eq!(cut.note.as_deref(), Some("cropped"));
+    whole["text"] = json!("и ещё много слов");
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"response": {"count": 1, "items": [whole]}}));
+    Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+    let found = case.messenger.whole(&case.patient_wire(&server.uri()), &cut).await.unwrap().unwrap();
+    assert_eq!((found.text.as_deref(), found.note.as_deref()), (Some("и ещё много слов"), None));
+    server.received_requests().await.unwrap().iter().for_each(check);
+    let mut body = case.fixture_json("cb_message_new_text.json");
+    body["object"]["message"]["message_tag"] = json!("tag-of-the-notification");
+    let answered = read(&body);
+    assert_eq!(
+        (answered.note.as_deref(), answered.reply_to.as_deref()),
+        (Some("notify"), Some("tag-of-the-notification"))
+    );
 }

@@ -80,6 +80,7 @@ pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
         vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
+        webhook_url: "https://switchboard.example.test/hook/vkn/1".to_owned(),
     }
 }
 
@@ -109,5 +110,6 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
         vendor_key: SecretString::from(VENDOR_KEY.to_owned()),
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
+        webhook_url: "https://switchboard.example.test/hook/vkn/1".to_owned(),
     }
 }

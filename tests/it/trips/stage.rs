@@ -375,6 +375,20 @@ impl Stage {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    /// How the API answers a call without a body.
+    pub async fn status_of(&self, method: &str, path: &str) -> u16 {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        request.bearer_auth(&self.token).send().await.unwrap().status().as_u16()
+    }
+
+    /// What the API says of a body that it refuses.
+    pub async fn refused(&self, path: &str, body: Value) -> Value {
+        let request = self.client.post(format!("{}{path}", self.address)).bearer_auth(&self.token).json(&body);
+        let reply = request.send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), 422, "{path}");
+        reply.json::<Value>().await.unwrap()["error"].take()
+    }
+
     /// Uploads a file; its card.
     pub async fn upload(&self, name: &str, mime: &str, body: Vec<u8>) -> Value {
         let request = self.client.post(format!("{}/api/v1/files", self.address)).query(&[("name", name)]);
@@ -448,6 +462,7 @@ telegram_bot = "{base}/tg"
 waba = "{base}/graph/v23.0"
 telegram = "{base}/mtproto"
 vk = "{base}/vk/method"
+vk_notify = "{base}/notify"
 avito = "{base}/avito"
 email = "{base}/mail/oauth/token"
 whatsapp_web = "{base}/waha"

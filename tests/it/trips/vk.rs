@@ -43,7 +43,85 @@ fn to_the_person(text: &str) -> Value {
     json!({ "to": PERSON, "text": text, "messenger": "vk" })
 }
 
+/// The titles of the dialogs of a channel, and whether their people have names.
+async fn names(stage: &Stage, channel: &str) -> Vec<(String, bool)> {
+    let company = stage.company;
+    let read = stage.server.app.store.read(move |conn| switchboard::on!(conn, dialog::newest(company, 100)));
+    let mut found = Vec::new();
+    for row in read.await.unwrap().into_iter().filter(|row| row.channel == channel) {
+        let (chat, id) = (row.chat.clone(), row.channel.parse().unwrap());
+        let nameless = stage.server.app.store.read(move |conn| switchboard::on!(conn, dialog::is_nameless(id, &chat)));
+        found.push((row.title, !nameless.await.unwrap()));
+    }
+    found
+}
+
 on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_writes_in_vk_gets_a_name_that_is_asked_for_once(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        stage.control("POST", "/_/phones", json!({ "id": PHONE, "name": "Анна" })).await;
+        // the first question fails, so it is asked again with the next message
+        stage.control("POST", "/_/faults", json!({ "vendor": "vk", "method": "users.get", "kind": "down", "times": 1 })).await;
+        says(&stage, json!({ "text": "Раз" })).await;
+        stage.wait_for("the question was asked", |stage| async move {
+            (stage.calls("vk", "users.get").await.len() == 1).then_some(())
+        })
+        .await;
+        let named = [("Анна".to_owned(), true)];
+        stage.wait_for("the person has a name", |stage| {
+            let (named, channel) = (named.clone(), channel.clone());
+            async move {
+                says(stage, json!({ "text": "и" })).await;
+                (names(stage, &channel).await == named).then_some(())
+            }
+        })
+        .await;
+        let asked = stage.calls("vk", "users.get").await.len();
+        says(&stage, json!({ "text": "Ещё" })).await;
+        stage.wait_for("the last message is there", |stage| {
+            let channel = channel.clone();
+            async move { (stage.history(&channel).await.last()? == "< Ещё").then_some(()) }
+        })
+        .await;
+        assert_eq!(stage.calls("vk", "users.get").await.len(), asked);
+        assert_eq!(names(&stage, &channel).await, named);
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_message_that_came_cut_is_fetched_whole(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        let method = "messages.getByConversationMessageId";
+        stage.control("POST", "/_/faults", json!({ "vendor": "vk", "method": method, "kind": "down", "times": 1 })).await;
+        says(&stage, json!({ "text": "Очень длинное сообщение целиком", "cropped": true })).await;
+        says(&stage, json!({ "text": "Короткое" })).await;
+        stage.wait_for_history(&channel, &["< Очень длинное сообщение целиком", "< Короткое"]).await;
+        assert_eq!(stage.calls("vk", method).await.len(), 2);
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_community_that_is_switched_off_is_not_posted_from_any_more(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        let detach = format!("/api/v1/channels/{channel}/detach");
+        stage.control("POST", "/_/faults", json!({ "vendor": "vk", "method": "groups.deleteCallbackServer", "kind": "down", "times": 1 })).await;
+        let failed = reqwest::StatusCode::from_u16(stage.status_of("POST", &detach).await).unwrap();
+        assert!(!failed.is_success(), "what the vendor was not told is not done");
+        assert_eq!(servers(&stage).await.as_array().unwrap().len(), 1);
+        assert_eq!(stage.status_of("POST", &detach).await, 204);
+        assert_eq!(servers(&stage).await, json!([]));
+        assert_eq!(stage.api("GET", &format!("/api/v1/channels/{channel}")).await["state"], "off");
+        // a key that was taken away has nothing to be told
+        stage.attach_channel("vk", json!({ "token": KEY })).await;
+        stage.control("POST", "/_/vk/communities/200000001", json!({ "token": "vk1.a.another-key-of-the-community" })).await;
+        assert_eq!(stage.status_of("POST", &detach).await, 204);
+        stage.clear().await;
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_customer_writes_in_vk_is_answered_and_reads(url: &str) {
         let stage = Stage::without_portal(url).await;

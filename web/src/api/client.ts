@@ -6,6 +6,9 @@ import { language } from '../i18n'
 type Schemas = components['schemas']
 /** Pairs of words come through the client as lists. */
 type Loose<T> = T extends [string, string] ? string[] : T extends (infer One)[] ? Loose<One>[] : T extends object ? { [Key in keyof T]: Loose<T[Key]> } : T
+export type Application = Schemas['ApplicationOut']
+export type ApplicationForm = Schemas['ApplicationForm']
+export type ApplicationStage = Schemas['ApplicationStage']
 export type Attached = Loose<Schemas['Attached']>
 export type Channel = Loose<Schemas['ChannelOut']>
 export type ChannelPace = Schemas['ChannelPace']

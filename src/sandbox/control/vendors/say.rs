@@ -14,6 +14,7 @@ use crate::sandbox::avito;
 use crate::sandbox::control::{missing, refuse, tell};
 use crate::sandbox::mail;
 use crate::sandbox::mtproto;
+use crate::sandbox::notify;
 use crate::sandbox::phone::{Bubble, Media, bubble, digits};
 use crate::sandbox::state::{Sandbox, random_hex};
 use crate::sandbox::telegram::{self, describe};
@@ -40,6 +41,9 @@ pub(crate) struct Said {
     #[serde(default)]
     comment: bool,
     allow: Option<bool>,
+    tag: Option<String>,
+    #[serde(default)]
+    cropped: bool,
     group: Option<String>,
 }
 
@@ -82,11 +86,12 @@ pub(crate) async fn say(sandbox: Data<Sandbox>, id: Path<String>, said: Json<Sai
         "telegram" => mtproto::people::say(&sandbox, &phone, &in_telegram(&said)),
         "telegram_bot" => say_telegram(&sandbox, &phone, &said),
         "whatsapp" | "waba" => say_whatsapp(&sandbox, &phone, &said),
-        "vk" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
+        // whoever answers a notification writes to the community
+        "vk" | "vk_notify" => vk::say::say(&sandbox, &phone, &in_vk(&said)),
         "avito" => avito::say::say(&sandbox, &phone, &in_avito(&said)),
         "whatsapp_web" => say_to_session(&sandbox, &phone, &said),
         "email" => mail::say::say(&sandbox, &phone, &in_mail(&said)),
-        _ => return refuse("messenger is telegram, telegram_bot, waba, whatsapp_web, vk, avito or email"),
+        _ => return refuse("messenger is telegram, telegram_bot, waba, whatsapp_web, vk, vk_notify, avito or email"),
     };
     done.map_or_else(|| missing("line"), |id| tell(json!({"id": id})))
 }
@@ -138,6 +143,8 @@ fn in_vk(said: &Said) -> vk::say::Words {
         media: file_of(said),
         place: place_of(said),
         quote: said.quote.clone(),
+        tag: said.tag.clone(),
+        cropped: said.cropped,
         press: said.press.clone(),
         comment: said.comment,
         allow: said.allow,
@@ -394,6 +401,7 @@ pub(crate) async fn read(sandbox: Data<Sandbox>, id: Path<String>, reading: Json
     }
     let in_vk = vk::say::read(&sandbox, &phone, reading.line.as_deref());
     let in_avito = avito::say::read(&sandbox, &phone, reading.line.as_deref());
+    let notices = notify::read(&sandbox, &phone, reading.line.as_deref());
     let in_telegram = mtproto::people::read(&sandbox, &phone, reading.line.as_deref());
-    tell(json!({"read": unread.len() + in_vk + in_avito + in_telegram}))
+    tell(json!({"read": unread.len() + in_vk + in_avito + in_telegram + notices}))
 }
