@@ -36,7 +36,7 @@ pub mod vk_notify;
 pub mod waba;
 pub mod whatsapp_web;
 
-pub use self::attach::{AttachError, AttachNext, AttachStep};
+pub use self::attach::{AttachError, AttachNext, AttachStep, Attachment};
 pub use self::group::Groups;
 pub use self::listen::{Deaf, Ear, Heard, Lines};
 

@@ -7,7 +7,6 @@ mod linking;
 mod step;
 mod visit;
 
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -16,7 +15,7 @@ use self::kept::Kept;
 use crate::app::App;
 use crate::flow::settle::{self, Over};
 use crate::flow::{application, credentials, health, perform};
-use crate::messenger::{self, AttachError, AttachNext, AttachStep, Messenger, Wire};
+use crate::messenger::{self, AttachError, AttachNext, AttachStep, Attachment, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::model::message::Kind;
 use crate::model::moment::Moment;
@@ -137,8 +136,7 @@ async fn go_on(
     let next = ask(app, messenger, &hook_key, step, kept.clone()).await?;
     let keep = |kept: Value| kept::seal(app, place, &Kept { hook_key: hook_key.clone(), asked: kept, state: None });
     match next {
-        AttachNext::Done { secrets, settings, account } => {
-            let done = Done { secrets, settings, account };
+        AttachNext::Done(done) => {
             // a linked device is asked once more about the same session, a form about everything
             let kept = if messenger.links_device() { kept } else { Value::Null };
             let id = finish(app, (company, line), messenger, &hook_key, (step, kept), done).await?;
@@ -226,13 +224,6 @@ pub async fn set_pace(app: &App, company: CompanyId, id: ChannelId, pace: Pace) 
     Ok(())
 }
 
-/// What a finished attaching brought.
-struct Done {
-    secrets: SecretString,
-    settings: Value,
-    account: String,
-}
-
 async fn ask(
     app: &App,
     messenger: &dyn Messenger,
@@ -253,7 +244,7 @@ async fn finish(
     messenger: &dyn Messenger,
     hook_key: &str,
     (step, kept): (&Step, Value),
-    done: Done,
+    done: Attachment,
 ) -> Result<ChannelId, ChannelError> {
     let (slug, account, key) = (messenger.about().kind.slug(), done.account.clone(), hook_key.to_owned());
     let (known, at_address) = app
@@ -283,8 +274,8 @@ async fn finish(
                 done
             } else {
                 let again = ask(app, messenger, &row.hook_key, step, kept).await?;
-                let AttachNext::Done { secrets, settings, account } = again else { return Err(ChannelError::State) };
-                Done { secrets, settings, account }
+                let AttachNext::Done(done) = again else { return Err(ChannelError::State) };
+                done
             };
             if messenger.links_device() {
                 // the session that the channel had before is of no more use
@@ -324,7 +315,7 @@ async fn create(
     line: LineId,
     messenger: &dyn Messenger,
     hook_key: &str,
-    done: &Done,
+    done: &Attachment,
 ) -> Result<ChannelId, ChannelError> {
     let (id, now) = (ChannelId::new(), app.clock.now());
     let about = messenger.about();
@@ -343,7 +334,7 @@ async fn create(
         connected_at: now.0,
         created_at: now.0,
     };
-    let pace = first_pace(app, about);
+    let (pace, cursor) = (first_pace(app, about), done.first_cursor());
     let made = app
         .store
         .write(move |conn| {
@@ -351,6 +342,7 @@ async fn create(
             let new = NewLane { kind: "channel".to_owned(), pace, hours };
             let number = crate::on!(conn, lane::create(company, &new))?;
             crate::on!(conn, channel::create(&ChannelRow { lane: number, ..row.clone() }))?;
+            crate::on!(conn, listening::begin(company, id, cursor.as_deref()))?;
             notice::changed(conn, number)?;
             Ok(number)
         })
@@ -367,20 +359,26 @@ async fn create(
 }
 
 /// A channel that was lost is attached again: what waits is held until somebody decides about it.
-async fn come_back(app: &App, company: CompanyId, row: &ChannelRow, done: &Done) -> Result<ChannelId, ChannelError> {
+async fn come_back(
+    app: &App,
+    company: CompanyId,
+    row: &ChannelRow,
+    done: &Attachment,
+) -> Result<ChannelId, ChannelError> {
     let id: ChannelId = row.id.parse().map_err(|_| ChannelError::NotFound)?;
     let secrets = credentials::seal(app, "channels", &row.id, &done.secrets);
     let (settings, now, lane) = (done.settings.to_string(), app.clock.now(), row.lane);
     // a device that was linked anew does not know what was said while there was none
     let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of);
     let unlinked = row.state != "connected" && messenger.is_some_and(Messenger::links_device);
-    let inner = app.clone();
+    let (inner, cursor) = (app.clone(), done.first_cursor());
     app.store
         .write(move |conn| {
             let Some(before) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(()) };
             crate::on!(conn, channel::renew(company, id, &secrets, &settings, now.0))?;
             health::turned(&inner, conn, &before, "connected", "", now)?;
             health::clear(conn, &before, now)?;
+            crate::on!(conn, listening::begin(company, id, cursor.as_deref()))?;
             if unlinked {
                 crate::on!(conn, listening::enter(company, id))?;
                 crate::on!(conn, listening::set_gap(id, now.0))?;

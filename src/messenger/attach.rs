@@ -22,14 +22,7 @@ pub struct AttachStep {
 #[derive(Debug, Clone)]
 pub enum AttachNext {
     /// The channel is attached.
-    Done {
-        /// Secrets to keep, as a JSON object.
-        secrets: SecretString,
-        /// Settings to keep, as a JSON object; `title` and `address` are shown to people.
-        settings: serde_json::Value,
-        /// Names the vendor's account, so that it cannot be attached twice.
-        account: String,
-    },
+    Done(Attachment),
     /// Another form.
     Form {
         /// Its fields.
@@ -90,6 +83,27 @@ pub enum AttachNext {
         /// What to keep until then.
         kept: serde_json::Value,
     },
+}
+
+/// What a finished attaching brought.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    /// Secrets to keep, as a JSON object.
+    pub secrets: SecretString,
+    /// Settings to keep, as a JSON object; `title` and `address` are shown to people.
+    pub settings: serde_json::Value,
+    /// Names the vendor's account, so that it cannot be attached twice.
+    pub account: String,
+    /// Where listening begins for the first time: whatever comes after the attaching is heard, however late the listener
+    /// comes. Null where [`super::Messenger::listen`] finds its beginning by itself.
+    pub cursor: serde_json::Value,
+}
+
+impl Attachment {
+    /// Where listening begins, as it is written down.
+    pub(crate) fn first_cursor(&self) -> Option<String> {
+        (!self.cursor.is_null()).then(|| self.cursor.to_string())
+    }
 }
 
 /// Why a step failed, for the person who attaches: which field, and what to do.

@@ -13,7 +13,9 @@ use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use switchboard::messenger::telegram::Telegram;
-use switchboard::messenger::{AttachError, AttachNext, AttachStep, Boxed, Deaf, Ear, Heard, Messenger as _, Wire};
+use switchboard::messenger::{
+    AttachError, AttachNext, AttachStep, Attachment, Boxed, Deaf, Ear, Heard, Messenger as _, Wire,
+};
 use switchboard::model::clock::{Clock as _, HandClock};
 use switchboard::model::message::Event;
 use switchboard::model::moment::Moment;
@@ -117,14 +119,16 @@ impl Town {
         Telegram.attach(&self.wire(&keys), &step).await
     }
 
-    /// Signs in by phone and code; the secrets.
-    pub async fn sign_in(&self) -> Value {
+    /// Signs in by phone and code; the secrets, and where listening begins.
+    pub async fn sign_in(&self) -> (Value, Value) {
         let AttachNext::Form { kept, .. } = self.step(json!({ "phone": PHONE }), Value::Null).await.unwrap() else {
             panic!("no form for the code")
         };
         let code = self.account().await["code"].clone();
         match self.step(json!({ "code": code }), kept).await.unwrap() {
-            AttachNext::Done { secrets, .. } => serde_json::from_str(secrets.expose_secret()).unwrap(),
+            AttachNext::Done(Attachment { secrets, cursor, .. }) => {
+                (serde_json::from_str(secrets.expose_secret()).unwrap(), cursor)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -155,10 +159,11 @@ struct Kept {
 }
 
 impl Memory {
-    pub fn new() -> Arc<Self> {
+    /// Remembers nothing but where it begins.
+    pub fn from(cursor: Value) -> Arc<Self> {
         Arc::new(Self {
             clock: HandClock::at(chrono::Utc::now().into()),
-            kept: Mutex::default(),
+            kept: Mutex::new(Kept { cursor, ..Kept::default() }),
             heard: watch::Sender::default(),
             connected: watch::Sender::default(),
         })
@@ -237,8 +242,8 @@ pub struct Account {
 
 impl Account {
     pub async fn open(town: &Town) -> Self {
-        let secrets = town.sign_in().await;
-        Self::listen(town.wire(&secrets), Memory::new()).await
+        let (secrets, cursor) = town.sign_in().await;
+        Self::listen(town.wire(&secrets), Memory::from(cursor)).await
     }
 
     pub async fn listen(wire: Wire, memory: Arc<Memory>) -> Self {

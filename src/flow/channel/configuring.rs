@@ -40,22 +40,22 @@ pub async fn configure(
     let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;
     let wire = perform::wire(app, &row)?;
     let Some(asked) = messenger.configure(&wire, &answers) else { return Err(ChannelError::State) };
-    let AttachNext::Done { secrets, settings, account } = asked.await? else { return Err(ChannelError::State) };
-    let (sealed, lane) = (credentials::seal(app, "channels", &row.id, &secrets), row.lane);
+    let AttachNext::Done(done) = asked.await? else { return Err(ChannelError::State) };
+    let (sealed, lane) = (credentials::seal(app, "channels", &row.id, &done.secrets), row.lane);
+    let (settings, account, cursor) = (done.settings.to_string(), done.account.clone(), done.first_cursor());
     let changed = app
         .store
         .write(move |conn| {
-            let settings = settings.to_string();
-            let done = crate::on!(
+            let changed = crate::on!(
                 conn,
                 channel::configure(company, id, (&row.secrets, &row.settings), (&sealed, &settings, &account))
             )?;
-            if done && account != row.account {
+            if changed && account != row.account {
                 // another mailbox is read from its own end on
-                crate::on!(conn, listening::begin_anew(id))?;
+                crate::on!(conn, listening::begin_anew(id, cursor.as_deref()))?;
             }
             notice::changed(conn, row.lane)?;
-            Ok(done)
+            Ok(changed)
         })
         .await;
     match changed {

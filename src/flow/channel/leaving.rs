@@ -1,9 +1,9 @@
 //! A channel stops: its credentials were refused, or a person switches it off.
 
-use super::{ChannelError, Done, by_id};
+use super::{ChannelError, by_id};
 use crate::app::App;
 use crate::flow::{health, perform};
-use crate::messenger::{self, Messenger, Wire};
+use crate::messenger::{self, Attachment, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::Kind;
 use crate::model::vendor::Answer;
@@ -69,7 +69,7 @@ async fn stand(
 }
 
 /// A device that was linked for nothing is let go.
-pub(super) async fn undo(app: &App, messenger: &dyn Messenger, done: &Done) {
+pub(super) async fn undo(app: &App, messenger: &dyn Messenger, done: &Attachment) {
     if messenger.links_device() {
         let wire = Wire {
             secrets: done.secrets.clone(),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::token::{self, Client, Grant, Tokens};
 use super::{ABOUT, answer, call};
-use crate::messenger::{AttachError, AttachNext, AttachStep, Wire, field};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::{fresh_secret, same_secret};
 
@@ -79,11 +79,12 @@ async fn finish(wire: &Wire, client: &Client, tokens: &Tokens) -> Result<AttachN
     let account = field::id(&told, "id").ok_or_else(|| unclear("the account has no number"))?;
     let name = field::text(&told, "name").unwrap_or_else(|| account.clone());
     let address = field::text(&told, "profile_url").or_else(|| field::text(&told, "email"));
-    Ok(AttachNext::Done {
+    Ok(AttachNext::Done(Attachment {
         secrets,
         settings: json!({"title": name, "address": address.unwrap_or_default(), "user_id": account}),
         account,
-    })
+        cursor: Value::Null,
+    }))
 }
 
 /// Subscribes our address, and takes back what an earlier attaching left. The secret in it proves deliveries: Avito signs

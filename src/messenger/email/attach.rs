@@ -1,21 +1,23 @@
 //! Attaching: both logins are tried, and what is wrong is told at its field.
 
 use secrecy::SecretString;
+use serde_json::Value;
 
 use super::account::{self, Account, Proof};
 use super::door::{At, Trouble};
 use super::mailbox::Mailbox;
-use super::{smtp, token};
-use crate::messenger::{AttachError, AttachNext, AttachStep, Wire};
+use super::{listen, smtp, token};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Wire};
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
     let mut account = account::of_form(&step.answers)?;
-    check(wire, &mut account).await?;
-    Ok(done(account))
+    let begins = check(wire, &mut account).await?;
+    Ok(AttachNext::Done(done(account, begins)))
 }
 
 /// Tries both servers, with a new token where tokens can be renewed: one that cannot is found out now, and not in an hour.
-pub(super) async fn check(wire: &Wire, account: &mut Account) -> Result<(), AttachError> {
+/// Gives back where listening to the inbox begins.
+pub(super) async fn check(wire: &Wire, account: &mut Account) -> Result<Value, AttachError> {
     let proof = match &mut account.proof {
         Proof::Password(_) => "password",
         Proof::Token(token) => match &mut token.renewal {
@@ -27,19 +29,20 @@ pub(super) async fn check(wire: &Wire, account: &mut Account) -> Result<(), Atta
         },
     };
     let mut mailbox = Mailbox::enter(wire, account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
-    mailbox.examine("INBOX").await.map_err(|trouble| told(trouble, &IMAP, proof))?;
+    let inbox = mailbox.examine("INBOX").await.map_err(|trouble| told(trouble, &IMAP, proof))?;
     mailbox.leave().await;
     let mut connection = smtp::enter(wire, account).await.map_err(|trouble| told(trouble, &SMTP, proof))?;
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), connection.quit()).await;
-    Ok(())
+    Ok(listen::from(inbox))
 }
 
 /// What is kept of a mailbox.
-pub(super) fn done(account: Account) -> AttachNext {
-    AttachNext::Done {
+pub(super) fn done(account: Account, begins: Value) -> Attachment {
+    Attachment {
         secrets: SecretString::from(account.secrets().to_string()),
         settings: account.settings(),
         account: account.address,
+        cursor: begins,
     }
 }
 

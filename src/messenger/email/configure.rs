@@ -48,12 +48,15 @@ pub(super) async fn configure(wire: &Wire, answers: &Map<String, Value>) -> Resu
     account.habits.server_keeps_sent = kept.habits.server_keeps_sent && account.smtp.host == kept.smtp.host;
     account.service = kept.service;
     if reached_otherwise(&account, &kept) {
-        attach::check(wire, &mut account).await?;
-    } else if let (true, AttachNext::Done { settings, account, .. }) = (proof_stays, attach::done(account.clone())) {
-        // what is known of a token that is renewed stays too
-        return Ok(AttachNext::Done { secrets: wire.secrets.clone(), settings, account });
+        let begins = attach::check(wire, &mut account).await?;
+        return Ok(AttachNext::Done(attach::done(account, begins)));
     }
-    Ok(attach::done(account))
+    let mut done = attach::done(account, Value::Null);
+    if proof_stays {
+        // what is known of a token that is renewed stays too
+        done.secrets = wire.secrets.clone();
+    }
+    Ok(AttachNext::Done(done))
 }
 
 fn reached_otherwise(new: &Account, old: &Account) -> bool {

@@ -53,8 +53,14 @@ struct Spot {
     validity: u32,
     /// The first UID that was not heard.
     next: u32,
-    /// When the folder was looked at last.
+    /// When the folder was looked at last; zero where it never was.
     at: i64,
+}
+
+/// The first cursor of a mailbox whose inbox stands so.
+pub(super) fn from(inbox: mailbox::Folder) -> Value {
+    let inbox = Some(Spot { validity: inbox.validity, next: inbox.next, at: 0 });
+    serde_json::to_value(Cursor { inbox, sent: None }).unwrap_or_default()
 }
 
 pub(super) async fn listen(wire: &Wire, cursor: Value, ear: &dyn Ear) -> Answer {
@@ -153,7 +159,9 @@ impl<'l> Listening<'l> {
     async fn look_at(&mut self, name: &str, which: letter::Folder) -> Result<(), Trouble> {
         let folder = self.mailbox.examine(name).await?;
         let now = self.ear.now();
-        let uids = match self.spot(which).cloned() {
+        // a place that became void before the folder was ever looked at is none
+        let spot = self.spot(which).filter(|spot| spot.validity == folder.validity || spot.at > 0).cloned();
+        let uids = match spot {
             None => {
                 self.set_spot(which, folder.validity, folder.next, now);
                 return self.hear(Vec::new()).await;

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use super::driver::Trouble;
 use super::line::Line;
+use super::listen;
 use super::login::explain;
 use super::session::{Kept, Session};
-use crate::messenger::{AttachError, AttachNext, AttachStep, Field, Wire, field};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Field, Wire, field};
 
 /// A QR code is good for so long.
 const QR_GOOD_MS: i64 = 30_000;
@@ -159,7 +160,7 @@ impl SignIn<'_> {
                 self.stage.hash = sent.phone_code_hash;
                 Ok(self.form(&CODE))
             }
-            enums::auth::SentCode::Success(sent) => self.enter(sent.authorization),
+            enums::auth::SentCode::Success(sent) => self.enter(sent.authorization).await,
             enums::auth::SentCode::PaymentRequired(_) => Err(AttachError::new(
                 "phone",
                 "Telegram шлёт код на этот номер только за плату. Войдите по QR-коду: оставьте номер пустым.",
@@ -181,7 +182,7 @@ impl SignIn<'_> {
             email_verification: None,
         };
         match self.call(&call).await {
-            Ok(entered) => self.enter(entered),
+            Ok(entered) => self.enter(entered).await,
             Err(trouble) if trouble.is("SESSION_PASSWORD_NEEDED") => Ok(self.ask_password()),
             Err(trouble) => Err(explain(&trouble, "code")),
         }
@@ -210,7 +211,7 @@ impl SignIn<'_> {
                     kept: self.keep(),
                 })
             }
-            Ok(enums::auth::LoginToken::Success(entered)) => self.enter(entered.authorization),
+            Ok(enums::auth::LoginToken::Success(entered)) => self.enter(entered.authorization).await,
             Ok(enums::auth::LoginToken::MigrateTo(_)) => {
                 Err(AttachError::silent(("Telegram", "Telegram"), "moved twice"))
             }
@@ -242,11 +243,11 @@ impl SignIn<'_> {
         })?;
         let call = functions::auth::CheckPassword { password: proof.into() };
         let entered = self.call(&call).await.map_err(|trouble| explain(&trouble, "password"))?;
-        self.enter(entered)
+        self.enter(entered).await
     }
 
-    /// Somebody is signed in.
-    fn enter(self, entered: enums::auth::Authorization) -> Result<AttachNext, AttachError> {
+    /// Somebody is signed in. What is written to them from now on is heard, however late the listener comes.
+    async fn enter(self, entered: enums::auth::Authorization) -> Result<AttachNext, AttachError> {
         let enums::auth::Authorization::Authorization(entered) = entered else {
             return Err(AttachError::new(
                 "",
@@ -263,11 +264,13 @@ impl SignIn<'_> {
         let address =
             user.username.map(|name| format!("@{name}")).or(phone.clone()).unwrap_or_else(|| user.id.to_string());
         let title = if name.is_empty() { address.clone() } else { name };
-        Ok(AttachNext::Done {
+        let begins = listen::here(&self.line).await.map_err(|trouble| explain(&trouble, ""))?;
+        Ok(AttachNext::Done(Attachment {
             secrets: SecretString::from(json!(self.session.keep(user.id)).to_string()),
             settings: json!({"title": title, "address": address, "phone": phone}),
             account: user.id.to_string(),
-        })
+            cursor: begins,
+        }))
     }
 
     fn form(mut self, fields: &'static [Field]) -> AttachNext {

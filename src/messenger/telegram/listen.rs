@@ -59,6 +59,14 @@ impl From<Trouble> for End {
     }
 }
 
+/// Where an account stands now, as the first cursor of its listening.
+pub(super) async fn here(line: &Line) -> Result<Value, Trouble> {
+    let mut boxes = MessageBoxes::new();
+    let enums::updates::State::State(state) = line.call(&functions::updates::GetState {}).await?;
+    boxes.set_state(state);
+    Ok(serde_json::to_value(Cursor::of(boxes.session_state())).unwrap_or_default())
+}
+
 pub(super) async fn listen(wire: &Wire, cursor: Value, ear: &dyn Ear) -> Answer {
     let Some(kept) = Kept::of(&wire.secrets).filter(|kept| kept.name().is_some()) else {
         return Answer::Expired { seen: "the channel has no session".to_owned() };

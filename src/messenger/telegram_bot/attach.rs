@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{answer, method};
-use crate::messenger::{AttachError, AttachNext, AttachStep, Wire, field};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::fresh_secret;
 
@@ -36,7 +36,7 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
     let hook = json!({"url": step.webhook_url, "secret_token": secret, "allowed_updates": UPDATES});
     call(wire, token, "setWebhook", hook).await?;
     let username = field::text(&bot, "username").unwrap_or_default();
-    Ok(AttachNext::Done {
+    Ok(AttachNext::Done(Attachment {
         secrets: SecretString::from(json!({"token": token, "secret": secret}).to_string()),
         settings: json!({
             "title": field::text(&bot, "first_name").unwrap_or_else(|| username.clone()),
@@ -44,7 +44,8 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
             "reads_groups": bot.get("can_read_all_group_messages").and_then(Value::as_bool).unwrap_or_default(),
         }),
         account,
-    })
+        cursor: Value::Null,
+    }))
 }
 
 /// The token becomes a part of an address, so nothing else may be in it.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::answer::repeatable;
 use super::{VERSION, call, call_as, group_id};
-use crate::messenger::{AttachError, AttachNext, AttachStep, Reply, Wire, field};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Reply, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::fresh_secret;
 
@@ -44,7 +44,7 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
     let group = field::id(community, "id").ok_or_else(|| unclear("groups.getById named no community"))?;
     let secret: String = fresh_secret().ok_or_else(|| unclear("no randomness"))?.chars().take(SECRET).collect();
     let screen_name = field::text(community, "screen_name").unwrap_or_else(|| format!("club{group}"));
-    Ok(AttachNext::Done {
+    Ok(AttachNext::Done(Attachment {
         secrets: SecretString::from(json!({"token": token, "secret": secret}).to_string()),
         settings: json!({
             "title": field::text(community, "name").unwrap_or_else(|| screen_name.clone()),
@@ -52,7 +52,8 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
             "group_id": group,
         }),
         account: group,
-    })
+        cursor: Value::Null,
+    }))
 }
 
 /// Makes our entry among the community's servers, or mends the one that is there, and asks for the events that we use.

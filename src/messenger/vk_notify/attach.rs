@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::{Provider, devino, edna, provider, status_url};
-use crate::messenger::{AttachError, AttachNext, AttachStep, Field, Wire, field};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Field, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::fresh_secret;
 
@@ -73,7 +73,7 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
     let secrets = SecretString::from(json!({"api_token": token, "secret": secret}).to_string());
     let signed = Wire { secrets: secrets.clone(), settings: settings.clone(), ..wire.clone() };
     try_key(&signed, provider, &step.webhook_url).await?;
-    Ok(AttachNext::Done { secrets, settings, account })
+    Ok(AttachNext::Done(Attachment { secrets, settings, account, cursor: Value::Null }))
 }
 
 /// edna keeps one address for statuses; Devino is told with each message.

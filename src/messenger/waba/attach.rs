@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::code;
-use crate::messenger::{AttachError, AttachNext, AttachStep, Wire, field};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::fresh_secret;
 
@@ -130,7 +130,7 @@ impl Form {
     fn done(self, health: &Value) -> AttachNext {
         let phone = field::text(health, "display_phone_number").unwrap_or_default();
         let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-        AttachNext::Done {
+        AttachNext::Done(Attachment {
             secrets: SecretString::from(
                 json!({
                     "token": self.token, "app_secret": self.app_secret, "verify_token": self.verify_token, "pin": self.pin,
@@ -147,7 +147,8 @@ impl Form {
                 "embedded": self.embedded,
             }),
             account: self.phone_number_id,
-        }
+            cursor: Value::Null,
+        })
     }
 }
 

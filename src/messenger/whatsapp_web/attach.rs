@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::name;
 use super::session::{self, Session};
-use crate::messenger::{AttachError, AttachNext, AttachStep, Wire, field};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Wire, field};
 use crate::model::vendor::Answer;
 
 /// The first QR code of a session is good for a minute, the next ones for so long.
@@ -177,7 +177,7 @@ async fn done(wire: &Wire, step: &AttachStep, kept: &Kept, found: Session) -> Re
         session::update(wire, &kept.session, &step.webhook_url).await.map_err(|answer| explain(answer, ""))?;
     }
     let secrets = json!({"hook_secret": session::hook_secret(wire, &step.webhook_url)});
-    Ok(AttachNext::Done {
+    Ok(AttachNext::Done(Attachment {
         secrets: SecretString::from(secrets.to_string()),
         settings: json!({
             "title": found.title.unwrap_or_else(|| format!("+{phone}")),
@@ -185,7 +185,8 @@ async fn done(wire: &Wire, step: &AttachStep, kept: &Kept, found: Session) -> Re
             "session": kept.session,
         }),
         account: phone,
-    })
+        cursor: Value::Null,
+    }))
 }
 
 fn wait(what: (&'static str, &'static str), kept: &Kept) -> AttachNext {

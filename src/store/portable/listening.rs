@@ -33,10 +33,19 @@ pub fn enter(conn: &mut Connection, company: CompanyId, channel: ChannelId) -> R
     Ok(())
 }
 
-/// The channel goes on from nowhere: what it listened to is another thing now.
-pub fn begin_anew(conn: &mut Connection, channel: ChannelId) -> Result<()> {
+/// The channel begins here, where it goes on from nowhere yet.
+pub fn begin(conn: &mut Connection, company: CompanyId, channel: ChannelId, cursor: Option<&str>) -> Result<()> {
+    let Some(cursor) = cursor else { return Ok(()) };
+    enter(conn, company, channel)?;
+    let row = listenings::table.find(channel.to_string()).filter(listenings::cursor.is_null());
+    diesel::update(row).set(listenings::cursor.eq(cursor)).execute(conn)?;
+    Ok(())
+}
+
+/// The channel goes on from here, or from nowhere: what it listened to is another thing now.
+pub fn begin_anew(conn: &mut Connection, channel: ChannelId, cursor: Option<&str>) -> Result<()> {
     let row = listenings::table.find(channel.to_string());
-    diesel::update(row).set(listenings::cursor.eq(None::<String>)).execute(conn)?;
+    diesel::update(row).set(listenings::cursor.eq(cursor)).execute(conn)?;
     Ok(())
 }
 

@@ -27,10 +27,15 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new() -> Arc<Self> {
+        Self::from(Value::Null)
+    }
+
+    /// Remembers nothing but where it begins.
+    pub(super) fn from(cursor: Value) -> Arc<Self> {
         Arc::new(Self {
             // the day of the letters, so that a search by date finds them
             clock: HandClock::at(chrono::Utc::now().into()),
-            kept: Mutex::default(),
+            kept: Mutex::new((Vec::new(), cursor)),
             heard: watch::Sender::default(),
             connected: watch::Sender::default(),
             deaf: Mutex::default(),
@@ -41,7 +46,15 @@ impl Memory {
         self.kept.lock().0.clone()
     }
 
-    async fn has_heard(&self, count: usize) -> Vec<String> {
+    /// Begins to listen from where it ends.
+    pub(super) fn listen(self: Arc<Self>, wire: Wire) -> JoinHandle<Answer> {
+        tokio::spawn(async move {
+            let cursor = self.kept.lock().1.clone();
+            Email.listen(&wire, cursor, &*self).await
+        })
+    }
+
+    pub(super) async fn has_heard(&self, count: usize) -> Vec<String> {
         let mut heard = self.heard.subscribe();
         let waited = tokio::time::timeout(std::time::Duration::from_secs(20), heard.wait_for(|heard| *heard >= count));
         assert!(waited.await.is_ok(), "{count} letters are not heard: {:?}", self.texts());
@@ -102,11 +115,7 @@ fn wire(post: &Post, own: &str) -> Wire {
 
 /// Begins to listen from where the memory ends.
 fn listen(post: &'static Post, own: &str, memory: &Arc<Memory>) -> JoinHandle<Answer> {
-    let (wire, memory) = (wire(post, own), Arc::clone(memory));
-    tokio::spawn(async move {
-        let cursor = memory.kept.lock().1.clone();
-        Email.listen(&wire, cursor, &*memory).await
-    })
+    Arc::clone(memory).listen(wire(post, own))
 }
 
 fn numbered(own: &str, n: usize) -> Vec<u8> {

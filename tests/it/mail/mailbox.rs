@@ -5,12 +5,13 @@ use std::sync::Arc;
 use mail_parser::MimeHeaders as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
-use switchboard::messenger::{AttachNext, AttachStep, Messenger as _, Wire, email::Email};
+use switchboard::messenger::{AttachNext, AttachStep, Attachment, Messenger as _, Wire, email::Email};
 use switchboard::model::message::{Content, IncomingMedia, Kind, MediaKind, Outgoing, Peer, Thread};
 use switchboard::model::moment::Moment;
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
 
+use super::listening::Memory;
 use super::{address, letter, post, until};
 use crate::messengers::page::checked;
 use crate::messengers::wire::{FILE, patient, whole};
@@ -22,6 +23,11 @@ fn bare() -> Wire {
 }
 
 async fn attach(answers: Value) -> Result<Wire, (String, String)> {
+    Ok(attach_and_begin(answers).await?.0)
+}
+
+/// The way to a mailbox, and where listening to it begins.
+async fn attach_and_begin(answers: Value) -> Result<(Wire, Value), (String, String)> {
     let step = AttachStep {
         answers: answers.as_object().cloned().unwrap(),
         webhook_url: "https://switchboard.example.test/hook".to_owned(),
@@ -30,9 +36,9 @@ async fn attach(answers: Value) -> Result<Wire, (String, String)> {
     };
     let wire = bare();
     match Email.attach(&wire, &step).await {
-        Ok(AttachNext::Done { secrets, settings, account }) => {
+        Ok(AttachNext::Done(Attachment { secrets, settings, account, cursor })) => {
             assert_eq!(account, answers["address"]);
-            Ok(Wire { secrets, settings, ..wire })
+            Ok((Wire { secrets, settings, ..wire }, cursor))
         }
         Ok(other) => panic!("{other:?}"),
         Err(error) => Err((error.field.to_owned(), format!("{error} {}", error.ru))),
@@ -83,6 +89,18 @@ async fn a_mailbox_is_attached_with_both_kinds_of_tls() {
         assert!(!wire.settings.to_string().contains("secret"));
         assert_eq!(serde_json::from_str::<Value>(wire.secrets.expose_secret()).unwrap(), json!({"password": "secret"}));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_between_the_attaching_and_the_first_listening_is_heard() {
+    let own = address("sales");
+    post().deliver(&own, &letter("anna@example.test", &own, "before@example.test", "before", "text"));
+    let (wire, cursor) = attach_and_begin(post().form(&own)).await.unwrap();
+    post().deliver(&own, &letter("anna@example.test", &own, "after@example.test", "after", "text"));
+    let memory = Memory::from(cursor);
+    let listening = memory.clone().listen(wire);
+    assert_eq!(memory.has_heard(1).await, ["after"]);
+    listening.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
-use switchboard::messenger::{AttachError, AttachNext, AttachStep, Boxed, Messenger, NotTaken, Wire};
+use switchboard::messenger::{AttachError, AttachNext, AttachStep, Attachment, Boxed, Messenger, NotTaken, Wire};
 use switchboard::model::message::{IncomingMedia, MediaKind, Peer};
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
@@ -424,7 +424,9 @@ async fn an_account_is_attached_by_its_own_keys() {
     let filled = json!({"client_id": " client-1 ", "client_secret": "key-of-the-client"});
     let attached = attach(&answers, filled, Value::Null, false).await;
     attached.requests.iter().for_each(check);
-    let AttachNext::Done { secrets, settings, account } = attached.next.unwrap() else { panic!("attached") };
+    let AttachNext::Done(Attachment { secrets, settings, account, .. }) = attached.next.unwrap() else {
+        panic!("attached")
+    };
     assert_eq!(account, "94235311");
     assert_eq!((&settings["title"], &settings["user_id"]), (&json!("Пётр"), &json!("94235311")));
     let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
@@ -450,7 +452,7 @@ async fn an_account_is_attached_by_signing_in_at_the_site() {
     let attached = attach(&answers, back, kept.clone(), true).await;
     attached.requests.iter().for_each(check);
     assert_eq!(form(&attached.requests[0])["code"], "the-code");
-    let AttachNext::Done { secrets, .. } = attached.next.unwrap() else { panic!("attached") };
+    let AttachNext::Done(Attachment { secrets, .. }) = attached.next.unwrap() else { panic!("attached") };
     assert!(secrets.expose_secret().contains("\"refresh_token\":\"QNAcwgbH"));
 
     for back in [json!({"code": "the-code", "state": "another"}), json!({"state": kept["state"]}), json!({})] {

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use switchboard::messenger::{AttachNext, AttachStep, Messenger};
+use switchboard::messenger::{AttachNext, AttachStep, Attachment, Messenger};
 use switchboard::model::message::{MediaKind, Peer};
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
@@ -207,7 +207,7 @@ async fn a_bot_is_attached_with_a_secret_of_its_own() {
     }
     let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step(TOKEN)).await.unwrap();
     case.assert_no_secret(&format!("{next:?}"));
-    let AttachNext::Done { secrets, settings, account } = next else { panic!("attached") };
+    let AttachNext::Done(Attachment { secrets, settings, account, .. }) = next else { panic!("attached") };
     assert_eq!((account.as_str(), settings["address"].as_str()), ("7000000001", Some("@switchboard_test_bot")));
     let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
     let requests = server.received_requests().await.unwrap();

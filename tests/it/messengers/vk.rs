@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
-use switchboard::messenger::{AttachError, AttachNext, AttachStep, Boxed, Messenger, NotTaken};
+use switchboard::messenger::{AttachError, AttachNext, AttachStep, Attachment, Boxed, Messenger, NotTaken};
 use switchboard::model::message::{MediaKind, Peer};
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
@@ -430,7 +430,8 @@ async fn a_community_is_attached_by_its_key() {
             ("groups.getTokenPermissions", rights(&["messages", "manage", "photos"])),
             ("groups.getById", json!({"response": told})),
         ];
-        let AttachNext::Done { secrets, settings, account } = attach(&answers, TOKEN).await.unwrap() else {
+        let AttachNext::Done(Attachment { secrets, settings, account, .. }) = attach(&answers, TOKEN).await.unwrap()
+        else {
             panic!("attached")
         };
         assert_eq!(account, "200000001");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use switchboard::messenger::{AttachError, AttachNext, AttachStep, Messenger, Wire};
+use switchboard::messenger::{AttachError, AttachNext, AttachStep, Attachment, Messenger, Wire};
 use switchboard::model::message::{Content, Outgoing, Peer, Template, TemplateValue};
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
@@ -274,7 +274,12 @@ async fn an_aggregator_that_asks_to_wait_says_how_long() {
 }
 
 async fn step(server: &MockServer, answers: Value, kept: Value) -> Result<AttachNext, AttachError> {
-    let step = AttachStep { answers: answers.as_object().unwrap().clone(), webhook_url: HOOK.to_owned(), return_url: String::new(), kept };
+    let step = AttachStep {
+        answers: answers.as_object().unwrap().clone(),
+        webhook_url: HOOK.to_owned(),
+        return_url: String::new(),
+        kept,
+    };
     let messenger = switchboard::messenger::of(switchboard::model::message::Kind::VkNotify).unwrap();
     messenger.attach(&wire(&server.uri(), &json!({}), &json!({})), &step).await
 }
@@ -327,7 +332,9 @@ async fn the_aggregator_is_chosen_and_its_form_filled_in() {
     let mut answers = good.clone();
     answers["routes"] = json!("VK, OK");
     answers["community"] = json!("vk.com/romashka");
-    let Ok(AttachNext::Done { secrets, settings, account }) = step(&server, answers, kept).await else { panic!() };
+    let Ok(AttachNext::Done(Attachment { secrets, settings, account, .. })) = step(&server, answers, kept).await else {
+        panic!()
+    };
     assert_eq!(account, "devino/my_service");
     assert_eq!(
         (&settings["routes"], &settings["policy"], &settings["title"]),

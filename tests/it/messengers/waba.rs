@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use switchboard::messenger::{AttachNext, AttachStep, Delivery, Messenger, NotTaken};
+use switchboard::messenger::{AttachNext, AttachStep, Attachment, Delivery, Messenger, NotTaken};
 use switchboard::model::message::{Content, Event, Media, MediaKind, Peer, Template, TemplateButton, TemplateValue};
 use switchboard::model::result::Code;
 use switchboard::model::template::TemplateHeader;
@@ -320,7 +320,7 @@ async fn a_number_is_attached_by_hand() {
         "messaging_limit_tier": "TIER_1K", "id": "240000000000002"});
     let answers = [(SUBSCRIBE, 200, yes.clone()), (REGISTER, 200, yes), (HEALTH, 200, health)];
     let next = attach(&answers, &[("pin", "918273")]).await.unwrap();
-    let AttachNext::Done { secrets, settings, account } = next else { panic!("attached") };
+    let AttachNext::Done(Attachment { secrets, settings, account, .. }) = next else { panic!("attached") };
     assert_eq!(account, "240000000000002");
     assert_eq!((settings["title"].as_str(), settings["address"].as_str()), (Some("Окна"), Some("74951234567")));
     let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
@@ -506,7 +506,7 @@ async fn a_number_is_attached_by_the_code_of_the_sign_up() {
         kept: Value::Null,
     };
     let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await.unwrap();
-    let AttachNext::Done { secrets, settings, account } = next else { panic!("attached") };
+    let AttachNext::Done(Attachment { secrets, settings, account, .. }) = next else { panic!("attached") };
     let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
     assert_eq!((account.as_str(), settings["embedded"].as_bool()), ("240000000000002", Some(true)));
     assert_eq!((secrets["token"].as_str(), secrets["app_secret"].as_str()), (Some(TOKEN), Some(APP_SECRET)));

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use switchboard::messenger::{AttachNext, AttachStep, Messenger};
+use switchboard::messenger::{AttachNext, AttachStep, Attachment, Messenger};
 use switchboard::model::message::{Card, Content, MediaKind, Peer, Place};
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
@@ -338,7 +338,7 @@ async fn a_session_is_made_with_its_own_address_and_secret_and_shows_what_the_ga
     assert_eq!(take(json!({}), &kept).await.unwrap_err().field, "");
     status("WORKING", json!({"id": "79031112233:12@s.whatsapp.net", "pushName": "Компания"})).await;
     let next = take(json!({}), &kept).await.unwrap();
-    let AttachNext::Done { secrets, settings, account } = next else { panic!("{next:?}") };
+    let AttachNext::Done(Attachment { secrets, settings, account, .. }) = next else { panic!("{next:?}") };
     assert_eq!(
         (account.as_str(), settings["address"].as_str(), settings["title"].as_str()),
         ("79031112233", Some("79031112233"), Some("Компания"))

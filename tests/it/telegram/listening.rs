@@ -10,7 +10,7 @@ use switchboard::model::moment::Moment;
 use switchboard::model::result::Code;
 use switchboard::model::vendor::Answer;
 
-use super::{ACCOUNT, Account, CUSTOMER, Town, secrets};
+use super::{ACCOUNT, Account, CUSTOMER, Memory, Town, secrets};
 use crate::messengers::page::checked;
 use crate::messengers::wire::whole;
 
@@ -55,6 +55,20 @@ pub(crate) async fn what_was_said_before_is_left_alone_and_what_comes_is_heard_a
         );
     }
     assert_eq!(account.memory.gaps(), 0);
+    account.stop().await;
+    town.clear().await;
+    checked(Kind::Telegram, 2);
+}
+
+#[tokio::test]
+async fn what_comes_between_the_sign_in_and_the_first_listening_is_heard() {
+    let town = Town::build().await;
+    town.say("до подключения").await;
+    let (secrets, cursor) = town.sign_in().await;
+    town.say("Вы уже тут?").await;
+    town.say("Ау!").await;
+    let account = Account::listen(town.wire(&secrets), Memory::from(cursor)).await;
+    assert_eq!(texts(&account.memory.has_heard(2).await), ["Вы уже тут?", "Ау!"]);
     account.stop().await;
     town.clear().await;
     checked(Kind::Telegram, 2);

@@ -249,7 +249,7 @@ pub(crate) async fn nothing_leaves_where_nobody_listens_and_no_attempt_is_counte
     let answer = Telegram.send(&wire, &message, Moment(0)).await;
     assert!(matches!(answer, Answer::Busy { scope: Scope::Lane, .. }), "{answer:?}");
     assert!(matches!(Telegram.check_phone(&wire, CUSTOMER).await, Err(Answer::Down { .. })));
-    let account = Account::listen(wire, Memory::new()).await;
+    let account = Account::listen(wire, Memory::from(Value::Null)).await;
     let found = Telegram.check_phone(&account.wire, CUSTOMER).await.unwrap();
     assert_eq!(found.chat, Some(town.chat(CUSTOMER).await));
     assert_eq!(Telegram.check_phone(&account.wire, "79160000000").await.unwrap().chat, None);

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use switchboard::messenger::telegram::Telegram;
-use switchboard::messenger::{AttachNext, AttachStep, Messenger as _};
+use switchboard::messenger::{AttachNext, AttachStep, Attachment, Messenger as _};
 use switchboard::model::vendor::Answer;
 
 use super::{ACCOUNT, Account, PHONE, Town, secrets};
@@ -29,7 +29,8 @@ async fn a_phone_and_its_code_attach_the_account() {
     let code = code(&town).await;
     // as a person types it
     let typed = format!(" {} {}", &code[..2], &code[2..]);
-    let AttachNext::Done { secrets, settings, account } = town.step(json!({ "code": typed }), kept).await.unwrap()
+    let AttachNext::Done(Attachment { secrets, settings, account, .. }) =
+        town.step(json!({ "code": typed }), kept).await.unwrap()
     else {
         panic!("not attached")
     };
@@ -55,7 +56,7 @@ async fn a_wrong_code_may_be_typed_again_and_a_void_one_may_not() {
     assert!(error.field.is_empty() && error.en.contains("forwarded") && error.ru.contains("перес"), "{error:?}");
     let kept = ask_for_code(&town).await;
     let done = town.step(json!({ "code": code(&town).await }), kept).await.unwrap();
-    assert!(matches!(done, AttachNext::Done { .. }), "{done:?}");
+    assert!(matches!(done, AttachNext::Done(_)), "{done:?}");
     town.clear().await;
 }
 
@@ -73,7 +74,10 @@ async fn an_account_with_a_password_asks_for_it_after_the_code() {
     let error = town.step(json!({ "password": "" }), kept.clone()).await.unwrap_err();
     assert_eq!(error.field, "password");
     let done = town.step(json!({ "password": "пароль с пробелами" }), kept).await.unwrap();
-    assert!(matches!(&done, AttachNext::Done { account, .. } if *account == ACCOUNT.to_string()), "{done:?}");
+    assert!(
+        matches!(&done, AttachNext::Done(Attachment { account, .. }) if *account == ACCOUNT.to_string()),
+        "{done:?}"
+    );
     town.clear().await;
 }
 
@@ -93,7 +97,7 @@ async fn a_qr_code_is_shown_until_it_is_scanned() {
     // whoever scanned the picture before it was changed has scanned a good one
     assert_eq!(town.control("POST", &path, json!({ "text": text })).await["scanned"], true);
     let done = town.step(json!({}), kept).await.unwrap();
-    assert!(matches!(done, AttachNext::Done { .. }), "{done:?}");
+    assert!(matches!(done, AttachNext::Done(_)), "{done:?}");
     town.clear().await;
 }
 
@@ -107,7 +111,7 @@ async fn a_scanned_code_of_an_account_with_a_password_asks_for_it() {
     town.control("POST", &format!("/_/mtproto/accounts/{ACCOUNT}/scan"), json!({ "text": text })).await;
     let AttachNext::Form { kept, .. } = town.step(json!({}), kept).await.unwrap() else { panic!("no form") };
     let done = town.step(json!({ "password": "secret" }), kept).await.unwrap();
-    assert!(matches!(done, AttachNext::Done { .. }), "{done:?}");
+    assert!(matches!(done, AttachNext::Done(_)), "{done:?}");
     town.clear().await;
 }
 
@@ -115,16 +119,16 @@ async fn a_scanned_code_of_an_account_with_a_password_asks_for_it() {
 async fn an_account_of_another_data_centre_is_followed_there() {
     let town = Town::build().await;
     town.change(json!({ "home": 4 })).await;
-    let kept = town.sign_in().await;
+    let (kept, _) = town.sign_in().await;
     assert_eq!(kept["home"], 4);
     let AttachNext::Qr { text, kept, .. } = town.step(json!({}), Value::Null).await.unwrap() else {
         panic!("no picture")
     };
     town.control("POST", &format!("/_/mtproto/accounts/{ACCOUNT}/scan"), json!({ "text": text })).await;
     let done = town.step(json!({}), kept).await.unwrap();
-    let AttachNext::Done { secrets, .. } = done else { panic!("{done:?}") };
+    let AttachNext::Done(Attachment { secrets, .. }) = done else { panic!("{done:?}") };
     let wire = town.wire(&serde_json::from_str(secrets.expose_secret()).unwrap());
-    let account = Account::listen(wire, super::Memory::new()).await;
+    let account = Account::listen(wire, super::Memory::from(Value::Null)).await;
     account.stop().await;
     town.clear().await;
 }
@@ -175,7 +179,7 @@ async fn a_channel_that_is_switched_off_ends_its_session() {
     // a second time nothing is left to end
     assert_eq!(Telegram.detach(&wire).await, Answer::done());
     // and where nobody listens a line is opened for it
-    let wire = switchboard::messenger::Wire { secrets: secrets(&town.sign_in().await), ..wire };
+    let wire = switchboard::messenger::Wire { secrets: secrets(&town.sign_in().await.0), ..wire };
     assert_eq!(Telegram.detach(&wire).await, Answer::done());
     assert_eq!(town.account().await["sessions"], 0);
     town.clear().await;
