@@ -136,9 +136,12 @@ pub async fn start_on(
     let mut loops = Vec::new();
     if roles.contains(&Role::Feeder) {
         loops.push(tokio::spawn(feeder::run(app.clone(), feed, stop.clone())));
-        loops.push(tokio::spawn(fetcher::run(app.clone(), stop.clone())));
     }
-    // a line that messages leave by is kept by whoever pumps
+    // a line that messages leave by is kept by whoever pumps, and files that come over it are fetched there
+    if has_pump || roles.contains(&Role::Feeder) {
+        let feeds = roles.contains(&Role::Feeder);
+        loops.push(tokio::spawn(fetcher::run(app.clone(), stop.clone(), feeds)));
+    }
     if has_pump || roles.contains(&Role::Listener) {
         let shares = roles.contains(&Role::Listener);
         loops.push(tokio::spawn(listener::run(app.clone(), listen, stop.clone(), shares)));

@@ -6,9 +6,9 @@
 
 use crate::app::App;
 use crate::flow::receipt;
-use crate::model::errand::{Errand, NewErrand, Work};
+use crate::model::errand::{NewErrand, Work};
 use crate::model::id::{ChannelId, LaneId};
-use crate::model::message::{Content, Event, Incoming, Peer, Receipt};
+use crate::model::message::{Content, Event, Incoming, MEDIA_MISSING, MediaKind, Peer, Receipt};
 use crate::model::moment::Moment;
 use crate::model::status::Status;
 use crate::store::outbox;
@@ -39,7 +39,8 @@ pub async fn must_wait(app: &App, hook: &HookRow) -> Result<bool> {
     if !speaks_of_us || app.clock.now().since_ms(Moment(hook.received_at)) > PATIENCE_MS {
         return Ok(false);
     }
-    let (Ok(id), Event::Message(_) | Event::Read { .. }) = (hook.owner.parse::<ChannelId>(), value("hooks", body)?)
+    let (Ok(id), Event::Message(_) | Event::Taken(_) | Event::Read { .. }) =
+        (hook.owner.parse::<ChannelId>(), value("hooks", body)?)
     else {
         return Ok(false);
     };
@@ -64,22 +65,26 @@ pub fn settle(
     now: Moment,
 ) -> Result<Option<Vec<NewErrand>>> {
     // the queue first: what leaves it in between is in the history by then
-    let tried = outbox::look(conn, lane, TRIED)?.into_iter().any(|(errand, flies, _)| {
-        let (Work::Send { outgoing, .. }, true) = (&errand.work, flies || errand.attempts > 0) else { return false };
-        is_to(&errand, incoming) && is_same(&outgoing.content, incoming)
+    let tried = outbox::look(conn, lane, TRIED)?.into_iter().find_map(|(errand, flies, _)| {
+        let (Work::Send { outgoing, message, .. }, true) = (&errand.work, flies || errand.attempts > 0) else {
+            return None;
+        };
+        (is_to(&outgoing.to, incoming) && is_same(&outgoing.content, incoming)).then_some(*message)
     });
-    if tried {
-        // it was cut off and will be sent again, which the vendor answers with the name of this very message
+    if let Some(message) = tried {
+        // it was cut off and will be sent again; not every vendor names it then
+        receipt::keep(conn, channel, &Receipt { key: Some(message.to_string()), ..taken(incoming) }, now)?;
         return Ok(Some(Vec::new()));
     }
     if crate::on!(conn, message::by_vendor_id(channel, &incoming.vendor_id))?.is_some() {
         return Ok(Some(Vec::new()));
     }
     let since = incoming.at.plus_ms(-RECOGNISED_MS);
-    let unknown = crate::on!(conn, message::unknown_since(channel, &incoming.chat, since.0))?;
+    let nameless = crate::on!(conn, message::nameless_since(channel, &names(incoming), since.0))?;
     let says = |content: &str| value("messages", content).is_ok_and(|content: Content| is_same(&content, incoming));
-    let Some(ours) = unknown.into_iter().find(|row| says(&row.content)) else { return Ok(None) };
+    let Some(ours) = nameless.into_iter().find(|row| says(&row.content)) else { return Ok(None) };
     crate::on!(conn, message::name(&ours.id, &incoming.vendor_id))?;
+    crate::on!(conn, message::set_chat(&ours.id, &incoming.chat))?;
     receipt::apply(app, conn, channel, &taken(incoming), now).map(Some)
 }
 
@@ -107,21 +112,48 @@ pub fn read(
     Ok(new)
 }
 
-/// An errand names a chat as whoever asked knew it: by a name or a phone it may be anybody's.
-fn is_to(errand: &Errand, incoming: &Incoming) -> bool {
-    match &errand.work {
-        Work::Send { outgoing, .. } => match &outgoing.to {
-            Peer::Chat(chat) => *chat == incoming.chat,
-            Peer::Phone(_) | Peer::Username(_) | Peer::Email(_) => true,
-        },
-        Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } => false,
+/// The names under which a message of ours may stand whose call told none.
+fn names(incoming: &Incoming) -> Vec<String> {
+    let mut names = vec![incoming.chat.clone()];
+    if !incoming.group {
+        let person = [incoming.from.phone.clone().map(Peer::Phone), incoming.from.username.clone().map(Peer::Username)];
+        names.extend(person.into_iter().flatten().map(|peer| peer.chat_id()));
+    }
+    names
+}
+
+/// Whether the chat is that of a recipient as whoever asked knew it. Of our own messages the vendor tells who is at the other
+/// end; where it hides the phone or the name, it may be anybody's.
+fn is_to(to: &Peer, incoming: &Incoming) -> bool {
+    let may_be = |known: &Option<String>, asked: &str| known.as_deref().is_none_or(|known| known == asked);
+    match to {
+        Peer::Chat(chat) => *chat == incoming.chat,
+        _ if incoming.group => false,
+        Peer::Phone(digits) => may_be(&incoming.from.phone, digits),
+        Peer::Username(name) => may_be(&incoming.from.username, &name.to_lowercase()),
+        Peer::Email(_) => true,
     }
 }
 
-/// Two messages of the same words in the same chat within minutes are the same one as far as anybody can tell.
+/// Two messages of the same words and the same kind of file in the same chat within minutes are the same one as far as anybody
+/// can tell.
 fn is_same(content: &Content, incoming: &Incoming) -> bool {
     let text = |text: &Option<String>| text.as_deref().map(str::trim).unwrap_or_default().to_owned();
-    text(&content.text) == text(&incoming.text) && content.media.is_some() != incoming.media.is_empty()
+    let (ours, theirs) = (content.media.as_ref().map(|file| file.kind), incoming.media.first().map(|file| file.kind));
+    let same_file = match (ours, theirs) {
+        // of what was sent through the gateway it tells that there is a file, and no more
+        (Some(_), None) => incoming.note.as_deref() == Some(MEDIA_MISSING),
+        (ours, theirs) => ours.map(shown_as) == theirs.map(shown_as),
+    };
+    same_file && text(&content.text) == text(&incoming.text)
+}
+
+/// Vendors tell of a voice message as of any sound.
+const fn shown_as(kind: MediaKind) -> MediaKind {
+    match kind {
+        MediaKind::Voice => MediaKind::Audio,
+        other => other,
+    }
 }
 
 fn taken(incoming: &Incoming) -> Receipt {

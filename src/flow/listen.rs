@@ -31,6 +31,12 @@ pub fn messengers() -> Vec<&'static str> {
     listens.map(|about| about.kind.slug()).collect()
 }
 
+/// The messengers where everything of a channel goes over the one connection that it listens on.
+#[must_use]
+pub fn one_lined() -> Vec<&'static str> {
+    messenger::catalogue().iter().filter(|one| one.one_line()).map(|one| one.about().kind.slug()).collect()
+}
+
 /// Whether everything of such a channel goes over the one connection that it listens on.
 #[must_use]
 pub fn has_one_line(messenger: &str) -> bool {

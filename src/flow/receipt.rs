@@ -25,6 +25,13 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
         keep(conn, channel, receipt, now)?;
         return Ok(Vec::new());
     };
+    if message.vendor_id.is_none()
+        && receipt.key.as_deref() != Some(&receipt.vendor_id)
+        && !receipt.vendor_id.is_empty()
+    {
+        // the call ended without the name that the vendor has for it: what comes later may tell no other
+        crate::on!(conn, message::name(&message.id, &receipt.vendor_id))?;
+    }
     let mut seen = Status::from_db(message.status);
     loop {
         let next = seen.after(receipt.status);
@@ -61,8 +68,11 @@ pub fn verdict(receipt: &Receipt) -> Verdict {
 }
 
 /// Keeps a receipt for its message: under the vendor's name, which the answer to our call will tell, and under our key, for a
-/// call that ends without an answer.
-fn keep(conn: &mut Conn, channel: ChannelId, receipt: &Receipt, now: Moment) -> Result<()> {
+/// call that ends without an answer, or with one that does not name the message.
+///
+/// # Errors
+/// Those of the database.
+pub fn keep(conn: &mut Conn, channel: ChannelId, receipt: &Receipt, now: Moment) -> Result<()> {
     let kept = text(receipt)?;
     crate::on!(conn, message::keep_receipt(channel, &receipt.vendor_id, &kept, now.0))?;
     if let Some(message) = key_of(receipt) {

@@ -27,6 +27,10 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
             }
             message(conn, channel, id, incoming, now)?;
         }
+        Event::Taken(incoming) => {
+            let settled = echo::settle(app, conn, (id, channel.lane), incoming, now)?.unwrap_or_default();
+            return Ok(outbox::accept(conn, now, &settled)?.into_iter().flatten().collect());
+        }
         Event::Message(incoming) => {
             message(conn, channel, id, incoming, now)?;
             seen(app, channel, crate::on!(conn, health::set_message(id, now.0))?);

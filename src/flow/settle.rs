@@ -117,12 +117,14 @@ fn taken_by_vendors(over: &[Over<'_>]) -> Vec<(String, String)> {
     over.iter().filter(|entry| entry.ours).flat_map(names).collect()
 }
 
-/// The vendor's names of a message; where the call ended without an answer, ours.
+/// The vendor's names of a message; where the call ended without one, ours.
 fn names(entry: &Over<'_>) -> Vec<(String, String)> {
     let Work::Send { channel, message, .. } = &entry.errand.work else { return Vec::new() };
     let names = match entry.answer {
-        Answer::Done { vendor_ids, .. } => vendor_ids.clone(),
-        answer if is_unknown(answer) => vec![receipt::kept_name(&message.to_string())],
+        Answer::Done { vendor_ids, .. } if !vendor_ids.is_empty() => vendor_ids.clone(),
+        answer if is_unknown(answer) || matches!(answer, Answer::Done { .. }) => {
+            vec![receipt::kept_name(&message.to_string())]
+        }
         _ => Vec::new(),
     };
     names.into_iter().map(|name| (channel.to_string(), name)).collect()

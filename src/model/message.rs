@@ -297,6 +297,9 @@ pub struct Person {
 /// The note of a message that the vendor cut, and gives whole when it is asked.
 pub const CROPPED: &str = "cropped";
 
+/// The note of a message whose file is not told, or is there no more.
+pub const MEDIA_MISSING: &str = "media_missing";
+
 /// A message that came in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incoming {
@@ -320,7 +323,7 @@ pub struct Incoming {
     pub place: Option<(f64, f64, Option<String>)>,
     /// The vendor's id of the message that this one answers.
     pub reply_to: Option<String>,
-    /// Whether our own side wrote it elsewhere (on the phone, in the vendor's cabinet).
+    /// Whether our own side wrote it: elsewhere (on the phone, in the vendor's cabinet), or through us ([`Event::Taken`]).
     pub ours: bool,
     /// What kind of thing it was when it is none of the above (`contacts`, `order`, `unsupported`).
     pub note: Option<String>,
@@ -377,6 +380,9 @@ pub enum Link {
 pub enum Event {
     /// A message came in.
     Message(Box<Incoming>),
+    /// A message of ours was taken, as the vendor tells beside the answer to our call: where that was never seen, its fate is
+    /// known now. It is never entered as one of somebody else.
+    Taken(Box<Incoming>),
     /// A letter came in.
     Letter(Box<Letter>),
     /// A message was changed by its writer.

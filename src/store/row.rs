@@ -20,7 +20,7 @@ use super::schema::{
 use super::{Result, StoreError};
 
 pub use application::ApplicationRow;
-pub use file::{ArrivalRow, FileRow};
+pub use file::{ArrivalPart, ArrivalRow, FileRow};
 pub use group_act::{GroupActEnd, GroupActRow};
 pub use health::{CompanyEventRow, HealthRow, NoticeRow};
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};

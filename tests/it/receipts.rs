@@ -4,15 +4,16 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 use switchboard::app::App;
-use switchboard::flow::{echo, receipt, settle};
-use switchboard::model::errand::{Errand, Work};
+use switchboard::flow::{echo, receipt, receive, settle};
+use switchboard::model::errand::{Errand, NewErrand, Rank, Work};
 use switchboard::model::id::{ChannelId, MessageId};
-use switchboard::model::message::{Content, Outgoing, Peer, Receipt};
+use switchboard::model::message::{Content, Event, Incoming, Outgoing, Peer, Person, Receipt};
 use switchboard::model::origin::Origin;
 use switchboard::model::result::Code;
 use switchboard::model::status::Status;
 use switchboard::model::vendor::Answer;
 use switchboard::store::Conn;
+use switchboard::store::outbox::{self, Want};
 use switchboard::store::row::MessageRow;
 
 use crate::rig::{Rig, START};
@@ -230,6 +231,83 @@ on_both_databases! {
                 _ => None,
             };
             assert_eq!(row.code.as_deref(), code);
+        }
+        rig.server.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_message_that_was_taken_without_a_name_gets_it_from_its_echo_whenever_that_comes(database: &str) {
+        let rig = Rig::start(database).await;
+        let tenant = rig.tenant("one.example").await;
+        let (channel, lane) = rig.channel(&tenant, "1").await;
+        let row = rig.server.app.store.read(move |conn| switchboard::on!(conn, channel::whosever(channel)));
+        let row = row.await.unwrap().unwrap();
+        rig.server.app.store.write(|conn| switchboard::on!(conn, owner::enter("me"))).await.unwrap();
+        let want = Want { lane, live: false, ranks: (0, 3), after: (-1, 0), limit: 10, blocked: vec![], ready: vec![] };
+        for (number, echo_first) in [(1, true), (2, false)] {
+            let id = MessageId::new();
+            let outgoing = Outgoing {
+                key: id.to_string(),
+                to: Peer::Phone("79990000001".into()),
+                names: None,
+                content: Content { text: Some(format!("Заказ {number}")), ..Content::default() },
+                reply_to: None,
+                window_until: None,
+                thread: None,
+            };
+            let work = Work::Send { channel, outgoing: Box::new(outgoing), message: id };
+            let new = NewErrand {
+                company: tenant.company,
+                lane,
+                rank: Rank::Service,
+                peer: "79990000001".into(),
+                work,
+                origin: Origin::Nobody,
+                not_before: None,
+                expires_at: None,
+                dedup_key: None,
+                merge_key: None,
+            };
+            let echo = |to: &str, name: &str| Event::Message(Box::new(Incoming {
+                vendor_id: name.to_owned(),
+                chat: name[..1].to_owned(),
+                group: false,
+                title: None,
+                from: Person { phone: Some(to.to_owned()), ..Person::default() },
+                at: START,
+                text: Some(format!("Заказ {number}")),
+                media: Vec::new(),
+                place: None,
+                reply_to: None,
+                ours: true,
+                note: None,
+            }));
+            let (ours, others) = (echo("79990000001", &format!("5_{number}")), echo("79990000002", &format!("6_{number}")));
+            let (app, row, company, want) = (rig.server.app.clone(), row.clone(), tenant.company, want.clone());
+            let ended = rig.server.app.store.write(move |conn| {
+                outbox::accept(conn, START, std::slice::from_ref(&new))?;
+                let claim = format!("claim {number}");
+                let errand = outbox::claim(conn, "me", &claim, START, std::slice::from_ref(&want), false)?.remove(0);
+                let answer = Answer::Done { vendor_ids: Vec::new(), chat: Some("5".into()) };
+                let over = settle::Over { errand: &errand, answer: &answer, ours: true };
+                // the owner writes the same to somebody else on the phone
+                receive::work(&app, conn, &row, &others, START)?;
+                if echo_first {
+                    receive::work(&app, conn, &row, &ours, START)?;
+                }
+                settle::settle(&app, conn, &[over], START)?;
+                outbox::remove(conn, &[errand.id])?;
+                if !echo_first {
+                    receive::work(&app, conn, &row, &ours, START)?;
+                }
+                echo::read(&app, conn, channel, "5", number, START.plus_ms(7), START)?;
+                let mut said = switchboard::on!(conn, message::newest(company, 10))?;
+                said.retain(|row| row.content.contains(&format!("Заказ {number}")));
+                Ok(said)
+            });
+            let mut ended: Vec<_> = ended.await.unwrap().into_iter().map(|row| (row.vendor_id.unwrap_or_default(), Status::from_db(row.status))).collect();
+            ended.sort_by(|a, b| a.0.cmp(&b.0));
+            assert_eq!(ended, [(format!("5_{number}"), Status::Viewed), (format!("6_{number}"), Status::Sent)], "{echo_first}");
         }
         rig.server.stop().await;
     }

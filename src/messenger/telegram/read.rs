@@ -4,7 +4,7 @@ use grammers_tl_types::{enums, types};
 
 use super::book::{self, Book, message_name};
 use super::file::{FileKind, Place};
-use crate::model::message::{Event, Incoming, IncomingMedia, MediaKind, Person};
+use crate::model::message::{Event, Incoming, IncomingMedia, MEDIA_MISSING, MediaKind, Person};
 use crate::model::moment::Moment;
 
 /// An update as events, each with its key against repetition. What we do not use is none.
@@ -125,8 +125,8 @@ fn beside(media: Option<&enums::MessageMedia>) -> Beside {
     };
     match media {
         None | Some(enums::MessageMedia::Empty | enums::MessageMedia::WebPage(_)) => (None, None, None),
-        Some(enums::MessageMedia::Photo(photo)) => (None, None, photo.photo.is_none().then_some("media_missing")),
-        Some(enums::MessageMedia::Document(file)) => (None, None, file.document.is_none().then_some("media_missing")),
+        Some(enums::MessageMedia::Photo(photo)) => (None, None, photo.photo.is_none().then_some(MEDIA_MISSING)),
+        Some(enums::MessageMedia::Document(file)) => (None, None, file.document.is_none().then_some(MEDIA_MISSING)),
         Some(enums::MessageMedia::Geo(geo)) => (point(&geo.geo).map(|(lat, long)| (lat, long, None)), None, None),
         Some(enums::MessageMedia::GeoLive(geo)) => (point(&geo.geo).map(|(lat, long)| (lat, long, None)), None, None),
         Some(enums::MessageMedia::Venue(venue)) => {

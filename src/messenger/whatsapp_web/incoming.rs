@@ -4,16 +4,14 @@ use serde_json::Value;
 
 use super::name::{self, MessageName};
 use crate::messenger::field;
-use crate::model::message::{Event, Incoming, IncomingMedia, MediaKind, Person};
+use crate::model::message::{Event, Incoming, IncomingMedia, MEDIA_MISSING, MediaKind, Person};
 use crate::model::moment::Moment;
 
 /// The events of a message: the pair of names of a hidden chat, where it is told, and the message itself.
 pub(super) fn message(payload: &Value, at: Moment) -> Vec<(String, Event)> {
     let Some(name) = field::text(payload, "id").and_then(|id| MessageName::read(&id)) else { return Vec::new() };
-    // what was sent through the gateway was sent by us, and the answer to that call has told of it
-    if name.ours && field::text(payload, "source").as_deref() == Some("api") {
-        return Vec::new();
-    }
+    // what was sent through the gateway was sent by us, and nearly always the answer to that call has told of it
+    let by_us = name.ours && field::text(payload, "source").as_deref() == Some("api");
     let mut events = Vec::new();
     let info = payload.pointer("/_data/Info").unwrap_or(&Value::Null);
     let mut chat = name.chat.clone();
@@ -25,8 +23,12 @@ pub(super) fn message(payload: &Value, at: Moment) -> Vec<(String, Event)> {
         chat = shown;
     }
     // one message may be told under both names of its chat
-    let key = format!("message:{}:{}", name.ours, name.id);
-    events.push((key, Event::Message(Box::new(read(payload, info, &name, chat, at)))));
+    let message = Box::new(read(payload, info, &name, chat, at));
+    events.push(if by_us {
+        (format!("taken:{}", name.id), Event::Taken(message))
+    } else {
+        (format!("message:{}:{}", name.ours, name.id), Event::Message(message))
+    });
     events
 }
 
@@ -110,7 +112,7 @@ fn media(payload: &Value) -> (Option<IncomingMedia>, Option<&'static str>) {
             };
             (Some(file), None)
         }
-        _ if payload.get("hasMedia").and_then(Value::as_bool).unwrap_or_default() => (None, Some("media_missing")),
+        _ if payload.get("hasMedia").and_then(Value::as_bool).unwrap_or_default() => (None, Some(MEDIA_MISSING)),
         _ => (None, None),
     }
 }

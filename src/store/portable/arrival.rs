@@ -1,12 +1,13 @@
 //! Files that came in with messages, and what became of fetching them.
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::Connection;
 use crate::model::id::CompanyId;
 use crate::store::Result;
-use crate::store::row::ArrivalRow;
-use crate::store::schema::arrivals;
+use crate::store::row::{ArrivalPart, ArrivalRow};
+use crate::store::schema::{arrivals, channels, lanes};
 
 /// Enters files that are to be fetched.
 pub fn enter(conn: &mut Connection, rows: &[ArrivalRow]) -> Result<()> {
@@ -14,10 +15,20 @@ pub fn enter(conn: &mut Connection, rows: &[ArrivalRow]) -> Result<()> {
     Ok(())
 }
 
-/// Files that are due, of whatever company, those that wait longest first.
-pub fn due(conn: &mut Connection, now: i64, limit: i64) -> Result<Vec<ArrivalRow>> {
+/// Files that are due, of whatever company, those that wait longest first. What comes over a line waits until it is open again.
+pub fn due(conn: &mut Connection, now: i64, part: &ArrivalPart, limit: i64) -> Result<Vec<ArrivalRow>> {
+    let lined = || {
+        channels::table
+            .inner_join(lanes::table.on(lanes::id.eq(channels::lane)))
+            .filter(channels::messenger.eq_any(&part.lined))
+            .select(channels::id)
+    };
+    let here = lined().filter(lanes::shard.eq_any(&part.shards).and(channels::state.eq("connected")));
     Ok(arrivals::table
         .filter(arrivals::due_at.le(now))
+        .filter(
+            arrivals::channel.eq_any(here).or(arrivals::channel.ne_all(lined()).and(part.others.into_sql::<Bool>())),
+        )
         .order(arrivals::due_at)
         .limit(limit)
         .select(ArrivalRow::as_select())

@@ -103,10 +103,17 @@ pub fn unread_chats(conn: &mut Connection, channel: ChannelId, since: i64, limit
     Ok(found.into_iter().filter_map(|(chat, at)| Some((chat, at?))).collect())
 }
 
-/// Our messages in a chat whose fate is unknown, accepted since a moment, oldest first.
-pub fn unknown_since(conn: &mut Connection, channel: ChannelId, chat: &str, since: i64) -> Result<Vec<MessageRow>> {
-    let of_chat = messages::channel.eq(channel.to_string()).and(messages::chat.eq(chat));
-    let unknown = messages::outgoing.eq(true).and(messages::status.eq(Status::Unknown.to_db()));
+/// Our messages in a chat for which the vendor told no name, accepted since a moment, oldest first: their fate is unknown, or
+/// the vendor took them again and named them the first time only.
+pub fn nameless_since(
+    conn: &mut Connection,
+    channel: ChannelId,
+    chats: &[String],
+    since: i64,
+) -> Result<Vec<MessageRow>> {
+    let of_chat = messages::channel.eq(channel.to_string()).and(messages::chat.eq_any(chats));
+    let left = [Status::Unknown, Status::Sent].map(Status::to_db);
+    let unknown = messages::outgoing.eq(true).and(messages::status.eq_any(left));
     Ok(messages::table
         .filter(of_chat.and(unknown).and(messages::vendor_id.is_null()).and(messages::accepted_at.ge(since)))
         .order(messages::id)
@@ -123,6 +130,12 @@ pub fn newest(conn: &mut Connection, company: CompanyId, limit: i64) -> Result<V
         .limit(limit)
         .select(MessageRow::as_select())
         .load(conn)?)
+}
+
+/// The chat of a message as the vendor calls it: whoever asked knew a phone or a name alone.
+pub fn set_chat(conn: &mut Connection, id: &str, chat: &str) -> Result<()> {
+    diesel::update(messages::table.find(id)).set(messages::chat.eq(chat)).execute(conn)?;
+    Ok(())
 }
 
 /// Gives a message of unknown fate the name that the vendor has for it.

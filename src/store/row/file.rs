@@ -53,3 +53,14 @@ pub struct ArrivalRow {
     /// Its reason.
     pub reason: Option<String>,
 }
+
+/// What of the files that are due a process fetches.
+#[derive(Debug, Clone, Default)]
+pub struct ArrivalPart {
+    /// Messengers whose files come over the line of their channel alone.
+    pub lined: Vec<&'static str>,
+    /// The shards of lanes whose lines this process keeps.
+    pub shards: Vec<i16>,
+    /// Whether it fetches what comes over no line.
+    pub others: bool,
+}

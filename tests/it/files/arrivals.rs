@@ -5,6 +5,9 @@ use switchboard::flow::receive;
 use switchboard::loops::fetcher;
 use switchboard::model::id::{ChannelId, LaneId};
 use switchboard::model::message::{Event, Incoming, IncomingMedia, MediaKind, Person};
+use switchboard::model::moment::Tick;
+
+use switchboard::store::row::ArrivalPart;
 
 use super::server::{Server, sha256};
 use crate::rig::{Rig, START, Tenant};
@@ -49,6 +52,11 @@ async fn shown(rig: &Rig, tenant: &Tenant) -> Vec<Value> {
     told["messages"][0]["files"].as_array().unwrap().clone()
 }
 
+/// The part of a process that fetches what comes over no line.
+fn everything() -> ArrivalPart {
+    ArrivalPart { others: true, ..ArrivalPart::default() }
+}
+
 async fn round(rig: &Rig) -> usize {
     fetcher::round(&rig.server.app).await.unwrap()
 }
@@ -81,6 +89,32 @@ async fn a_file_that_came_in_is_fetched_kept_and_linked_to(database: &str) {
     let token = rig.sign_in("operator@one.example").await;
     let told = rig.get("/api/v1/messages", &token).await.json();
     assert_eq!(told["messages"][0]["files"][0]["state"], "over");
+    rig.server.stop().await;
+}
+}
+
+on_both_databases! {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_over_a_line_waits_for_the_process_that_keeps_it(database: &str) {
+    let rig = Rig::start(database).await;
+    let tenant = rig.tenant("one.example").await;
+    let (lined, lane) = rig.channel_of(&tenant, "telegram", "7").await;
+    let (plain, server) = (channel(&rig, &tenant, "100").await, Server::start());
+    comes(&rig, lined, "1", vec![media("no place".into(), None, "text/plain")]).await;
+    comes(&rig, plain, "2", vec![media(server.file(10, true), None, "text/plain")]).await;
+    assert_eq!(round(&rig).await, 1, "the other one alone");
+    let shard = rig.server.app.store.read(move |conn| switchboard::on!(conn, lane::by_id(tenant.company, lane)));
+    let shard = shard.await.unwrap().unwrap().shard;
+    rig.server.app.posts.hold("me", &[shard + 1].into(), Tick(i64::MAX));
+    assert_eq!(round(&rig).await, 0, "the line is kept elsewhere");
+    rig.server.app.posts.hold("me", &[shard].into(), Tick(i64::MAX));
+    assert_eq!(round(&rig).await, 1);
+    let messages = rig.get("/api/v1/messages", &tenant.operator).await.json();
+    let code = |vendor_id: &str| {
+        let all = messages["messages"].as_array().unwrap().iter();
+        all.filter(|one| one["channel"] == vendor_id).map(|one| one["files"][0]["code"].clone()).next().unwrap()
+    };
+    assert_eq!((code(&plain.to_string()), code(&lined.to_string())), (Value::Null, "file_gone".into()));
     rig.server.stop().await;
 }
 }
@@ -133,7 +167,7 @@ async fn what_a_process_took_and_did_not_finish_is_fetched_by_another(database: 
     let channel = channel(&rig, &tenant, "100").await;
     comes(&rig, channel, "1", vec![media(server.file(10, true), None, "text/plain")]).await;
     let (now, app) = (START.0, &rig.server.app);
-    let rows = app.store.read(move |conn| switchboard::on!(conn, arrival::due(now, 10))).await.unwrap();
+    let rows = app.store.read(move |conn| switchboard::on!(conn, arrival::due(now, &everything(), 10))).await.unwrap();
     let take = async |row: switchboard::store::row::ArrivalRow| {
         app.store.write(move |conn| switchboard::on!(conn, arrival::take(&row, now + 60_000))).await.unwrap()
     };

@@ -11,6 +11,7 @@ use super::case::{Case, Proof, cases};
 pub(crate) fn tell(event: &Event) -> String {
     match event {
         Event::Message(message) => tell_message(message),
+        Event::Taken(message) => format!("taken: {}", tell_message(message)),
         Event::Letter(letter) => super::email::tell(letter),
         Event::Edited { chat, vendor_id, text } => {
             format!("edited {vendor_id} in {chat}: {}", text.as_deref().unwrap_or(""))

@@ -214,6 +214,25 @@ on_both_databases! {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_file_whose_fate_is_unknown_is_never_sent_again_and_known_by_what_the_gateway_tells(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let phone = linked(&stage).await;
+        let fault = json!({ "vendor": "waha", "method": "sendFile", "kind": "cut", "times": 1 });
+        stage.control("POST", "/_/faults", fault).await;
+        let made = stage.upload("счёт.pdf", "application/pdf", b"%PDF-1.7 the bill".to_vec()).await;
+        let file = json!({ "source": made["source"] });
+        let body = json!({ "to": CUSTOMER, "text": "Счёт", "file": file, "channel": phone.channel, "urgent": true });
+        let id = stage.api_with("POST", "/api/v1/messages", body).await["id"].as_str().unwrap().to_owned();
+        reaches(&stage, &id, "delivered").await;
+        stage.control("POST", &format!("/_/phones/{CUSTOMER}/read"), json!({})).await;
+        reaches(&stage, &id, "viewed").await;
+        assert_eq!(stage.calls("waha", "sendFile").await.len(), 1);
+        assert_eq!(got(&stage, CUSTOMER).await, ["Счёт"]);
+        assert_eq!(history(&stage, &phone).await.len(), 1);
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn two_names_of_one_person_become_one_dialog(url: &str) {
         let stage = Stage::without_portal(url).await;
         let phone = linked(&stage).await;
