@@ -75,7 +75,7 @@ async function look(name) {
 }
 
 test('a new application says what is wrong in it, and is made', { timeout: 90_000 }, async () => {
-  await page.getByRole('link', { name: 'Заявление VK Notify' }).click();
+  await page.getByRole('link', { name: 'VK Notify', exact: true }).click();
   await page.getByText('Заявок пока нет').waitFor();
   await look('empty');
   await button('Новая заявка').first().click();

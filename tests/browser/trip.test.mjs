@@ -18,6 +18,7 @@ const MESSENGERS = [
   { kind: 'waba', account: '206540352242922', name: 'WhatsApp Business', beside: enterWebhook, climbs: 'viewed' },
   { kind: 'whatsapp_web', name: 'WhatsApp Web', inside: scan, climbs: 'viewed' },
   { kind: 'vk', account: '200000002', name: 'ВКонтакте', climbs: 'viewed' },
+  { kind: 'vk_notify', account: '5190', name: 'VK Notify', first: chooseAggregator, beside: addTemplate, notice: 'Заказ 42 готов к выдаче', answeredBy: 'vk', climbs: 'viewed' },
   // Avito tells nobody of read marks: it is asked for them every two minutes
   { kind: 'avito', account: '94235312', name: 'Авито', climbs: 'viewed', within: 150_000 },
   { kind: 'email', account: 'help@romashka.example', name: 'Email', subject: 'Вопрос о заказе', file: 'счёт.pdf', climbs: 'sent' },
@@ -124,15 +125,29 @@ async function enterCode({ kind, account }) {
   await cabinet.page.keyboard.press('Enter');
 }
 
-for (const row of MESSENGERS) {
-  const hello = `Здравствуйте! Пишу в ${row.name}`;
-  const answer = `Ответ через ${row.name}`;
-  let channel, incoming;
+/** The aggregator is chosen first, its form comes after. */
+async function chooseAggregator(row, values) {
+  const [provider] = values.splice(values.findIndex(([name]) => name === 'provider'), 1);
+  await field('provider').fill(provider[1]);
+  await cabinet.page.keyboard.press('Enter');
+  await field('api_token').waitFor();
+}
 
+/** The aggregator has approved a template; its text is repeated in the cabinet. */
+async function addTemplate({ kind }) {
+  await card(kind).getByRole('button', { name: 'Шаблоны', exact: true }).click();
+  await field('name').fill('order_ready');
+  await cabinet.page.locator('textarea[name="text"]').fill('Заказ {{order}} готов к выдаче');
+  await button('Добавить шаблон').click();
+  await cabinet.page.locator('[data-test="template"]').waitFor();
+  await button('Готово').click();
+}
+
+for (const row of MESSENGERS) {
   test(`${row.name} is attached in the cabinet`, { timeout: 120_000 }, async () => {
     const values = row.account ? await shown(row) : [];
     await card(row.kind).getByRole('button', { name: /Привязать/ }).click();
-    await row.first?.(row);
+    await row.first?.(row, values);
     for (const [name, value] of values) await field(name).fill(value);
     if (values.length) await cabinet.page.keyboard.press('Enter');
     await row.inside?.(row);
@@ -141,38 +156,74 @@ for (const row of MESSENGERS) {
     await card(row.kind).locator('[data-state="connected"]').getByText('Подключено').waitFor();
     const { channels } = await ask('GET', '/channels');
     const title = await card(row.kind).locator('[data-test="channel"] .font-semibold').first().textContent();
-    channel = channels.filter((one) => one.messenger === row.kind).find((one) => (one.title || one.address) === title.trim());
-    assert.ok(channel, `${title}: ${JSON.stringify(channels)}`);
-    await row.beside?.(row, channel);
+    row.channel = channels.filter((one) => one.messenger === row.kind).find((one) => (one.title || one.address) === title.trim());
+    assert.ok(row.channel, `${title}: ${JSON.stringify(channels)}`);
+    await row.beside?.(row, row.channel);
   });
 
+  if (row.notice) notifies(row);
+  else converses(row);
+}
+
+/** The customer writes first, and is answered. */
+function converses(row) {
+  const answer = `Ответ через ${row.name}`;
+  let incoming;
+
   test(`a customer writes in ${row.name}, and it arrives`, { timeout: 90_000 }, async () => {
-    await part(`phone-${PHONE}`).click();
-    await part(`messenger-${row.kind}`).click();
-    if (row.account) await part('phone-line').selectOption(row.account);
-    if (row.subject) await part('phone-subject').fill(row.subject);
-    if (row.file) await part('phone-file').setInputFiles({ name: row.file, mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.4') });
-    await part('phone-text').fill(hello);
-    await part('phone-send').click();
-    await part('phone-messages').getByText(hello).waitFor();
-    if (row.file) await part('phone-messages').getByText(row.file).waitFor();
-    incoming = await until(`${hello} arrives`, async () => {
-      const { messages } = await ask('GET', '/messages');
-      return messages.find((one) => one.channel === channel.id && one.content.text?.includes(hello));
-    });
+    incoming = await says(row, `Здравствуйте! Пишу в ${row.name}`);
   });
 
   test(`the answer comes to the phone by ${row.name}, and its receipts climb to ${row.climbs}`, { timeout: 200_000 }, async () => {
-    const { id } = await ask('POST', '/messages', { channel: channel.id, to: incoming.chat, text: answer });
-    await part('phone-messages').getByText(answer).waitFor();
-    if (await part('phone-read').isVisible()) await part('phone-read').click();
-    const message = await until(`the answer is ${row.climbs}`, async () => {
-      const message = await ask('GET', `/messages/${id}`);
-      return message.status === row.climbs && message;
-    }, row.within);
-    assert.ok(message.sent_at >= message.accepted_at && (row.climbs === 'sent' || message.viewed_at), JSON.stringify(message));
-    await picture(sandbox.page, `trip-${row.kind}`);
+    await climbs(row, { channel: row.channel.id, to: incoming.chat, text: answer }, answer);
   });
+}
+
+/** The notification comes first; whoever answers it writes to the community. */
+function notifies(row) {
+  test(`a notification comes to the phone by ${row.name}, and its receipts climb to ${row.climbs}`, { timeout: 200_000 }, async () => {
+    await open(row);
+    await climbs(row, { channel: row.channel.id, to: PHONE, template: { name: 'order_ready', named: { order: '42' } } }, row.notice);
+  });
+
+  test(`the answer to ${row.name} arrives from the community`, { timeout: 90_000 }, async () => {
+    assert.ok(await part('phone-text').isDisabled(), 'a notification takes no answer');
+    await says(MESSENGERS.find(({ kind }) => kind === row.answeredBy), 'Спасибо, заберу завтра');
+  });
+}
+
+async function open({ kind }) {
+  await part(`phone-${PHONE}`).click();
+  await part(`messenger-${kind}`).click();
+}
+
+/** The customer says something on the phone, on the page of the sandbox; what arrives. */
+async function says(row, hello) {
+  await open(row);
+  if (row.account) await part('phone-line').selectOption(row.account);
+  if (row.subject) await part('phone-subject').fill(row.subject);
+  if (row.file) await part('phone-file').setInputFiles({ name: row.file, mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.4') });
+  await part('phone-text').fill(hello);
+  await part('phone-send').click();
+  await part('phone-messages').getByText(hello).waitFor();
+  if (row.file) await part('phone-messages').getByText(row.file).waitFor();
+  return until(`${hello} arrives`, async () => {
+    const { messages } = await ask('GET', '/messages');
+    return messages.find((one) => one.channel === row.channel.id && one.content.text?.includes(hello));
+  });
+}
+
+/** A message of ours is seen on the phone, read there, and its receipts climb. */
+async function climbs(row, ours, text) {
+  const { id } = await ask('POST', '/messages', ours);
+  await part('phone-messages').getByText(text).waitFor();
+  if (await part('phone-read').isVisible()) await part('phone-read').click();
+  const message = await until(`${text} is ${row.climbs}`, async () => {
+    const message = await ask('GET', `/messages/${id}`);
+    return message.status === row.climbs && message;
+  }, row.within);
+  assert.ok(message.sent_at >= message.accepted_at && (row.climbs === 'sent' || message.viewed_at), JSON.stringify(message));
+  await picture(sandbox.page, `trip-${row.kind}`);
 }
 
 test('every messenger that the server can attach has its row', async () => {

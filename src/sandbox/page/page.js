@@ -93,15 +93,19 @@ const drawPhone = (phone) => {
 // Where a message goes, where there is a choice; a letter has a subject and may have a file
 const drawCompose = (used) => {
   const letter = now.messenger === "email";
+  // a notification takes no answer: whoever has one writes to the community
+  const mute = now.messenger === "vk_notify";
   const lines = now.data.accounts.filter((one) => one.messenger === now.messenger).map((one) => [one.line, one.title]);
   if (!lines.some(([line]) => line === now.line)) now.line = used(now.messenger).at(-1)?.line ?? null;
   if (!lines.some(([line]) => line === now.line)) now.line = lines[0]?.[0] ?? null;
-  $("line").hidden = lines.length < 2;
+  $("line").hidden = mute || lines.length < 2;
   choose($("line"), lines, now.line);
   $("subject").hidden = !letter;
   $("file").hidden = !letter;
   $("say").rows = letter ? 4 : 1;
-  $("say").placeholder = w().typing;
+  $("say").disabled = mute;
+  $("send").hidden = mute;
+  $("say").placeholder = mute ? w().mute : w().typing;
   $("subject").placeholder = now.quote ? w().answers : w().subject;
   $("read").hidden = ["telegram_bot", "email"].includes(now.messenger);
 };
@@ -164,7 +168,7 @@ const drawBubble = (message) => {
 
 // What a person types in the cabinet to attach what is here: as each vendor's own cabinet would show it
 
-const kinds = () => ({ telegram: "Telegram", telegram_bot: w().bot, waba: "WhatsApp Business", vk: w().vk, avito: w().avito, email: w().email });
+const kinds = () => ({ telegram: "Telegram", telegram_bot: w().bot, waba: "WhatsApp Business", vk: w().vk, vk_notify: "VK Notify", avito: w().avito, email: w().email });
 
 const drawAccounts = (accounts) => draw($("accounts"), accounts, () => accounts.map((one) =>
   h("details", { "data-test": `account-${one.messenger}-${one.line}` },
