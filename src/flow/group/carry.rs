@@ -65,12 +65,15 @@ pub async fn carry_out(
     match done {
         Ok(mut done) => {
             done.left_out = people::as_asked(&asked, done.left_out);
-            if done.left_out.iter().any(|one| one.code == Code::SpamSuspected) {
-                let limited = Answer::Busy { after_ms: health::SUSPICION_MS, scope: Scope::Strangers };
-                limit(app, company, &channel, limited).await?;
-            }
+            let limited = done.left_out.iter().any(|one| one.code == Code::SpamSuspected);
             done.left_out.append(&mut missing);
             keep(app, company, act, &done).await;
+            if limited {
+                let answer = Answer::Busy { after_ms: health::SUSPICION_MS, scope: Scope::Strangers };
+                if let Err(error) = limit(app, company, &channel, answer).await {
+                    tracing::error!(%error, channel = %id, "that a channel is limited could not be kept");
+                }
+            }
             Ok(Answer::Done { vendor_ids: Vec::new(), chat: Some(done.chat) })
         }
         Err(answer) => limit(app, company, &channel, answer).await,

@@ -92,7 +92,7 @@ on_both_databases! {
 
         stage.sent(json!({ "to": chat, "text": "Всем привет", "channel": id }), "sent").await;
         let file = stage.upload("Счёт.pdf", "application/pdf", b"%PDF-1.4".to_vec()).await;
-        stage.sent(json!({ "to": chat, "text": "Счёт", "file": file["id"], "channel": id }), "sent").await;
+        stage.sent(json!({ "to": chat, "text": "Счёт", "file": { "source": file["source"] }, "channel": id }), "sent").await;
         assert_eq!(got(&stage, ANNA).await, ["Всем привет", "Счёт"]);
         let number: i64 = chat.trim_start_matches('-').parse().unwrap();
         let path = format!("/_/mtproto/accounts/{ACCOUNT}/groups/{number}/migrate");
