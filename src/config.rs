@@ -60,6 +60,8 @@ pub struct Config {
     pub telegram: Application,
     /// The app of Meta.
     pub waba: Client,
+    /// The application of VK.
+    pub vk: Client,
     /// The log.
     pub log: Log,
     /// Limits for strangers.

@@ -36,7 +36,7 @@ pub mod vk_notify;
 pub mod waba;
 pub mod whatsapp_web;
 
-pub use self::attach::{AttachError, AttachNext, AttachStep, Attachment};
+pub use self::attach::{AttachError, AttachNext, AttachStep, Attachment, Choice};
 pub use self::group::Groups;
 pub use self::listen::{Deaf, Ear, Heard, Lines};
 
@@ -251,6 +251,12 @@ pub trait Messenger: Send + Sync {
 
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
+
+    /// What the button says that leads to the vendor's page instead of filling in the form: a first step without answers. Only
+    /// where this server has keys at the vendor is it shown. Never blocks, never fails.
+    fn signs_in(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
 
     /// The fields of [`Messenger::configure`]; none where nothing can be changed. Never blocks, never fails.
     fn settings_form(&self) -> &'static [Field] {

@@ -244,16 +244,27 @@ fn vendor_key(app: &App, messenger: &str) -> SecretString {
 /// The keys of this server at a vendor where people sign in: an empty object where the settings have none.
 #[must_use]
 pub fn own_keys(app: &App, kind: Kind) -> SecretString {
+    let known = known_keys(app, kind);
+    let text = known.map(|(id, secret)| json!({"client_id": id, "client_secret": secret.expose_secret()}).to_string());
+    SecretString::from(text.unwrap_or_else(|| "{}".to_owned()))
+}
+
+/// Whether the settings have those keys.
+#[must_use]
+pub fn has_own_keys(app: &App, kind: Kind) -> bool {
+    known_keys(app, kind).is_some_and(|(_, secret)| !secret.expose_secret().is_empty())
+}
+
+fn known_keys(app: &App, kind: Kind) -> Option<(&String, &SecretString)> {
     let config = &app.config;
     let known = match kind {
         Kind::Avito => Some((&config.avito.client_id, &config.avito.client_secret)),
         Kind::Waba => Some((&config.waba.client_id, &config.waba.client_secret)),
+        Kind::Vk => Some((&config.vk.client_id, &config.vk.client_secret)),
         Kind::Telegram => Some((&config.telegram.api_id, &config.telegram.api_hash)),
         _ => None,
     };
-    let known = known.filter(|(id, _)| !id.is_empty());
-    let text = known.map(|(id, secret)| json!({"client_id": id, "client_secret": secret.expose_secret()}).to_string());
-    SecretString::from(text.unwrap_or_else(|| "{}".to_owned()))
+    known.filter(|(id, _)| !id.is_empty())
 }
 
 /// Where a messenger's API is: the configuration's address, or the vendor's own.

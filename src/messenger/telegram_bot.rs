@@ -81,6 +81,10 @@ impl Messenger for TelegramBot {
         Box::pin(attach::attach(wire, step))
     }
 
+    fn detach<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Answer> {
+        Box::pin(attach::leave(wire))
+    }
+
     fn fetch_media<'a>(
         &'a self,
         wire: &'a Wire,

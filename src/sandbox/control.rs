@@ -27,9 +27,10 @@
 //! | `POST /_/waha/sessions/{name}/move` | `{status}` | the session comes to another state |
 //! | `POST /_/waha/sessions/{name}/say` | `{to, text}` | the owner writes on the phone → `{id}` |
 //! | `POST /_/waha/sessions/{name}/event` | `{event, payload}` | posts any event |
-//! | `POST /_/vk/communities` | `{id?, token?, name?, screen_name?, rights?}` | registers a community → its card with `token` and `base` |
+//! | `POST /_/vk/applications` | `{client_id?, client_secret?, redirect}` | registers an application that people sign in to → its keys and `base`; `redirect` is where a sign-in leads back to |
+//! | `POST /_/vk/communities` | `{id?, token?, name?, screen_name?, rights?, managed?}` | registers a community → its card with `token` and `base`; `managed` tells whether whoever signs in manages it, which is so unless told |
 //! | `GET /_/vk/communities` | | communities with their servers |
-//! | `POST /_/vk/communities/{id}` | `{rights?, token?, doubles?}` | changes a community; `doubles` counts events of every server |
+//! | `POST /_/vk/communities/{id}` | `{rights?, token?, managed?, doubles?}` | changes a community; `doubles` counts events of every server |
 //! | `POST /_/notify/accounts` | `{provider: devino edna, key?, name?, templates?: {name: text}, paid?}` | registers an account of an aggregator; `name` is the sender of Devino or the cascade of edna |
 //! | `GET /_/notify/accounts` | | accounts with their templates |
 //! | `POST /_/notify/accounts/{name}` | `{templates?, paid?, doubles?, word?}` | changes an account; `word` is told in place of every status |

@@ -17,3 +17,4 @@ mod post_office;
 mod sessions;
 mod set_up;
 mod visits;
+mod vk_sign_in;

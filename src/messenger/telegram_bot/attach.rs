@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{answer, method};
+use super::{answer, method, token};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::fresh_secret;
@@ -46,6 +46,17 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
         account,
         cursor: Value::Null,
     }))
+}
+
+/// Takes our address back, so that the bot may be read elsewhere. A token that was taken away opens nothing any more.
+pub(super) async fn leave(wire: &Wire) -> Answer {
+    let request = wire.http.client().post(method(wire, &token(wire), "deleteWebhook")).json(&json!({}));
+    match answer::result_of(wire.http.call(request, wire.http.limits()).await).map_err(|failure| failure.answer) {
+        Ok(_) | Err(Answer::Expired { .. }) => Answer::done(),
+        // asking twice does no harm
+        Err(Answer::Unsure { seen, .. }) => Answer::Down { seen },
+        Err(answer) => answer,
+    }
 }
 
 /// The token becomes a part of an address, so nothing else may be in it.
