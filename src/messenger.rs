@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::group::{GroupAct, GroupDone};
-use crate::model::message::{Event, Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Person};
+use crate::model::message::{Event, Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Peer, Person};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::template::TemplateCard;
@@ -346,6 +346,14 @@ pub trait Messenger: Send + Sync {
     /// What an account bears of strangers, where the vendor limits that; the flow keeps to it.
     fn firsts(&self) -> Option<&'static Firsts> {
         None
+    }
+
+    /// Gets to know somebody who may be a stranger, so that they can be spoken of by the chat that it gives; none where there is
+    /// nobody. Called where [`Messenger::firsts`] limits strangers, within these limits. May be repeated, so its error is never
+    /// `Unsure`.
+    fn meet<'a>(&'a self, wire: &'a Wire, who: &'a Peer) -> Boxed<'a, Result<Checked, Answer>> {
+        let (_, _) = (wire, who);
+        Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
     }
 
     /// Whether it is posted to, and asks beside that for what it may have missed: then [`Messenger::listen`] is called for it

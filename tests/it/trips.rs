@@ -14,6 +14,7 @@ mod sms;
 mod stage;
 mod strangers;
 mod telegram;
+mod telegram_groups;
 mod templates;
 mod tokens;
 mod vk;
