@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+mod letter;
+
+pub use self::letter::{Letter, Thread};
 use super::moment::Moment;
 use super::status::Status;
 
@@ -257,15 +260,6 @@ pub struct Outgoing {
     pub thread: Option<Thread>,
 }
 
-/// What an answer goes on from, in messengers that have threads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Thread {
-    /// The subject, as it was last written.
-    pub subject: Option<String>,
-    /// The vendor's ids of what was said so far, oldest first; the last one is answered.
-    pub ids: Vec<String>,
-}
-
 /// A file that came in: the vendor's name for it, to be fetched later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncomingMedia {
@@ -324,24 +318,6 @@ pub struct Incoming {
     pub ours: bool,
     /// What kind of thing it was when it is none of the above (`contacts`, `order`, `unsupported`).
     pub note: Option<String>,
-}
-
-/// A letter that came in: a message with a subject, in a thread.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Letter {
-    /// The message.
-    #[serde(flatten)]
-    pub message: Incoming,
-    /// The subject.
-    pub subject: Option<String>,
-    /// The vendor's ids that it names as its forerunners, oldest first.
-    pub references: Vec<String>,
-    /// The letter as its writer laid it out, safe to be shown; none where it is plain text.
-    pub html: Option<String>,
-    /// The whole text, where the message's own text leaves quotations out.
-    pub whole: Option<String>,
-    /// Whether a machine wrote it: it is shown, and never answered by a machine.
-    pub auto: bool,
 }
 
 /// The vendor's word about an outgoing message.
