@@ -1,10 +1,12 @@
 //! Messengers: what can be attached.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::Signed;
+use crate::app::App;
+use crate::flow::perform;
 use crate::messenger::{self, About, Groups};
 use crate::model::message::Kind;
 
@@ -28,10 +30,10 @@ pub(super) struct MessengersOut {
 
 /// Shows what can be attached, with the fields of each form.
 #[utoipa::path(get, path = "/messengers", tag = "channels", responses((status = 200, body = MessengersOut)))]
-pub(super) async fn list_messengers(_: Signed) -> HttpResponse {
+pub(super) async fn list_messengers(app: web::Data<App>, _: Signed) -> HttpResponse {
     let messengers = Kind::ALL.into_iter().map(|kind| {
         let found = messenger::of(kind);
-        let about = found.map(messenger::Messenger::about);
+        let about = found.map(|found| perform::about(&app, found));
         let groups = found.map(messenger::Messenger::groups).unwrap_or_default();
         MessengerOut { kind, title: about.map_or_else(|| kind.title(), |about| about.title), about, groups }
     });
