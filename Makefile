@@ -20,7 +20,7 @@ web: ## build the cabinet into web/dist, where something of it changed
 	scripts/web
 
 test: ## every check there is, on both databases and in a browser
-	scripts/need build lint web postgres mail browser
+	scripts/need build lint web postgres mail browser bot_api
 	scripts/test
 
 bench: ## measure, and write bench/results/*.json; PEERS=<folder> measures the peers in the same rounds

@@ -62,6 +62,8 @@ pub struct Config {
     pub telegram_bot: BotServer,
     /// The app of Meta.
     pub waba: Client,
+    /// The application of VK.
+    pub vk: Client,
     /// The log.
     pub log: Log,
     /// Limits for strangers.

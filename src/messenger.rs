@@ -15,7 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::group::{GroupAct, GroupDone};
-use crate::model::message::{Event, Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Person};
+use crate::model::message::{Event, Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Peer, Person};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::template::TemplateCard;
@@ -37,7 +37,7 @@ pub mod vk_notify;
 pub mod waba;
 pub mod whatsapp_web;
 
-pub use self::attach::{AttachError, AttachNext, AttachStep, Attachment};
+pub use self::attach::{AttachError, AttachNext, AttachStep, Attachment, Choice};
 pub use self::group::Groups;
 pub use self::listen::{Deaf, Ear, Heard, Lines};
 
@@ -267,6 +267,12 @@ pub trait Messenger: Send + Sync {
     /// Takes one step of attaching. Called when a person presses the button.
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>>;
 
+    /// What the button says that leads to the vendor's page instead of filling in the form: a first step without answers. Only
+    /// where this server has keys at the vendor is it shown. Never blocks, never fails.
+    fn signs_in(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// The fields of [`Messenger::configure`]; none where nothing can be changed. Never blocks, never fails.
     fn settings_form(&self) -> &'static [Field] {
         &[]
@@ -355,6 +361,14 @@ pub trait Messenger: Send + Sync {
     /// What an account bears of strangers, where the vendor limits that; the flow keeps to it.
     fn firsts(&self) -> Option<&'static Firsts> {
         None
+    }
+
+    /// Gets to know somebody who may be a stranger, so that they can be spoken of by the chat that it gives; none where there is
+    /// nobody. Called where [`Messenger::firsts`] limits strangers, within these limits. May be repeated, so its error is never
+    /// `Unsure`.
+    fn meet<'a>(&'a self, wire: &'a Wire, who: &'a Peer) -> Boxed<'a, Result<Checked, Answer>> {
+        let (_, _) = (wire, who);
+        Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
     }
 
     /// Whether it is posted to, and asks beside that for what it may have missed: then [`Messenger::listen`] is called for it

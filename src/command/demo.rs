@@ -111,6 +111,8 @@ fn settings(folder: &Path, address: &str, vendors: &str, listen: SocketAddr) -> 
         ("VENDORS__TELEGRAM_BOT", format!("{vendors}/tg")),
         ("VENDORS__WABA", format!("{vendors}/graph/v23.0")),
         ("VENDORS__VK", format!("{vendors}/vk/method")),
+        ("VK__CLIENT_ID", seed::VK_APPLICATION.to_owned()),
+        ("VK__CLIENT_SECRET", seed::VK_APPLICATION_KEY.to_owned()),
         ("VENDORS__VK_NOTIFY", format!("{vendors}/notify")),
         ("VENDORS__AVITO", format!("{vendors}/avito")),
         ("VENDORS__WHATSAPP_WEB", format!("{vendors}/waha")),

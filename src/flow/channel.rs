@@ -144,6 +144,9 @@ async fn go_on(
             Ok(Attached::Done { channel: id.to_string() })
         }
         AttachNext::Form { fields, kept } => Ok(Attached::Form { fields: fields.to_vec(), kept: keep(kept)? }),
+        AttachNext::Choose { field, options, kept } => {
+            Ok(Attached::Choose { field: *field, options, kept: keep(kept)? })
+        }
         AttachNext::Qr { text, good_ms, again_ms, kept } => {
             Ok(Attached::Qr { text, good_ms, again_ms, kept: keep(kept)? })
         }

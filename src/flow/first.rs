@@ -13,14 +13,12 @@ use crate::store::{Conn, Result};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// A vendor that asks one recipient to wait for so long means all strangers.
-const HOLD_MS: i64 = DAY_MS;
-
 /// Somebody whom the channel may write to now, and what is to be learnt from how that ends.
 #[derive(Debug, Default)]
-pub struct Introduction(Option<(CompanyId, ChannelId, String)>);
+pub struct Introduction(Option<(ChannelId, String)>);
 
-/// Whether a message may leave now: addressed by its chat where the person is known; the inner error is why it waits.
+/// Whether a message may leave now: addressed by its chat where the person is known; the inner error is why it waits. One that
+/// was tried before may have been taken, so it is not held back, or the vendor would forget meanwhile that it has it.
 ///
 /// # Errors
 /// Those of the store.
@@ -29,45 +27,71 @@ pub async fn introduce(
     channel: &ChannelRow,
     messenger: &dyn Messenger,
     mut outgoing: Outgoing,
+    tried: bool,
 ) -> Result<std::result::Result<(Outgoing, Introduction), Answer>> {
-    let Some(firsts) = messenger.firsts() else { return Ok(Ok((outgoing, Introduction::default()))) };
-    let peer = match &outgoing.to {
+    let found = meet(app, channel, messenger, &outgoing.to, tried).await?;
+    Ok(found.map(|(to, introduction)| {
+        outgoing.to = to;
+        (outgoing, introduction)
+    }))
+}
+
+/// The same for an address alone.
+///
+/// # Errors
+/// Those of the store.
+pub async fn meet(
+    app: &App,
+    channel: &ChannelRow,
+    messenger: &dyn Messenger,
+    to: &Peer,
+    tried: bool,
+) -> Result<std::result::Result<(Peer, Introduction), Answer>> {
+    let known = Ok(Ok((to.clone(), Introduction::default())));
+    let Some(firsts) = messenger.firsts() else { return known };
+    let peer = match to {
         Peer::Phone(phone) => phone.clone(),
         Peer::Username(name) => format!("@{name}"),
-        Peer::Chat(_) | Peer::Email(_) => return Ok(Ok((outgoing, Introduction::default()))),
+        Peer::Chat(_) | Peer::Email(_) => return known,
     };
     let (Ok(company), Ok(id)) = (channel.company.parse::<CompanyId>(), channel.id.parse::<ChannelId>()) else {
-        return Ok(Ok((outgoing, Introduction::default())));
+        return known;
     };
-    let (now, to, sought) = (app.clock.now(), outgoing.to.clone(), peer.clone());
-    let found = app.store.write(move |conn| look(conn, (company, id), &to, &sought, firsts, now)).await?;
+    let now = app.clock.now();
+    let sought = Sought { company, channel: id, to: to.clone(), peer: peer.clone(), tried };
+    let found = app.store.write(move |conn| look(conn, &sought, firsts, now)).await?;
+    let busy = |until: i64, scope| Err(Answer::Busy { after_ms: until.saturating_sub(now.0).max(1_000), scope });
     Ok(match found {
-        Found::Known(chat) => {
-            outgoing.to = Peer::Chat(chat);
-            Ok((outgoing, Introduction::default()))
-        }
-        Found::Stranger => Ok((outgoing, Introduction(Some((company, id, peer))))),
-        Found::Wait(until) => {
-            let after_ms = until.saturating_sub(now.0).max(1_000);
-            Err(Answer::Busy { after_ms, scope: Scope::Recipient })
-        }
+        Found::Known(chat) => Ok((Peer::Chat(chat), Introduction::default())),
+        Found::Stranger => Ok((to.clone(), Introduction(Some((id, peer))))),
+        Found::Wait(until) => busy(until, Scope::Recipient),
+        Found::Held(until) => busy(until, Scope::Strangers),
     })
+}
+
+/// Who is looked for.
+struct Sought {
+    company: CompanyId,
+    channel: ChannelId,
+    to: Peer,
+    /// The name under which first contacts are kept.
+    peer: String,
+    /// A call for it left before.
+    tried: bool,
 }
 
 enum Found {
     Known(String),
     Stranger,
+    /// Until there is room for one more.
     Wait(i64),
+    /// Until the vendor lets the account write to strangers again.
+    Held(i64),
 }
 
-fn look(
-    conn: &mut Conn,
-    (company, channel): (CompanyId, ChannelId),
-    to: &Peer,
-    peer: &str,
-    firsts: &Firsts,
-    now: Moment,
-) -> Result<Found> {
+fn look(conn: &mut Conn, sought: &Sought, firsts: &Firsts, now: Moment) -> Result<Found> {
+    let Sought { company, channel, to, peer, tried } = sought;
+    let (company, channel) = (*company, *channel);
     let dialog = match to {
         Peer::Phone(phone) => crate::on!(conn, dialog::by_contact(channel, None, Some(phone)))?,
         Peer::Username(name) => crate::on!(conn, dialog::by_contact(channel, Some(name), None))?,
@@ -76,15 +100,18 @@ fn look(
     if let Some(dialog) = dialog {
         return Ok(Found::Known(dialog.chat));
     }
-    match crate::on!(conn, first_contact::known(channel, peer))? {
+    let before = match crate::on!(conn, first_contact::known(channel, peer))? {
         Some(Some(chat)) => return Ok(Found::Known(chat)),
-        // an earlier attempt counts for this one
-        Some(None) => return Ok(Found::Stranger),
-        None => {}
+        Some(None) => true,
+        None => false,
+    };
+    let held_until = crate::on!(conn, first_contact::gate(channel))?.map_or(0, |(_, held_until)| held_until);
+    if held_until > now.0 && !(before && *tried) {
+        return Ok(Found::Held(held_until));
     }
-    let gate = crate::on!(conn, first_contact::gate(channel))?;
-    if let Some((_, held_until)) = gate.filter(|(_, held_until)| *held_until > now.0) {
-        return Ok(Found::Wait(held_until));
+    if before {
+        // an earlier attempt counts for this one
+        return Ok(Found::Stranger);
     }
     let is_phone = matches!(to, Peer::Phone(_));
     let most = if is_phone { firsts.phones_per_day } else { firsts.names_per_day };
@@ -103,22 +130,30 @@ fn look(
     Ok(Found::Stranger)
 }
 
-/// Learns from how a message to a stranger ended: the chat, or that the vendor wants no more of them for a day.
+/// Learns from how a call ended: the chat of whoever was a stranger, or that the vendor wants no more of them for a while, be it
+/// said of a stranger or of somebody who was written to before.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn conclude(app: &App, introduction: Introduction, answer: &Answer) -> Result<()> {
-    let Introduction(Some((company, id, peer))) = introduction else { return Ok(()) };
-    match answer {
-        Answer::Done { chat: Some(chat), .. } => {
+pub async fn conclude(app: &App, channel: &ChannelRow, introduction: Introduction, answer: &Answer) -> Result<()> {
+    match (answer, introduction) {
+        (Answer::Done { chat: Some(chat), .. }, Introduction(Some((id, peer)))) => {
             let chat = chat.clone();
             app.store.write(move |conn| crate::on!(conn, first_contact::name(id, &peer, &chat))).await
         }
-        Answer::Busy { after_ms, scope: Scope::Recipient } if *after_ms >= HOLD_MS => {
-            tracing::warn!(channel = %id, "the vendor limits the account: no strangers are written to for a day");
-            let until = app.clock.now().plus_ms(*after_ms).0;
-            app.store.write(move |conn| crate::on!(conn, first_contact::hold(company, id, until))).await
-        }
+        (Answer::Busy { after_ms, scope: Scope::Strangers }, _) => hold(app, channel, *after_ms).await,
         _ => Ok(()),
     }
+}
+
+/// The vendor wants the channel to leave strangers alone for so long.
+///
+/// # Errors
+/// Those of the store.
+pub async fn hold(app: &App, channel: &ChannelRow, for_ms: i64) -> Result<()> {
+    let (Ok(company), Ok(id)) = (channel.company.parse::<CompanyId>(), channel.id.parse::<ChannelId>()) else {
+        return Ok(());
+    };
+    let until = app.clock.now().plus_ms(for_ms).0;
+    app.store.write(move |conn| crate::on!(conn, first_contact::hold(company, id, until))).await
 }

@@ -2,6 +2,7 @@
 //! a call of the vendor, so it waits in the lane of its channel like a message.
 
 mod carry;
+mod people;
 mod settle;
 
 use serde::Serialize;

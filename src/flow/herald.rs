@@ -9,7 +9,7 @@ use crate::flow::{health, perform};
 use crate::messenger::{Wire, email};
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{ChannelId, CompanyId, NoticeId, PortalId};
-use crate::model::message::{Content, Outgoing, Peer};
+use crate::model::message::{Content, Kind, Outgoing, Peer};
 use crate::model::moment::Moment;
 use crate::model::origin::Origin;
 use crate::model::vendor::Answer;
@@ -308,8 +308,13 @@ impl Place<'_> {
             Word::Spam { said } => (
                 format!("Подозрение на спам: {title}"),
                 format!(
-                    "мессенджер подозревает спам.{} Остановите рассылки и не пишите первыми новым людям, иначе канал могут заблокировать",
-                    why("Он сообщил", said)
+                    "мессенджер подозревает спам.{} Остановите рассылки и не пишите первыми новым людям, иначе канал могут заблокировать{}",
+                    why("Он сообщил", said),
+                    if self.has_spam_bot() {
+                        ". Срок ограничения скажет в Telegram бот @SpamBot"
+                    } else {
+                        ""
+                    }
                 ),
             ),
         };
@@ -342,12 +347,18 @@ impl Place<'_> {
             Word::Spam { said } => (
                 format!("Spam suspected: {title}"),
                 format!(
-                    "the messenger suspects spam.{} Stop mailings and do not write first to new people, or the channel may be blocked",
-                    why("It said", said)
+                    "the messenger suspects spam.{} Stop mailings and do not write first to new people, or the channel may be blocked{}",
+                    why("It said", said),
+                    if self.has_spam_bot() { ". @SpamBot in Telegram tells until when the limit holds" } else { "" }
                 ),
             ),
         };
         (subject, format!("{place}: {what}.{}", self.link()))
+    }
+
+    /// Whether the messenger tells by a bot of its own how long it limits an account.
+    fn has_spam_bot(&self) -> bool {
+        self.row.messenger == Kind::Telegram.slug()
     }
 
     /// A moment where the company is.

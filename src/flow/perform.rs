@@ -38,8 +38,9 @@ pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
         [Errand { company, work: Work::PortalCall { portal, method, params, repeatable }, .. }] => {
             vec![measured(app, "bitrix24", portal::perform(app, *company, *portal, method, params, *repeatable)).await]
         }
-        [Errand { company, work: Work::Group { channel, act, order }, .. }] => {
-            let answer = measured(app, "groups", group::carry_out(app, *company, *channel, *act, order)).await;
+        [Errand { company, work: Work::Group { channel, act, order }, expires_at, .. }] => {
+            let carried = group::carry_out(app, *company, *channel, (*act, order), *expires_at);
+            let answer = measured(app, "groups", carried).await;
             vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
         _ => measured(app, "bitrix24", portal::push_statuses(app, &errands)).await,
@@ -71,7 +72,7 @@ async fn prepare_channels(app: &App, errands: &[Errand]) -> Result<()> {
     let tick = app.clock.tick();
     let mut unknown = HashSet::new();
     for errand in errands {
-        if let Work::Send { channel, .. } = &errand.work
+        if let Work::Send { channel, .. } | Work::Group { channel, .. } = &errand.work
             && !app.known.has_channel(*channel, tick)
         {
             unknown.insert(*channel);
@@ -133,9 +134,8 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing,
     let Some(messenger) = Kind::from_slug(&channel.messenger).and_then(messenger::of) else {
         return refused(Code::NotSupported);
     };
-    if has_expired(app, channel.line).await? {
-        // what was accepted before stays, and leaves when somebody has paid
-        return Ok(Answer::Busy { after_ms: EXPIRED_MS, scope: Scope::Lane });
+    if let Some(rest) = rest(app, channel.line).await? {
+        return Ok(rest);
     }
     let wire = wire(app, &channel)?;
     let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
@@ -148,7 +148,7 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing,
         Ok(outgoing) => outgoing,
         Err(answer) => return meet(app, company, &channel, answer).await,
     };
-    let (outgoing, introduction) = match first::introduce(app, &channel, messenger, outgoing).await? {
+    let (outgoing, introduction) = match first::introduce(app, &channel, messenger, outgoing, attempts > 0).await? {
         Ok(introduced) => introduced,
         Err(answer) => return Ok(answer),
     };
@@ -168,8 +168,14 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing,
         // beyond this the vendor may take a repetition for a new message
         *resendable &= attempts < messenger.repeats();
     }
-    first::conclude(app, introduction, &answer).await?;
+    first::conclude(app, &channel, introduction, &answer).await?;
     meet(app, company, &channel, answer).await
+}
+
+/// Why the lane of a channel rests whose line has expired: what was accepted before stays, and leaves when somebody has paid.
+pub(super) async fn rest(app: &App, line: LineId) -> Result<Option<Answer>> {
+    let expired = has_expired(app, line).await?;
+    Ok(expired.then_some(Answer::Busy { after_ms: EXPIRED_MS, scope: Scope::Lane }))
 }
 
 /// Whether a line may not send any more.
@@ -251,16 +257,27 @@ fn vendor_key(app: &App, messenger: &str) -> SecretString {
 /// The keys of this server at a vendor where people sign in: an empty object where the settings have none.
 #[must_use]
 pub fn own_keys(app: &App, kind: Kind) -> SecretString {
+    let known = known_keys(app, kind);
+    let text = known.map(|(id, secret)| json!({"client_id": id, "client_secret": secret.expose_secret()}).to_string());
+    SecretString::from(text.unwrap_or_else(|| "{}".to_owned()))
+}
+
+/// Whether the settings have those keys.
+#[must_use]
+pub fn has_own_keys(app: &App, kind: Kind) -> bool {
+    known_keys(app, kind).is_some_and(|(_, secret)| !secret.expose_secret().is_empty())
+}
+
+fn known_keys(app: &App, kind: Kind) -> Option<(&String, &SecretString)> {
     let config = &app.config;
     let known = match kind {
         Kind::Avito => Some((&config.avito.client_id, &config.avito.client_secret)),
         Kind::Waba => Some((&config.waba.client_id, &config.waba.client_secret)),
+        Kind::Vk => Some((&config.vk.client_id, &config.vk.client_secret)),
         Kind::Telegram => Some((&config.telegram.api_id, &config.telegram.api_hash)),
         _ => None,
     };
-    let known = known.filter(|(id, _)| !id.is_empty());
-    let text = known.map(|(id, secret)| json!({"client_id": id, "client_secret": secret.expose_secret()}).to_string());
-    SecretString::from(text.unwrap_or_else(|| "{}".to_owned()))
+    known.filter(|(id, _)| !id.is_empty())
 }
 
 /// Where a messenger's API is: the configuration's address, or the vendor's own.

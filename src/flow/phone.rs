@@ -124,6 +124,25 @@ pub async fn reach_peer(
     })
 }
 
+/// Whether somebody looked for a phone lately, and it did not have the messenger.
+///
+/// # Errors
+/// Those of the store.
+pub async fn is_missed(app: &App, id: ChannelId, phone: &str) -> Result<bool> {
+    let (asked, since) = (vec![phone.to_owned()], app.clock.now().plus_ms(-MISSED_GOOD_MS).0);
+    let known = app.store.read(move |conn| crate::on!(conn, phone_check::known(id, &asked, since))).await?;
+    Ok(known.iter().any(|(_, chat, _)| chat.is_none()))
+}
+
+/// Keeps that a phone does not have the messenger.
+///
+/// # Errors
+/// Those of the store.
+pub async fn keep_missed(app: &App, id: ChannelId, phone: &str) -> Result<()> {
+    let (phone, now) = (phone.to_owned(), app.clock.now().0);
+    app.store.write(move |conn| crate::on!(conn, phone_check::keep(id, &phone, None, now))).await
+}
+
 enum Found {
     Known(Checked),
     OverBudget,

@@ -18,6 +18,9 @@ pub(super) struct MessengerOut {
     title: (&'static str, &'static str),
     /// What it is and can do; null where this server cannot attach it yet.
     about: Option<&'static About>,
+    /// What the button says that leads to the vendor's page instead of filling in the form, in Russian and in English; null where
+    /// the vendor has no such page, or this server no keys there.
+    sign_in: Option<(&'static str, &'static str)>,
     /// What it does with groups beside writing into them.
     groups: Groups,
 }
@@ -35,7 +38,9 @@ pub(super) async fn list_messengers(app: web::Data<App>, _: Signed) -> HttpRespo
         let found = messenger::of(kind);
         let about = found.map(|found| perform::about(&app, found));
         let groups = found.map(messenger::Messenger::groups).unwrap_or_default();
-        MessengerOut { kind, title: about.map_or_else(|| kind.title(), |about| about.title), about, groups }
+        let sign_in = found.and_then(messenger::Messenger::signs_in).filter(|_| perform::has_own_keys(&app, kind));
+        let title = about.map_or_else(|| kind.title(), |about| about.title);
+        MessengerOut { kind, title, about, sign_in, groups }
     });
     HttpResponse::Ok().json(MessengersOut { messengers: messengers.collect() })
 }

@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Field;
 
@@ -27,6 +28,15 @@ pub enum AttachNext {
     Form {
         /// Its fields.
         fields: &'static [Field],
+        /// What to keep until then.
+        kept: serde_json::Value,
+    },
+    /// One of several things is to be chosen; the answer is its value, under the name of the field.
+    Choose {
+        /// What is chosen.
+        field: &'static Field,
+        /// What there is to choose from, in the vendor's order.
+        options: Vec<Choice>,
         /// What to keep until then.
         kept: serde_json::Value,
     },
@@ -83,6 +93,18 @@ pub enum AttachNext {
         /// What to keep until then.
         kept: serde_json::Value,
     },
+}
+
+/// Something to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AttachChoice)]
+pub struct Choice {
+    /// The answer that chooses it.
+    pub value: String,
+    /// Its name, as the vendor has it.
+    pub title: String,
+    /// What tells it from others of the same name.
+    pub about: String,
 }
 
 /// What a finished attaching brought.

@@ -9,6 +9,7 @@ mod attach;
 mod book;
 mod driver;
 mod file;
+mod group;
 mod line;
 mod listen;
 mod local;
@@ -19,9 +20,10 @@ mod session;
 
 use super::{
     Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Checked, Delivery, Ear, Fetched, Field, Firsts,
-    Messenger, NotTaken, Received, Wire,
+    Groups, Messenger, NotTaken, Received, Wire,
 };
-use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
+use crate::model::group::{GroupAct, GroupDone};
+use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing, Peer};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
@@ -121,6 +123,18 @@ impl Messenger for Telegram {
 
     fn firsts(&self) -> Option<&'static Firsts> {
         Some(&FIRSTS)
+    }
+
+    fn meet<'a>(&'a self, wire: &'a Wire, who: &'a Peer) -> Boxed<'a, Result<Checked, Answer>> {
+        Box::pin(send::meet(wire, who))
+    }
+
+    fn groups(&self) -> Groups {
+        group::GROUPS
+    }
+
+    fn act_in_group<'a>(&'a self, wire: &'a Wire, act: &'a GroupAct) -> Boxed<'a, Result<GroupDone, Answer>> {
+        Box::pin(group::act(wire, act))
     }
 
     fn links_device(&self) -> bool {

@@ -9,6 +9,7 @@ mod incoming;
 mod lookup;
 mod receive;
 mod send;
+mod sign_in;
 mod upload;
 
 use serde_json::{Map, Value};
@@ -89,6 +90,10 @@ impl Messenger for Vk {
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {
         Box::pin(attach::attach(wire, step))
+    }
+
+    fn signs_in(&self) -> Option<(&'static str, &'static str)> {
+        Some(("Войти через ВКонтакте", "Sign in with VK"))
     }
 
     fn announces(&self) -> bool {

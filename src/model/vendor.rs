@@ -13,6 +13,8 @@ pub enum Scope {
     Suspected,
     /// Only this recipient's messages wait; the others go on.
     Recipient,
+    /// Only people who never wrote wait, and the vendor says why: it suspects spam. Dialogs go on.
+    Strangers,
 }
 
 /// What came of one call to a vendor.
@@ -77,6 +79,10 @@ impl Answer {
         match self {
             Self::Busy { after_ms, scope: Scope::Suspected } => {
                 Some(format!("the messenger limits the channel because of spam; it rests {} s", after_ms / 1000))
+            }
+            Self::Busy { after_ms, scope: Scope::Strangers } => {
+                let hours = after_ms / 3_600_000;
+                Some(format!("the account may not write to strangers; first messages rest {hours} h, dialogs go on"))
             }
             Self::Refused { code: Code::SpamSuspected, text } => Some(text.clone()),
             _ => None,

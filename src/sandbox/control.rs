@@ -27,9 +27,10 @@
 //! | `POST /_/waha/sessions/{name}/move` | `{status}` | the session comes to another state |
 //! | `POST /_/waha/sessions/{name}/say` | `{to, text}` | the owner writes on the phone → `{id}` |
 //! | `POST /_/waha/sessions/{name}/event` | `{event, payload}` | posts any event |
-//! | `POST /_/vk/communities` | `{id?, token?, name?, screen_name?, rights?}` | registers a community → its card with `token` and `base` |
+//! | `POST /_/vk/applications` | `{client_id?, client_secret?, redirect}` | registers an application that people sign in to → its keys and `base`; `redirect` is where a sign-in leads back to |
+//! | `POST /_/vk/communities` | `{id?, token?, name?, screen_name?, rights?, managed?}` | registers a community → its card with `token` and `base`; `managed` tells whether whoever signs in manages it, which is so unless told |
 //! | `GET /_/vk/communities` | | communities with their servers |
-//! | `POST /_/vk/communities/{id}` | `{rights?, token?, doubles?}` | changes a community; `doubles` counts events of every server |
+//! | `POST /_/vk/communities/{id}` | `{rights?, token?, managed?, doubles?}` | changes a community; `doubles` counts events of every server |
 //! | `POST /_/notify/accounts` | `{provider: devino edna, key?, name?, templates?: {name: text}, paid?}` | registers an account of an aggregator; `name` is the sender of Devino or the cascade of edna |
 //! | `GET /_/notify/accounts` | | accounts with their templates |
 //! | `POST /_/notify/accounts/{name}` | `{templates?, paid?, doubles?, word?}` | changes an account; `word` is told in place of every status |
@@ -42,9 +43,10 @@
 //! | `GET /_/accounts` | | what a person types to attach what is here: `{accounts: [{messenger, title, line, fields: [[name, value]]}]}` |
 //! | `POST /_/mtproto/accounts` | `{phone, id?, name?, username?, password?, home?}` | makes a Telegram account → its card and `base`; `home` is the data centre |
 //! | `GET /_/mtproto/accounts` | | accounts with the `code` that was sent last and QR codes `waiting`, open `lines`, `sessions`, contacts, groups |
-//! | `POST /_/mtproto/accounts/{id}` | `{password?, home?, limited?, silent?, retries?, forget?, void_code?, expire_files?, move_files?, revoke?, hang_up?, tell?}` | changes an account. `tell`: sends these bytes, in hexadecimal digits, as an update; `limited`: strangers may not be written to; `silent`: updates are found in the difference only; `retries`: so many imports are put off; `forget`: what happened so far is told no more; `move_files`: to a data centre; `hang_up`: lines are closed |
+//! | `POST /_/mtproto/accounts/{id}` | `{password?, home?, limited?, silent?, retries?, closed?, forget?, void_code?, expire_files?, move_files?, revoke?, hang_up?, tell?}` | changes an account. `tell`: sends these bytes, in hexadecimal digits, as an update; `limited`: strangers may not be written to; `closed`: phones that let nobody add them to groups; `silent`: updates are found in the difference only; `retries`: so many imports are put off; `forget`: what happened so far is told no more; `move_files`: to a data centre; `hang_up`: lines are closed |
 //! | `POST /_/mtproto/accounts/{id}/scan` | `{text}` | the owner scans a QR code → `{scanned}` |
 //! | `POST /_/mtproto/accounts/{id}/groups` | `{id?, title?, members}` | makes a group of phones |
+//! | `POST /_/mtproto/accounts/{id}/groups/{group}/migrate` | `{silent?}` | the group becomes a supergroup → `{id}`; `silent`: nobody is told |
 //! | `POST /_/mtproto/phones/{id}/say` | `{text, line?, quote?, group?, ours?}` | writes, in a group too; `ours`: the owner writes to the phone on another device |
 //! | `POST /_/mtproto/phones/{id}/edit`, `/delete` | `{id, text, line?}`, `{ids, line?}` | changes a message, deletes messages for both sides |
 //! | `POST /_/phones` | `{id, name?, username?, whatsapp?, vk?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |

@@ -65,6 +65,8 @@ pub(crate) enum Way {
     VkUpload { kind: String, group: i64 },
     /// The content of a file of VK.
     VkFile { key: String },
+    /// An address of the sign-in at VK.
+    VkSignIn { path: String },
     /// An address of an aggregator of VK Notify.
     Notify { path: String },
     /// An address of the gateway of `WhatsApp` Web, in its parts.
@@ -206,6 +208,7 @@ impl Way {
                 Some(Self::Avito { parts: rest.iter().map(|part| unescape(part)).chain(end).collect() })
             }
             ["mtproto"] => Some(Self::Mtproto),
+            ["vk", "oauth", ref rest @ ..] if !rest.is_empty() => Some(Self::VkSignIn { path: rest.join("/") }),
             ["vk", "method", name] => Some(Self::Vk { method: name.to_owned() }),
             ["vk", "upload", kind, group] => Some(Self::VkUpload { kind: kind.to_owned(), group: group.parse().ok()? }),
             ["notify", ref rest @ ..] if !rest.is_empty() => Some(Self::Notify { path: rest.join("/") }),
@@ -249,6 +252,7 @@ impl Way {
             Self::Vk { method } => ("vk", method.clone(), String::new()),
             Self::VkUpload { group, .. } => ("vk", "upload".to_owned(), group.to_string()),
             Self::VkFile { key } => ("vk", "file".to_owned(), key.clone()),
+            Self::VkSignIn { path } => ("vk", path.clone(), String::new()),
             Self::Notify { path } => {
                 ("vk_notify", path.rsplit('/').next().unwrap_or_default().to_owned(), String::new())
             }
@@ -287,7 +291,9 @@ impl Way {
             Self::Avito { .. } => avito::refuse_by_plan(fault),
             // its calls come on lines of their own
             Self::Mtproto => return None,
-            Self::Vk { .. } | Self::VkUpload { .. } | Self::VkFile { .. } => vk::refuse_by_plan(fault),
+            Self::Vk { .. } | Self::VkUpload { .. } | Self::VkFile { .. } | Self::VkSignIn { .. } => {
+                vk::refuse_by_plan(fault)
+            }
             Self::Notify { .. } => notify::refuse_by_plan(fault),
             Self::Waha { .. } => waha::refuse_by_plan(fault),
             Self::MailToken => mail::refuse_by_plan(fault),
@@ -307,6 +313,7 @@ impl Way {
             Self::Vk { method } => vk::answer(sandbox, method, call),
             Self::VkUpload { kind, group } => vk::upload(sandbox, kind, *group, call),
             Self::VkFile { key } => vk::download(sandbox, key),
+            Self::VkSignIn { path } => vk::oauth::answer(sandbox, path, call),
             Self::Notify { path } => notify::answer(sandbox, path, call),
             Self::Waha { parts } => waha::answer(sandbox, parts, call),
             Self::MailToken => mail::answer(sandbox, call),

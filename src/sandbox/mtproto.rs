@@ -11,6 +11,7 @@ mod calls;
 mod chat;
 pub(crate) mod difference;
 pub(crate) mod file;
+pub(crate) mod group;
 pub(crate) mod login;
 pub(crate) mod people;
 mod socket;

@@ -2,6 +2,7 @@
 
 pub(crate) mod callback;
 mod file;
+pub(crate) mod oauth;
 pub(crate) mod say;
 mod send;
 
@@ -27,6 +28,8 @@ const VERSION: &str = "5.199";
 pub(crate) struct Vk {
     /// The communities, by number.
     pub(crate) communities: HashMap<i64, Community>,
+    /// The applications that people sign in to, and who signs in.
+    pub(crate) sign_in: oauth::SignIn,
     /// What customers sent and communities uploaded, by the name in the address.
     pub(crate) files: HashMap<String, Stored>,
 }
@@ -42,6 +45,8 @@ pub(crate) struct Community {
     pub(crate) screen_name: String,
     /// The access key.
     pub(crate) token: String,
+    /// Whether the person who signs in manages it.
+    pub(crate) managed: bool,
     /// What the key may do.
     pub(crate) rights: HashSet<String>,
     /// The addresses that events go to.
@@ -93,6 +98,7 @@ impl Community {
             name: "Песочница".to_owned(),
             screen_name: format!("club{id}"),
             token,
+            managed: true,
             rights: ["messages", "photos", "docs", "manage"].map(str::to_owned).into(),
             servers: Vec::new(),
             code: super::state::random_hex(4),
@@ -183,6 +189,9 @@ pub(crate) fn answer(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Answe
 fn act(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Result<Value, Trouble> {
     if call.args.text("v").as_deref() != Some(VERSION) {
         return Err(Trouble::of(8));
+    }
+    if let Some(told) = oauth::for_a_person(sandbox, method, call) {
+        return told;
     }
     let group = group_of(sandbox, call)?;
     let needs = match method {

@@ -18,3 +18,4 @@ mod posts;
 mod sessions;
 mod set_up;
 mod visits;
+mod vk_sign_in;

@@ -11,6 +11,7 @@ mod outgoing;
 pub(crate) mod page;
 mod posted;
 mod schemas;
+mod second_opinion;
 mod telegram_bot;
 mod vk;
 mod vk_notify;

@@ -15,6 +15,7 @@ mod sms;
 mod stage;
 mod strangers;
 mod telegram;
+mod telegram_groups;
 mod templates;
 mod tokens;
 mod vk;

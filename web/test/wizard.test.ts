@@ -2,7 +2,7 @@ import { VueQueryPlugin } from '@tanstack/vue-query'
 import { flushPromises, mount } from '@vue/test-utils'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createMemoryHistory, createRouter } from 'vue-router'
-import type { Line, Messenger } from '../src/api/client'
+import type { Attached, Line, Messenger } from '../src/api/client'
 import AttachWizard from '../src/components/AttachWizard.vue'
 import AttachReturn from '../src/views/AttachReturn.vue'
 import { makeI18n } from '../src/i18n'
@@ -12,9 +12,9 @@ const line = { id: 7, name: 'Продажи' } as Line
 const field = (name: string, optional: boolean, secret = false) => ({ name, label: [`Поле ${name}`, `Field ${name}`], optional, secret })
 const messenger = (...form: ReturnType<typeof field>[]) => ({ kind: 'telegram_bot', title: ['Telegram-бот', 'Telegram bot'], about: { form } }) as unknown as Messenger
 
-function open(about: Messenger) {
+function open(about: Messenger, from?: Attached) {
   const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/', component: { template: '<div />' } }] })
-  return mount(AttachWizard, { props: { open: true, line, messenger: about }, global: { plugins: [makeI18n('ru'), VueQueryPlugin, router] }, attachTo: document.body })
+  return mount(AttachWizard, { props: { open: true, line, messenger: about, from }, global: { plugins: [makeI18n('ru'), VueQueryPlugin, router] }, attachTo: document.body })
 }
 const input = (name: string) => document.querySelector<HTMLInputElement>(`input[name="${name}"]`)!
 const step = () => document.querySelector('[data-step]')?.getAttribute('data-step')
@@ -90,6 +90,29 @@ describe('the window that attaches', () => {
     expect(calls[1]?.body).toEqual({ messenger: 'telegram_bot', answers: { phone: '+7 999 000-00-01' }, kept: 'k1' })
     expect(document.querySelector('[data-test="code"]')?.textContent).toBe('ABCD-EFGH')
     wizard.unmount()
+  })
+
+  it('offers the sign-in beside the form where the server can, and what there is to choose afterwards', async () => {
+    const calls = answer([200, { step: 'redirect', url: 'https://vk.example/authorize', kept: 'k1' }])
+    const wizard = open({ ...messenger(field('token', false, true)), sign_in: ['Войти через ВКонтакте', 'Sign in with VK'] } as Messenger)
+    await flushPromises()
+    expect(input('token'), 'the key may be given as well').toBeTruthy()
+    document.querySelector<HTMLButtonElement>('[data-test="sign-in"]')!.click()
+    await flushPromises()
+    expect(calls[0]?.body).toEqual({ messenger: 'telegram_bot', answers: {} })
+    expect(step()).toBe('redirect')
+    expect(document.querySelector('[data-test="sign-in"]')).toBe(null)
+    wizard.unmount()
+    // back from there, the only community is chosen already
+    const next = { step: 'choose', field: field('community', false), options: [{ value: '5', title: 'Ромашка', about: 'vk.com/romashka' }], kept: 'k2' } as unknown as Attached
+    const calls2 = answer([201, { step: 'done', channel: 'ch_1' }])
+    const again = open(messenger(field('token', false, true)), next)
+    await flushPromises()
+    expect(document.body.textContent).toContain('Ромашка')
+    await submit()
+    expect(calls2[0]?.body).toEqual({ messenger: 'telegram_bot', answers: { community: '5' }, kept: 'k2' })
+    expect(step()).toBe('done')
+    again.unmount()
   })
 
   it('compares codes, waits, and sends people to the page of the vendor', async () => {

@@ -29,6 +29,12 @@ pub(super) const APPLICATION: &str = "20260001";
 /// Its key. It opens the sandbox and nothing else.
 pub(super) const APPLICATION_HASH: &str = "0123456789abcdef0123456789abcdef";
 
+/// The application of VK.
+pub(super) const VK_APPLICATION: &str = "51000001";
+
+/// Its key. It opens the sandbox and nothing else.
+pub(super) const VK_APPLICATION_KEY: &str = "demo-key-of-the-application";
+
 const TELEGRAM_ID: i64 = 4_000_000_001;
 const TELEGRAM_PHONE: &str = "79031112233";
 const LOGIN: &str = "admin@example.com";
@@ -83,6 +89,9 @@ impl Control {
         self.post("/_/waba/numbers", number).await?;
         let community = json!({"id": COMMUNITY, "token": COMMUNITY_KEY, "name": "Ромашка", "screen_name": "romashka"});
         self.post("/_/vk/communities", community).await?;
+        let application = json!({"client_id": VK_APPLICATION, "client_secret": VK_APPLICATION_KEY,
+            "redirect": format!("{switchboard}/attach/return")});
+        self.post("/_/vk/applications", application).await?;
         let account = json!({"id": SELLER, "client_id": SELLER_ID, "client_secret": SELLER_SECRET, "name": "Ромашка"});
         self.post("/_/avito/accounts", account).await?;
         let templates: Value = NOTIFY_TEMPLATES.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();

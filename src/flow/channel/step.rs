@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::messenger::Field;
+use crate::messenger::{Choice, Field};
 use crate::model::id::{ChannelId, UserId};
 
 /// What a person fills in to take one step of attaching.
@@ -39,6 +39,15 @@ pub enum Attached {
     Form {
         /// Its fields.
         fields: Vec<Field>,
+        /// To be given back.
+        kept: String,
+    },
+    /// One of several things is to be chosen: its value is awaited under the name of the field.
+    Choose {
+        /// What is chosen.
+        field: Field,
+        /// What there is to choose from.
+        options: Vec<Choice>,
         /// To be given back.
         kept: String,
     },

@@ -1,14 +1,17 @@
 //! The vendor's call that a group act stands for.
 
+use super::people::{self, Reach};
 use crate::app::App;
+use crate::flow::first::{self, Introduction};
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{perform, phone};
-use crate::messenger::{self, Messenger, Wire};
-use crate::model::group::{GroupAct, GroupDone, LeftOut};
+use crate::flow::{health, perform};
+use crate::messenger;
+use crate::model::group::{GroupAct, GroupDone};
 use crate::model::id::{ChannelId, CompanyId, GroupActId};
-use crate::model::message::{Kind, Peer};
+use crate::model::message::Kind;
+use crate::model::moment::Moment;
 use crate::model::result::Code;
-use crate::model::vendor::Answer;
+use crate::model::vendor::{Answer, Scope};
 use crate::store::Result;
 use crate::store::row::{ChannelRow, text};
 
@@ -20,8 +23,8 @@ pub async fn carry_out(
     app: &App,
     company: CompanyId,
     id: ChannelId,
-    act: GroupActId,
-    order: &GroupAct,
+    (act, order): (GroupActId, &GroupAct),
+    ends_at: Option<Moment>,
 ) -> Result<Answer> {
     let refused = |code| Ok(Answer::Refused { code, text: String::new() });
     let Some(channel) = perform::channel(app, company, id).await? else { return refused(Code::ChannelNotFound) };
@@ -29,13 +32,24 @@ pub async fn carry_out(
     let Some(messenger) = messenger.filter(|messenger| messenger.groups().does(order)) else {
         return refused(Code::NotSupported);
     };
+    if let Some(rest) = perform::rest(app, channel.line).await? {
+        return Ok(rest);
+    }
     let wire = perform::wire(app, &channel)?;
-    let Reach { order, asked, mut missing } = match reachable(app, &channel, messenger, &wire, order).await? {
-        Ok(found) => found,
-        Err(answer) => return perform::meet(app, company, &channel, answer).await,
-    };
+    let Reach { order, asked, mut missing } =
+        match people::reach(app, &channel, messenger, &wire, order, ends_at).await? {
+            Ok(found) => found,
+            // it was not the vendor who said so just now
+            Err(answer @ Answer::Busy { scope: Scope::Recipient | Scope::Strangers, .. }) => return Ok(answer),
+            Err(answer) => return perform::meet(app, company, &channel, answer).await,
+        };
     if let (true, Some(one)) = (order.people().is_empty(), missing.first()) {
-        return Ok(Answer::Nobody { text: one.text.clone() });
+        let text = one.text.clone();
+        return Ok(if one.code == Code::Nobody {
+            Answer::Nobody { text }
+        } else {
+            Answer::Refused { code: one.code, text }
+        });
     }
     let mut done = messenger.act_in_group(&wire, &order).await;
     if matches!(done, Err(Answer::Expired { .. })) {
@@ -50,18 +64,26 @@ pub async fn carry_out(
     }
     match done {
         Ok(mut done) => {
-            for one in &mut done.left_out {
-                // people are told of under the address that was asked for
-                if let Some((asked, _)) = asked.iter().find(|(_, found)| *found == one.who) {
-                    one.who = asked.clone();
-                }
-            }
+            done.left_out = people::as_asked(&asked, done.left_out);
+            let limited = done.left_out.iter().any(|one| one.code == Code::SpamSuspected);
             done.left_out.append(&mut missing);
             keep(app, company, act, &done).await;
+            if limited {
+                let answer = Answer::Busy { after_ms: health::SUSPICION_MS, scope: Scope::Strangers };
+                if let Err(error) = limit(app, company, &channel, answer).await {
+                    tracing::error!(%error, channel = %id, "that a channel is limited could not be kept");
+                }
+            }
             Ok(Answer::Done { vendor_ids: Vec::new(), chat: Some(done.chat) })
         }
-        Err(answer) => perform::meet(app, company, &channel, answer).await,
+        Err(answer) => limit(app, company, &channel, answer).await,
     }
+}
+
+/// What an answer means for the channel, and for the strangers that it may write to.
+async fn limit(app: &App, company: CompanyId, channel: &ChannelRow, answer: Answer) -> Result<Answer> {
+    first::conclude(app, channel, Introduction::default(), &answer).await?;
+    perform::meet(app, company, channel, answer).await
 }
 
 /// What was done is done: that it could not be kept is told, and changes nothing of it.
@@ -73,40 +95,4 @@ async fn keep(app: &App, company: CompanyId, act: GroupActId, done: &GroupDone) 
     if let Err(error) = kept.await {
         tracing::error!(%error, act = %act, "what was done with a group could not be kept");
     }
-}
-
-/// An act whose people were looked for.
-struct Reach {
-    /// The act with people as the messenger reaches them.
-    order: GroupAct,
-    /// Each of them as asked for, and as found.
-    asked: Vec<(Peer, Peer)>,
-    /// Who is not in the messenger.
-    missing: Vec<LeftOut>,
-}
-
-/// Looks for the people of an act: who is a stranger to the messenger must not be added to groups, which is what spammers do.
-/// The inner error is why nobody could be asked.
-async fn reachable(
-    app: &App,
-    channel: &ChannelRow,
-    messenger: &dyn Messenger,
-    wire: &Wire,
-    order: &GroupAct,
-) -> Result<std::result::Result<Reach, Answer>> {
-    let (mut asked, mut missing) = (Vec::new(), Vec::new());
-    for who in order.people() {
-        match phone::reach_peer(app, channel, messenger, wire, who.clone()).await? {
-            Ok(found) => asked.push((who.clone(), found)),
-            Err(Answer::Nobody { text }) => missing.push(LeftOut { who: who.clone(), code: Code::Nobody, text }),
-            Err(answer) => return Ok(Err(answer)),
-        }
-    }
-    let people = asked.iter().map(|(_, found)| found.clone()).collect();
-    let order = match order {
-        GroupAct::Create { title, .. } => GroupAct::Create { title: title.clone(), people },
-        GroupAct::Add { chat, .. } => GroupAct::Add { chat: chat.clone(), people },
-        other => other.clone(),
-    };
-    Ok(Ok(Reach { order, asked, missing }))
 }

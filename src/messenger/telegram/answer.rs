@@ -6,7 +6,7 @@ use crate::model::result::Code;
 use crate::model::vendor::{Answer, Scope};
 
 /// An account that is limited for writing to strangers stays so for a day at least.
-pub(super) const LIMITED_MS: i64 = 24 * 3_600_000;
+const LIMITED_MS: i64 = 24 * 3_600_000;
 
 /// A call's trouble as an answer. Everything that may have been taken may be sent again: Telegram drops repetitions.
 pub(super) fn of(trouble: Trouble) -> Answer {
@@ -26,7 +26,7 @@ fn refused(code: i32, name: &str, value: Option<u32>) -> Answer {
             Answer::Busy { after_ms: wait_ms, scope: Scope::Lane }
         }
         "SLOWMODE_WAIT" => Answer::Busy { after_ms: wait_ms, scope: Scope::Recipient },
-        "PEER_FLOOD" => Answer::Busy { after_ms: LIMITED_MS, scope: Scope::Recipient },
+        "PEER_FLOOD" => Answer::Busy { after_ms: LIMITED_MS, scope: Scope::Strangers },
         "AUTH_KEY_UNREGISTERED" | "AUTH_KEY_DUPLICATED" | "AUTH_KEY_INVALID" | "AUTH_KEY_PERM_EMPTY" => {
             Answer::Expired { seen: text }
         }
@@ -93,7 +93,7 @@ mod tests {
             (420, "FLOOD_WAIT_37", busy(37, Scope::Lane)),
             (420, "FLOOD_PREMIUM_WAIT_5", busy(5, Scope::Lane)),
             (420, "SLOWMODE_WAIT_30", busy(30, Scope::Recipient)),
-            (400, "PEER_FLOOD", busy(86_400, Scope::Recipient)),
+            (400, "PEER_FLOOD", busy(86_400, Scope::Strangers)),
             (420, "SOMETHING_NEW_9", busy(9, Scope::Lane)),
         ] {
             assert_eq!(told(code, text), answer, "{text}");

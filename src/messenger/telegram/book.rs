@@ -31,6 +31,9 @@ pub(super) struct Entry {
     /// It is a machine, or a channel where nobody answers.
     #[serde(rename = "b", skip_serializing_if = "std::ops::Not::not")]
     deaf: bool,
+    /// The supergroup that a basic group became.
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
+    moved: Option<i64>,
 }
 
 /// All that are known.
@@ -98,6 +101,7 @@ impl Book {
         if let Some(known) = known {
             // a phone that was shown once is not forgotten when it is hidden
             entry.phone = entry.phone.or_else(|| known.phone.clone());
+            entry.moved = entry.moved.or(known.moved);
             if *known == entry {
                 return false;
             }
@@ -113,6 +117,18 @@ impl Book {
         entry.phone = Some(phone.to_owned());
         self.news.insert(id, entry.clone());
         self.enter(id, entry);
+    }
+
+    /// A basic group became a supergroup.
+    pub(super) fn follow(&mut self, from: i64, to: i64) {
+        let mut entry = self.entries.get(&from).cloned().unwrap_or_default();
+        entry.moved = Some(to);
+        self.learn_one(from, entry, false);
+    }
+
+    /// Where a chat is now: a group may have become a supergroup.
+    pub(super) fn now(&self, id: i64) -> i64 {
+        self.entries.get(&id).and_then(|entry| entry.moved).unwrap_or(id)
     }
 
     /// What was known of somebody is wrong: it must be asked for again.
@@ -141,6 +157,12 @@ impl Book {
         } else {
             types::InputPeerChannel { channel_id: CHANNELS - id, access_hash: hash()? }.into()
         })
+    }
+
+    /// How a call that is about a person names them; none where the account never met them.
+    pub(super) fn user(&self, id: i64) -> Option<enums::InputUser> {
+        let access_hash = self.entries.get(&id).filter(|_| id > 0).and_then(|entry| entry.hash)?;
+        Some(types::InputUser { user_id: id, access_hash }.into())
     }
 
     /// The word that goes with a channel.
@@ -179,12 +201,19 @@ fn of_user(user: &types::User) -> Entry {
         username: user.username.as_ref().map(|name| name.to_lowercase()),
         phone: user.phone.clone().filter(|phone| !phone.is_empty()),
         deaf: user.bot,
+        moved: None,
     }
 }
 
 fn of_chat(chat: &enums::Chat) -> Option<(i64, Entry, bool)> {
     match chat {
-        enums::Chat::Chat(chat) => Some((-chat.id, Entry { name: chat.title.clone(), ..Entry::default() }, false)),
+        enums::Chat::Chat(chat) => {
+            let moved = match &chat.migrated_to {
+                Some(enums::InputChannel::Channel(to)) => Some(CHANNELS - to.channel_id),
+                _ => None,
+            };
+            Some((-chat.id, Entry { name: chat.title.clone(), moved, ..Entry::default() }, false))
+        }
         enums::Chat::Forbidden(chat) => Some((-chat.id, Entry { name: chat.title.clone(), ..Entry::default() }, false)),
         enums::Chat::Channel(channel) => {
             let entry = Entry {
@@ -193,6 +222,7 @@ fn of_chat(chat: &enums::Chat) -> Option<(i64, Entry, bool)> {
                 username: channel.username.as_ref().map(|name| name.to_lowercase()),
                 phone: None,
                 deaf: channel.broadcast,
+                moved: None,
             };
             Some((CHANNELS - channel.id, entry, channel.min))
         }

@@ -236,7 +236,16 @@ impl Listening<'_> {
             let mut book = self.line.book.lock();
             book.learn(&users, &chats);
             let now = self.ear.now();
-            updates.iter().flat_map(|(update, _)| read::events(update, &book, self.line.me, now)).collect()
+            let events = updates.iter().flat_map(|(update, _)| read::events(update, &book, self.line.me, now));
+            let events: Vec<(String, Event)> = events.collect();
+            for (_, event) in &events {
+                if let Event::Moved { from, to } = event
+                    && let (Ok(from), Ok(to)) = (from.parse(), to.parse())
+                {
+                    book.follow(from, to);
+                }
+            }
+            events
         };
         self.write_down().await?;
         self.hear(events).await

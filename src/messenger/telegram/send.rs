@@ -25,13 +25,13 @@ pub(super) async fn send(wire: &Wire, message: &Outgoing) -> Answer {
 async fn try_send(wire: &Wire, message: &Outgoing) -> Result<Answer, Answer> {
     check(&message.content)?;
     let line = line::borrow(wire)?;
-    let chat = find(&line, message).await?;
+    let chat = find(&line, &message.to, message.names.as_ref()).await?;
     let media = media(wire, &line, &message.content).await?;
     match post(&line, chat, message, media.as_ref()).await {
         Err(trouble) if trouble.is("PEER_ID_INVALID") && !matches!(message.to, Peer::Chat(_)) => {
             // what was known of the person is out of date; who is named by phone or by name can be found anew, once
             line.book.lock().forget(chat);
-            let chat = find(&line, message).await?;
+            let chat = find(&line, &message.to, message.names.as_ref()).await?;
             done(&line, message, chat, post(&line, chat, message, media.as_ref()).await)
         }
         told => done(&line, message, chat, told),
@@ -68,11 +68,13 @@ fn check(content: &Content) -> Result<(), Answer> {
 }
 
 /// The chat that a message goes to.
-async fn find(line: &Line, message: &Outgoing) -> Result<i64, Answer> {
-    match &message.to {
+pub(super) async fn find(line: &Line, to: &Peer, names: Option<&(String, String)>) -> Result<i64, Answer> {
+    match to {
         Peer::Chat(chat) => {
             let id: i64 = chat.parse().map_err(|_| refused(Code::AddressBad))?;
-            let known = line.book.lock().input(id).is_some();
+            let book = line.book.lock();
+            let id = book.now(id);
+            let known = book.input(id).is_some();
             if known { Ok(id) } else { Err(Answer::Nobody { text: "this account never met that chat".to_owned() }) }
         }
         Peer::Username(name) => {
@@ -86,7 +88,7 @@ async fn find(line: &Line, message: &Outgoing) -> Result<i64, Answer> {
             let known = line.book.lock().by_phone(phone);
             match known {
                 Some(id) => Ok(id),
-                None => import(line, phone, message.names.as_ref()).await,
+                None => import(line, phone, names).await,
             }
         }
         Peer::Email(_) => Err(refused(Code::NotSupported)),
@@ -134,6 +136,18 @@ async fn import(line: &Line, phone: &str, names: Option<&(String, String)>) -> R
 fn learn(line: &Line, users: &[enums::User], chats: &[enums::Chat]) {
     if line.book.lock().learn(users, chats) {
         line.news.notify_one();
+    }
+}
+
+/// Gets to know somebody: a phone is put into the contacts, a name is looked up.
+pub(super) async fn meet(wire: &Wire, who: &Peer) -> Result<Checked, Answer> {
+    let line = line::borrow(wire)?;
+    match find(&line, who, None).await {
+        Ok(id) => Ok(Checked { chat: Some(id.to_string()) }),
+        Err(Answer::Nobody { .. }) => Ok(Checked { chat: None }),
+        // whoever is put into the contacts twice is in them once
+        Err(Answer::Unsure { seen, .. }) => Err(Answer::Down { seen }),
+        Err(other) => Err(other),
     }
 }
 
@@ -383,7 +397,7 @@ fn done(line: &Line, message: &Outgoing, chat: i64, told: Result<enums::Updates,
     }
 }
 
-fn learn_from(line: &Line, updates: &enums::Updates) {
+pub(super) fn learn_from(line: &Line, updates: &enums::Updates) {
     match updates {
         enums::Updates::Updates(told) => learn(line, &told.users, &told.chats),
         enums::Updates::Combined(told) => learn(line, &told.users, &told.chats),

@@ -89,10 +89,15 @@ async fn try_leave(wire: &Wire) -> Result<(), Answer> {
         let request = wire.http.client().post(method(wire, &token, name)).json(&json!({}));
         answer::result_of(wire.http.call(request, wire.http.limits()).await).map_err(|failure| failure.answer)
     };
-    let told = field::text(&ask("getWebhookInfo").await?, "url").unwrap_or_default();
     // the key alone is compared: the server may have got another name since
     let key = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
-    if !told.is_empty() && key(&told) == key(&wire.webhook_url) {
+    let ours = match ask("getWebhookInfo").await {
+        Ok(told) => field::text(&told, "url").is_some_and(|url| !url.is_empty() && key(&url) == key(&wire.webhook_url)),
+        Err(Answer::Expired { seen }) => return Err(Answer::Expired { seen }),
+        // where it does not say to whom it posts it is us for all that we know
+        Err(_) => true,
+    };
+    if ours {
         ask("deleteWebhook").await?;
     }
     Ok(())

@@ -1,10 +1,11 @@
-//! Attaching a community by its key: the rights are looked at, the community tells its name, and VK is told where to post.
+//! Attaching a community by its key, which a person pastes or VK gives after a sign-in: the rights are looked at, the community
+//! tells its name, and VK is told where to post.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::answer::repeatable;
-use super::{VERSION, call, call_as, group_id};
+use super::{VERSION, call, call_as, group_id, sign_in};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Reply, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::fresh_secret;
@@ -29,7 +30,18 @@ const EVENTS: [&str; 9] = [
 ];
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
+    if !step.kept.is_null() {
+        return sign_in::go_on(wire, step).await;
+    }
     let token = step.answers.get("token").and_then(Value::as_str).unwrap_or_default().trim();
+    match sign_in::own_client(wire) {
+        Some(client) if token.is_empty() => sign_in::begin(wire, step, &client),
+        _ => by_token(wire, token).await,
+    }
+}
+
+/// Attaches the community whose key this is.
+pub(super) async fn by_token(wire: &Wire, token: &str) -> Result<AttachNext, AttachError> {
     if !looks_like_a_token(token) {
         return Err(AttachError::new(
             "token",
@@ -156,7 +168,7 @@ fn looks_like_a_token(token: &str) -> bool {
     (20..=512).contains(&token.len()) && token.chars().all(|c| c.is_ascii_graphic())
 }
 
-fn explain(answer: Answer) -> AttachError {
+pub(super) fn explain(answer: Answer) -> AttachError {
     match answer {
         Answer::Expired { seen } => AttachError {
             field: "token",
@@ -187,6 +199,6 @@ fn explain(answer: Answer) -> AttachError {
     }
 }
 
-fn unclear(seen: &str) -> AttachError {
+pub(super) fn unclear(seen: &str) -> AttachError {
     AttachError::silent(("ВКонтакте", "VK"), seen)
 }

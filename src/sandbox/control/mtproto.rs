@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{missing, refuse, tell};
 use crate::sandbox::args::{as_text, as_whole, as_yes};
 use crate::sandbox::mtproto::account::{Account, Group};
-use crate::sandbox::mtproto::{difference, file, login, people};
+use crate::sandbox::mtproto::{difference, file, group, login, people};
 use crate::sandbox::phone::digits;
 use crate::sandbox::state::Sandbox;
 
@@ -20,6 +20,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/_/mtproto/accounts/{id}", web::post().to(change))
         .route("/_/mtproto/accounts/{id}/scan", web::post().to(scan))
         .route("/_/mtproto/accounts/{id}/groups", web::post().to(make_group))
+        .route("/_/mtproto/accounts/{id}/groups/{group}/migrate", web::post().to(migrate))
         .route("/_/mtproto/phones/{id}/say", web::post().to(say))
         .route("/_/mtproto/phones/{id}/edit", web::post().to(edit))
         .route("/_/mtproto/phones/{id}/delete", web::post().to(delete));
@@ -49,6 +50,9 @@ fn set(account: &mut Account, given: &Value) {
     account.home = given.get("home").and_then(as_whole).unwrap_or(account.home);
     account.limited = given.get("limited").map_or(account.limited, as_yes);
     account.silent = given.get("silent").map_or(account.silent, as_yes);
+    if let Some(closed) = given.get("closed").and_then(Value::as_array) {
+        account.closed = closed.iter().filter_map(as_text).map(|phone| digits(&phone)).collect();
+    }
     account.retries = given.get("retries").and_then(as_whole).unwrap_or(account.retries);
 }
 
@@ -62,12 +66,15 @@ async fn list(sandbox: Data<Sandbox>) -> HttpResponse {
             json!({"id": one.id, "name": one.name, "phone": one.phone, "username": one.username, "pts": one.pts,
                 "code": login::code_of(&mtproto, &one.phone), "waiting": waiting, "lines": mtproto.lines_of(one.id),
                 "sessions": mtproto.keys.values().filter(|key| key.account == Some(one.id)).count(),
-                "contacts": one.contacts, "groups": one.groups.iter().map(|(id, group)| {
-                    json!({"id": id, "title": group.title, "members": group.members, "left": group.left})
-                }).collect::<Vec<_>>()})
+                "contacts": one.contacts, "groups": one.groups.iter().map(|(id, group)| shown(*id, group)).collect::<Vec<_>>(),
+                "supergroups": one.supergroups.iter().map(|(id, large)| shown(*id, &large.group)).collect::<Vec<_>>()})
         })
         .collect();
     tell(json!({"accounts": accounts, "codes": login::codes(&mtproto)}))
+}
+
+fn shown(id: i64, group: &Group) -> Value {
+    json!({"id": id, "title": group.title, "members": group.members, "left": group.left, "moved": group.moved})
 }
 
 async fn change(sandbox: Data<Sandbox>, id: Path<i64>, given: Json<Value>) -> HttpResponse {
@@ -118,8 +125,14 @@ async fn make_group(sandbox: Data<Sandbox>, id: Path<i64>, given: Json<Value>) -
     let person = |one: &Value| phones.get(&digits(&as_text(one)?)).map(|phone| phone.chat_id);
     let members = asked.iter().filter_map(person).collect();
     let title = given.get("title").and_then(as_text).unwrap_or_else(|| "Группа".to_owned());
-    account.groups.insert(group, Group { title, members, left: false });
+    account.groups.insert(group, Group { title, members, ..Group::default() });
     tell(json!({"id": group}))
+}
+
+async fn migrate(sandbox: Data<Sandbox>, named: Path<(i64, i64)>, given: Json<Value>) -> HttpResponse {
+    let (account, group) = *named;
+    let silent = given.get("silent").is_some_and(as_yes);
+    group::migrate(&sandbox, account, group, silent).map_or_else(|| missing("group"), |id| tell(json!({"id": id})))
 }
 
 async fn say(sandbox: Data<Sandbox>, id: Path<String>, given: Json<Value>) -> HttpResponse {

@@ -5,13 +5,15 @@ use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use serde_json::{Value, json};
 
 use super::{missing, tell};
-use crate::sandbox::args::{as_text, as_whole};
+use crate::sandbox::args::{as_text, as_whole, as_yes};
 use crate::sandbox::state::{Sandbox, random_hex};
 use crate::sandbox::vk::Community;
+use crate::sandbox::vk::oauth::Application;
 
 /// The routes of communities.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
+        .route("/_/vk/applications", web::post().to(register))
         .route("/_/vk/communities", web::post().to(make))
         .route("/_/vk/communities", web::get().to(list))
         .route("/_/vk/communities/{id}", web::post().to(change));
@@ -32,9 +34,22 @@ async fn make(sandbox: Data<Sandbox>, given: Json<Value>) -> HttpResponse {
     tell(told)
 }
 
+async fn register(sandbox: Data<Sandbox>, given: Json<Value>) -> HttpResponse {
+    let text = |key: &str| given.get(key).and_then(as_text);
+    let id = text("client_id").unwrap_or_else(|| format!("5{}", sandbox.serial()));
+    let secret = text("client_secret").unwrap_or_else(|| random_hex(10));
+    let told = json!({"client_id": id, "client_secret": secret, "base": format!("{}/vk/oauth", sandbox.base())});
+    let application = Application { secret, redirect: text("redirect").unwrap_or_default() };
+    sandbox.vk.lock().sign_in.applications.insert(id, application);
+    tell(told)
+}
+
 fn set_rights(community: &mut Community, given: &Value) {
     if let Some(rights) = given.get("rights").and_then(Value::as_array) {
         community.rights = rights.iter().filter_map(as_text).collect();
+    }
+    if let Some(managed) = given.get("managed") {
+        community.managed = as_yes(managed);
     }
 }
 

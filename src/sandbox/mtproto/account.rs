@@ -1,6 +1,6 @@
 //! An account: who it is, what was said to it, and how far its updates have come.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -25,6 +25,47 @@ pub(crate) struct Group {
     pub(crate) members: Vec<i64>,
     /// The account has left it.
     pub(crate) left: bool,
+    /// The supergroup that it became.
+    pub(crate) moved: Option<i64>,
+    /// The address by which anybody may join.
+    pub(crate) link: Option<String>,
+}
+
+/// A supergroup: it counts its messages and its updates by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Supergroup {
+    /// What it has in common with a basic one.
+    pub(crate) group: Group,
+    /// The last number of a message.
+    last: i64,
+    /// The state of its updates.
+    pub(super) pts: i64,
+    /// What happened in it.
+    pub(super) log: Vec<Step>,
+    /// Messages by their number.
+    pub(super) messages: HashMap<i64, Value>,
+}
+
+impl Supergroup {
+    /// What a basic group became.
+    pub(super) fn of(group: Group) -> Self {
+        Self { group, pts: 1, ..Self::default() }
+    }
+
+    fn enter(&mut self, mut message: Value) -> (i64, Value) {
+        (self.last, self.pts) = (self.last + 1, self.pts + 1);
+        set(&mut message, "id", self.last);
+        self.messages.insert(self.last, message.clone());
+        let update = json!({"_": "updateNewChannelMessage", "message": message, "pts": self.pts, "pts_count": 1});
+        self.log.push(Step { pts: self.pts, update: update.clone() });
+        (self.last, update)
+    }
+}
+
+fn set(object: &mut Value, name: &str, value: i64) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), json!(value));
+    }
 }
 
 /// An account.
@@ -58,6 +99,10 @@ pub(crate) struct Account {
     pub(crate) contacts: HashSet<i64>,
     /// Groups by their number.
     pub(crate) groups: HashMap<i64, Group>,
+    /// Supergroups by their number.
+    pub(crate) supergroups: HashMap<i64, Supergroup>,
+    /// Phones whose owners let nobody add them to groups.
+    pub(crate) closed: HashSet<String>,
     /// The last number of a message or a group.
     pub(super) last: i64,
     /// Strangers may not be written to.
@@ -86,6 +131,8 @@ impl Account {
             random: HashMap::new(),
             contacts: HashSet::new(),
             groups: HashMap::new(),
+            supergroups: HashMap::new(),
+            closed: HashSet::new(),
             last: 0,
             limited: false,
             retries: 0,
@@ -109,8 +156,51 @@ impl Account {
     /// A group as this account sees it.
     pub(crate) fn group(&self, id: i64, now_s: i64) -> Option<Value> {
         let group = self.groups.get(&id)?;
+        let moved = group.moved.map(|channel| self.input_channel(channel));
         Some(json!({"_": "chat", "id": id, "title": group.title, "left": group.left, "photo": {"_": "chatPhotoEmpty"},
-            "participants_count": group.members.len() + 1, "date": now_s, "version": 1}))
+            "participants_count": group.members.len() + 1, "date": now_s, "version": 1, "deactivated": moved.is_some(),
+            "migrated_to": moved}))
+    }
+
+    fn input_channel(&self, channel: i64) -> Value {
+        json!({"_": "inputChannel", "channel_id": channel, "access_hash": hash_of(self.id, channel)})
+    }
+
+    /// A supergroup as this account sees it.
+    fn supergroup(&self, id: i64, now_s: i64) -> Option<Value> {
+        let group = &self.supergroups.get(&id)?.group;
+        Some(
+            json!({"_": "channel", "megagroup": true, "id": id, "access_hash": hash_of(self.id, id), "title": group.title,
+            "left": group.left, "photo": {"_": "chatPhotoEmpty"}, "date": now_s}),
+        )
+    }
+
+    /// Groups and supergroups as this account sees them, with what they became.
+    pub(super) fn chats(&self, groups: &BTreeSet<i64>, supergroups: &BTreeSet<i64>, now_s: i64) -> Vec<Value> {
+        let moved = groups.iter().filter_map(|id| self.groups.get(id)?.moved);
+        let supergroups: BTreeSet<i64> = supergroups.iter().copied().chain(moved).collect();
+        let large = supergroups.iter().filter_map(|id| self.supergroup(*id, now_s));
+        groups.iter().filter_map(|id| self.group(*id, now_s)).chain(large).collect()
+    }
+
+    /// Enters a message where it is said: its number, and the update that tells of it.
+    pub(crate) fn enter(&mut self, mut message: Value) -> (i64, Value) {
+        let channel = message.get("peer_id").map(|peer| super::whole(peer, "channel_id"));
+        if let Some(large) = channel.and_then(|id| self.supergroups.get_mut(&id)) {
+            return large.enter(message);
+        }
+        let id = self.next();
+        set(&mut message, "id", id);
+        self.messages.insert(id, message.clone());
+        (id, self.step(1, json!({"_": "updateNewMessage", "message": message})))
+    }
+
+    /// Whether somebody ever wrote.
+    pub(super) fn heard_of(&self, person: i64) -> bool {
+        self.messages.values().any(|message| {
+            let from = message.get("peer_id").map(|peer| super::whole(peer, "user_id"));
+            message.get("out").and_then(Value::as_bool) != Some(true) && from == Some(person)
+        })
     }
 
     /// The next number of a message.

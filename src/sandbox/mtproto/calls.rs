@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Told, Trouble, chat, difference, file, login};
+use super::{Told, Trouble, chat, difference, file, group, login};
 use crate::sandbox::state::Sandbox;
 
 /// Answers a call that came on a line, sent to a data centre.
@@ -41,6 +41,14 @@ pub(super) fn answer(sandbox: &Arc<Sandbox>, line: u64, centre: i64, call: &Valu
         "contacts.resolveUsername" => chat::resolve_username(sandbox, account, call),
         "messages.sendMessage" | "messages.sendMedia" => chat::send(sandbox, account, line, call),
         "messages.getMessages" | "channels.getMessages" => chat::messages(sandbox, account, call),
+        "messages.createChat"
+        | "messages.addChatUser"
+        | "messages.editChatTitle"
+        | "messages.deleteChatUser"
+        | "messages.exportChatInvite"
+        | "channels.inviteToChannel"
+        | "channels.editTitle"
+        | "channels.leaveChannel" => group::act(sandbox, account, call),
         "updates.getState" => difference::state(sandbox, account),
         "updates.getDifference" => difference::difference(sandbox, account, call),
         "updates.getChannelDifference" => difference::of_channel(sandbox, account, call),

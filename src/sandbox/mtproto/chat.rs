@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::account::{Account, hash_of};
+use super::account::{Account, Group, hash_of};
 use super::{Mtproto, Told, Trouble, file, text, whole};
 use crate::sandbox::phone::{Media, Phones, bubble, digits};
 use crate::sandbox::state::Sandbox;
@@ -73,6 +73,26 @@ fn resolved(user: &Value) -> Value {
 enum To {
     Person(i64),
     Group(i64),
+    Supergroup(i64),
+}
+
+impl To {
+    fn peer(&self) -> Value {
+        match self {
+            Self::Person(id) => json!({"_": "peerUser", "user_id": id}),
+            Self::Group(id) => json!({"_": "peerChat", "chat_id": id}),
+            Self::Supergroup(id) => json!({"_": "peerChannel", "channel_id": id}),
+        }
+    }
+
+    /// The group, and how applications name it.
+    fn group<'a>(&self, account: &'a Account) -> Option<(&'a Group, String)> {
+        match self {
+            Self::Person(_) => None,
+            Self::Group(id) => Some((account.groups.get(id)?, format!("-{id}"))),
+            Self::Supergroup(id) => Some((&account.supergroups.get(id)?.group, format!("-100{id:010}"))),
+        }
+    }
 }
 
 fn to(account: &Account, phones: &mut Phones, peer: &Value) -> Result<To, Trouble> {
@@ -85,9 +105,18 @@ fn to(account: &Account, phones: &mut Phones, peer: &Value) -> Result<To, Troubl
         "inputPeerChat" => {
             let id = whole(peer, "chat_id");
             match account.groups.get(&id) {
-                None => Err(Trouble::bad("PEER_ID_INVALID")),
                 Some(group) if group.left => Err(Trouble(403, "CHAT_WRITE_FORBIDDEN".to_owned())),
-                Some(_) => Ok(To::Group(id)),
+                Some(group) if group.moved.is_none() => Ok(To::Group(id)),
+                _ => Err(Trouble::bad("PEER_ID_INVALID")),
+            }
+        }
+        "inputPeerChannel" => {
+            let id = whole(peer, "channel_id");
+            let large = account.supergroups.get(&id).filter(|_| whole(peer, "access_hash") == hash_of(account.id, id));
+            match large {
+                None => Err(Trouble::bad("CHANNEL_INVALID")),
+                Some(large) if large.group.left => Err(Trouble::bad("CHANNEL_PRIVATE")),
+                Some(_) => Ok(To::Supergroup(id)),
             }
         }
         _ => Err(Trouble::bad("PEER_ID_INVALID")),
@@ -111,10 +140,7 @@ fn may_write(account: &Account, phones: &mut Phones, to: &To) -> Result<(), Trou
     if phone.blocked.contains(&account.id) {
         return Err(Trouble::bad("USER_IS_BLOCKED"));
     }
-    let wrote = account.messages.values().any(|message| {
-        message.get("out").is_none() && message.get("peer_id").map(|peer| whole(peer, "user_id")) == Some(*id)
-    });
-    if account.limited && !wrote { Err(Trouble::bad("PEER_FLOOD")) } else { Ok(()) }
+    if account.limited && !account.heard_of(*id) { Err(Trouble::bad("PEER_FLOOD")) } else { Ok(()) }
 }
 
 /// `messages.sendMessage` and `messages.sendMedia`.
@@ -123,7 +149,7 @@ pub(super) fn send(sandbox: &Sandbox, account: i64, line: u64, call: &Value) -> 
     let (now, tick) = (sandbox.now(), sandbox.tick());
     let mut mtproto = sandbox.mtproto.lock();
     let random = whole(call, "random_id");
-    let (to, id) = {
+    let to = {
         let mut phones = sandbox.phones.lock();
         let account = account_of(&mut mtproto, account)?;
         if account.random.contains_key(&random) {
@@ -132,10 +158,14 @@ pub(super) fn send(sandbox: &Sandbox, account: i64, line: u64, call: &Value) -> 
         let to = to(account, &mut phones, call.get("peer").unwrap_or(&Value::Null))?;
         may_write(account, &mut phones, &to)?;
         let answered = call.get("reply_to").map(|reply| whole(reply, "reply_to_msg_id"));
-        if answered.is_some_and(|id| !account.messages.contains_key(&id)) {
+        let messages = match &to {
+            To::Supergroup(id) => account.supergroups.get(id).map_or(&account.messages, |large| &large.messages),
+            _ => &account.messages,
+        };
+        if answered.is_some_and(|id| !messages.contains_key(&id)) {
             return Err(Trouble::bad("REPLY_MESSAGE_ID_INVALID"));
         }
-        (to, account.next())
+        to
     };
     let given = call.get("media");
     let (media, seen) = match given {
@@ -144,18 +174,13 @@ pub(super) fn send(sandbox: &Sandbox, account: i64, line: u64, call: &Value) -> 
     };
     let account_id = account;
     let account = account_of(&mut mtproto, account)?;
-    account.random.insert(random, id);
-    let peer = match &to {
-        To::Person(id) => json!({"_": "peerUser", "user_id": id}),
-        To::Group(id) => json!({"_": "peerChat", "chat_id": id}),
-    };
     let reply = call
         .get("reply_to")
         .map(|reply| json!({"_": "messageReplyHeader", "reply_to_msg_id": whole(reply, "reply_to_msg_id")}));
-    let message = json!({"_": "message", "out": true, "id": id, "from_id": {"_": "peerUser", "user_id": account.id},
-        "peer_id": peer, "date": now.0 / 1000, "message": text(call, "message"), "media": media, "reply_to": reply});
-    account.messages.insert(id, message.clone());
-    let update = account.step(1, json!({"_": "updateNewMessage", "message": message}));
+    let message = json!({"_": "message", "out": true, "from_id": {"_": "peerUser", "user_id": account.id}, "peer_id": to.peer(),
+        "date": now.0 / 1000, "message": text(call, "message"), "media": media, "reply_to": reply});
+    let (id, update) = account.enter(message);
+    account.random.insert(random, id);
     let pts = account.pts;
     let reached = arrive(sandbox, account, &to, id, text(call, "message"), seen, (now, tick));
     let all = |updates: Vec<Value>| json!({"_": "updates", "updates": updates, "users": [], "chats": [], "date": now.0 / 1000, "seq": 0});
@@ -183,9 +208,10 @@ fn arrive(
     (now, tick): (crate::model::moment::Moment, crate::model::moment::Tick),
 ) -> Option<String> {
     let mut phones = sandbox.phones.lock();
+    let group = to.group(account);
     let people = match to {
         To::Person(person) => vec![*person],
-        To::Group(group) => account.groups.get(group).map(|group| group.members.clone()).unwrap_or_default(),
+        _ => group.as_ref().map(|(group, _)| group.members.clone()).unwrap_or_default(),
     };
     let mut reader = None;
     for person in people {
@@ -199,6 +225,7 @@ fn arrive(
         text.clone_into(&mut made.text);
         made.kind.clone_from(&kind);
         made.media.clone_from(&media);
+        made.tag = group.as_ref().map(|(_, name)| name.clone());
         phones.add(&digits, made);
     }
     reader

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::account::Account;
+use super::account::{Account, hash_of};
 use super::{Told, Trouble, text, whole};
+use crate::sandbox::phone::Phones;
 use crate::sandbox::state::Sandbox;
 
 /// So many steps are told at once.
@@ -36,21 +37,16 @@ pub(super) fn difference(sandbox: &Sandbox, account: i64, call: &Value) -> Told 
         return Ok(json!({"_": "updates.differenceEmpty", "date": now_s, "seq": 1}));
     }
     let slice = missed.get(..SLICE.min(missed.len())).unwrap_or_default();
-    let (mut messages, mut others, mut people, mut groups) = (Vec::new(), Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut messages, mut others, mut named) = (Vec::new(), Vec::new(), Named::default());
     for step in slice {
-        name_all(&step.update, &mut people, &mut groups);
+        named.read(&step.update);
         if text(&step.update, "_") == "updateNewMessage" {
             messages.extend(step.update.get("message").cloned());
         } else {
             others.push(step.update.clone());
         }
     }
-    let users: Vec<Value> = people
-        .iter()
-        .filter_map(|id| phones.by_chat(*id).map(|phone| account.person(phone)))
-        .chain([account.me()])
-        .collect();
-    let chats: Vec<Value> = groups.iter().filter_map(|id| account.group(*id, now_s)).collect();
+    let (users, chats) = (named.users(account, &mut phones), named.chats(account, now_s));
     let (name, field, pts) = match slice.last() {
         Some(last) if slice.len() < missed.len() => ("updates.differenceSlice", "intermediate_state", last.pts),
         _ => ("updates.difference", "state", account.pts),
@@ -61,20 +57,61 @@ pub(super) fn difference(sandbox: &Sandbox, account: i64, call: &Value) -> Told 
     )
 }
 
-/// `updates.getChannelDifference`: nobody here has channels.
-pub(super) fn of_channel(_sandbox: &Sandbox, _account: i64, _call: &Value) -> Told {
-    Err(Trouble::bad("CHANNEL_INVALID"))
+/// `updates.getChannelDifference`.
+pub(super) fn of_channel(sandbox: &Sandbox, account: i64, call: &Value) -> Told {
+    let (now_s, since) = (sandbox.unix(), whole(call, "pts"));
+    let mtproto = sandbox.mtproto.lock();
+    let mut phones = sandbox.phones.lock();
+    let account = mtproto.accounts.get(&account).ok_or_else(|| Trouble::bad("USER_ID_INVALID"))?;
+    let given = call.get("channel").unwrap_or(&Value::Null);
+    let id = whole(given, "channel_id");
+    let known = account.supergroups.get(&id).filter(|_| whole(given, "access_hash") == hash_of(account.id, id));
+    let large = known.ok_or_else(|| Trouble::bad("CHANNEL_INVALID"))?;
+    let mut named = Named::default();
+    let missed = large.log.iter().filter(|step| step.pts > since);
+    let messages: Vec<Value> = missed.filter_map(|step| step.update.get("message").cloned()).collect();
+    if messages.is_empty() {
+        return Ok(json!({"_": "updates.channelDifferenceEmpty", "final": true, "pts": large.pts}));
+    }
+    for message in &messages {
+        named.read(message);
+    }
+    Ok(
+        json!({"_": "updates.channelDifference", "final": true, "pts": large.pts, "new_messages": messages, "other_updates": [],
+        "chats": named.chats(account, now_s), "users": named.users(account, &mut phones)}),
+    )
 }
 
-fn name_all(value: &Value, people: &mut BTreeSet<i64>, groups: &mut BTreeSet<i64>) {
-    match value {
-        Value::Object(fields) => {
-            people.extend(fields.get("user_id").and_then(Value::as_i64));
-            groups.extend(fields.get("chat_id").and_then(Value::as_i64));
-            fields.values().for_each(|field| name_all(field, people, groups));
+/// Whom updates speak of.
+#[derive(Debug, Default)]
+struct Named {
+    people: BTreeSet<i64>,
+    groups: BTreeSet<i64>,
+    supergroups: BTreeSet<i64>,
+}
+
+impl Named {
+    fn read(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                let number = |name: &str| fields.get(name).and_then(Value::as_i64);
+                self.people.extend(number("user_id"));
+                self.groups.extend(number("chat_id"));
+                self.supergroups.extend(number("channel_id"));
+                fields.values().for_each(|field| self.read(field));
+            }
+            Value::Array(list) => list.iter().for_each(|one| self.read(one)),
+            _ => {}
         }
-        Value::Array(list) => list.iter().for_each(|one| name_all(one, people, groups)),
-        _ => {}
+    }
+
+    fn users(&self, account: &Account, phones: &mut Phones) -> Vec<Value> {
+        let people = self.people.iter().filter_map(|id| phones.by_chat(*id).map(|phone| account.person(phone)));
+        people.chain([account.me()]).collect()
+    }
+
+    fn chats(&self, account: &Account, now_s: i64) -> Vec<Value> {
+        account.chats(&self.groups, &self.supergroups, now_s)
     }
 }
 

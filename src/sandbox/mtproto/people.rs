@@ -44,20 +44,19 @@ pub(crate) fn say(sandbox: &Sandbox, digits: &str, words: &Words) -> Option<Stri
     let mut phones = sandbox.phones.lock();
     let account = mtproto.accounts.get_mut(&id)?;
     let phone = phones.get(digits)?;
-    let number = account.next();
-    let peer = words.group.map_or_else(
-        || json!({"_": "peerUser", "user_id": phone.chat_id}),
-        |group| json!({"_": "peerChat", "chat_id": group}),
-    );
+    let peer = match words.group {
+        None => json!({"_": "peerUser", "user_id": phone.chat_id}),
+        Some(group) if account.supergroups.contains_key(&group) => json!({"_": "peerChannel", "channel_id": group}),
+        Some(group) => json!({"_": "peerChat", "chat_id": group}),
+    };
     let from = if words.ours { account.id } else { phone.chat_id };
     let known = account.messages.values().any(|message| message.get("peer_id") == Some(&peer));
     let reply = words.quote.as_deref().and_then(|quote| quote.parse::<i64>().ok());
-    let message = json!({"_": "message", "out": words.ours, "id": number, "peer_id": peer, "date": now.0 / 1000,
+    let message = json!({"_": "message", "out": words.ours, "peer_id": peer, "date": now.0 / 1000,
         "from_id": (words.group.is_some() || words.ours).then(|| json!({"_": "peerUser", "user_id": from})),
         "message": words.text, "media": media,
         "reply_to": reply.map(|id| json!({"_": "messageReplyHeader", "reply_to_msg_id": id}))});
-    account.messages.insert(number, message.clone());
-    let update = account.step(1, json!({"_": "updateNewMessage", "message": message}));
+    let (number, update) = account.enter(message);
     let mut made = bubble("telegram", &id.to_string(), if words.ours { "received" } else { "said" }, now, tick);
     made.id = number.to_string();
     made.text.clone_from(&words.text);
@@ -85,7 +84,9 @@ pub(crate) fn say(sandbox: &Sandbox, digits: &str, words: &Words) -> Option<Stri
 fn whole_update(account: &Account, people: &[&Phone], group: Option<i64>, update: &Value, now_s: i64) -> Value {
     let mut users: Vec<Value> = people.iter().map(|phone| account.person(phone)).collect();
     users.push(account.me());
-    let chats: Vec<Value> = group.and_then(|group| account.group(group, now_s)).into_iter().collect();
+    let named: BTreeSet<i64> = group.into_iter().collect();
+    // a number is either a group's or a supergroup's
+    let chats = account.chats(&named, &named, now_s);
     json!({"_": "updates", "updates": [update], "users": users, "chats": chats, "date": now_s, "seq": 0})
 }
 

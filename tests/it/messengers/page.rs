@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use switchboard::messenger::{About, catalogue};
+use switchboard::messenger::{About, Groups, catalogue};
 use switchboard::model::message::{Kind, MediaKind};
 use switchboard::model::result::Code;
 
@@ -105,6 +105,8 @@ const CHECKS: [Check; 8] = [
             account::sending::a_phone_is_put_into_the_contacts_and_written_to,
             account::sending::files_places_and_cards_arrive_as_what_they_are,
             account::sending::an_answer_names_what_it_answers_and_goes_without_where_that_is_gone,
+            account::groups::a_group_is_made_filled_renamed_and_left,
+            account::groups::a_group_that_became_a_supergroup_goes_on_under_its_new_number,
             account::sending::what_cannot_be_sent_is_refused_before_anything_leaves,
         ],
     },
@@ -126,6 +128,7 @@ const CHECKS: [Check; 8] = [
             mail::mailbox::the_server_s_refusals_steer_the_queue,
             account::sending::refusals_of_telegram_steer_the_lane,
             account::sending::nothing_leaves_where_nobody_listens_and_no_attempt_is_counted,
+            account::groups::refusals_about_groups_tell_people_apart_from_the_account,
         ],
     },
     Check {
@@ -154,6 +157,7 @@ const CHECKS: [Check; 8] = [
             posted::ten_equal_deliveries_make_one_message_on_both_databases,
             mail::mailbox::a_sent_letter_has_its_copy_among_the_sent_ones_once,
             account::sending::a_message_whose_fate_was_unknown_is_sent_again_and_reaches_nobody_twice,
+            account::groups::a_call_about_a_group_that_is_cut_is_made_again_and_brings_nobody_in_twice,
             account::listening::a_gap_is_filled_in_order_and_nothing_is_heard_twice,
         ],
     },
@@ -192,6 +196,16 @@ const ABILITIES: [(&str, &str, &str, Option<Code>); 12] = [
     ("groups", "группы", "groups", None),
     ("listens", "слушает соединение, а не адрес", "listens on a connection of its own", None),
     ("threads", "темы и цепочки писем", "subjects and threads", None),
+];
+
+type InGroups = (&'static str, &'static str, fn(Groups) -> bool);
+
+/// What is done with groups beside writing into them.
+const IN_GROUPS: [InGroups; 4] = [
+    ("создаёт группы", "makes groups", |groups| groups.create),
+    ("добавляет в группы людей", "adds people to groups", |groups| groups.add),
+    ("переименовывает группы", "renames groups", |groups| groups.rename),
+    ("выходит из групп", "leaves groups", |groups| groups.leave),
 ];
 
 const KINDS: [(MediaKind, &str, &str); 6] = [
@@ -276,6 +290,11 @@ fn cards() -> String {
             if has { "✓" } else { "—" }.to_owned()
         });
         let code = code.map(|code| format!("`{}`", code.slug())).unwrap_or_default();
+        page.push_str(&line(std::iter::once(format!("{ru} ({en})")).chain(cells).chain([code])));
+    }
+    for (ru, en, has) in IN_GROUPS {
+        let cells = catalogue().iter().map(|messenger| if has(messenger.groups()) { "✓" } else { "—" }.to_owned());
+        let code = format!("`{}`", Code::NotSupported.slug());
         page.push_str(&line(std::iter::once(format!("{ru} ({en})")).chain(cells).chain([code])));
     }
     page.push_str("\n## Пределы (Limits)\n\n");

@@ -361,6 +361,25 @@ async fn a_wrong_token_is_told_at_its_field() {
     case.assert_no_secret(&format!("{error:?} {error}"));
 }
 
+#[tokio::test]
+async fn a_bot_that_is_switched_off_is_posted_from_no_more() {
+    let case = ours();
+    let error = |code: u16| json!({"ok": false, "error_code": code, "description": "said"});
+    for (status, body, told) in [
+        (200, json!({"ok": true, "result": true}), Answer::done()),
+        // nobody can speak for a bot whose token was taken away
+        (401, error(401), Answer::done()),
+        (502, error(502), Answer::Down { seen: "said".to_owned() }),
+    ] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(status).set_body_json(body);
+        let method = format!("/bot{TOKEN}/deleteWebhook");
+        Mock::given(path(method)).respond_with(answer).expect(1).mount(&server).await;
+        assert_eq!(case.messenger.detach(&case.patient_wire(&server.uri())).await, told);
+        server.received_requests().await.unwrap().iter().for_each(super::schemas::check_telegram);
+    }
+}
+
 #[test]
 fn every_content_of_a_message_is_read() {
     let case = ours();

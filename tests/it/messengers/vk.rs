@@ -441,6 +441,89 @@ async fn a_community_is_attached_by_its_key() {
     }
 }
 
+/// A step of a sign-in at a vendor where this server has keys.
+async fn sign_in(vendor: &str, kept: Value, answers: Value) -> Result<AttachNext, AttachError> {
+    let mut wire = ours().patient_wire(vendor);
+    wire.secrets = json!({"client_id": "51000001", "client_secret": "protected-key"}).to_string().into();
+    let step = AttachStep {
+        answers: answers.as_object().cloned().unwrap(),
+        webhook_url: HOOK.to_owned(),
+        return_url: "https://switchboard.example.test/attach/return".to_owned(),
+        kept,
+    };
+    let next = ours().messenger.attach(&wire, &step).await;
+    let shown = format!("{next:?}");
+    assert!(!shown.contains("protected-key") && !shown.contains("vk1.a."), "{shown}");
+    next
+}
+
+fn asked(url: &str) -> Map<String, Value> {
+    let url = url::Url::parse(url).unwrap();
+    url.query_pairs().map(|(name, value)| (name.into_owned(), json!(value))).collect()
+}
+
+#[tokio::test]
+async fn the_page_of_the_sign_in_belongs_to_the_host_of_the_api() {
+    for (vendor, page) in [
+        ("https://api.vk.com/method", "https://oauth.vk.com/authorize?"),
+        ("https://api.vk.ru/method", "https://oauth.vk.ru/authorize?"),
+        ("https://proxy.example.test/vk/method", "https://proxy.example.test/vk/oauth/authorize?"),
+    ] {
+        let AttachNext::Redirect { url, state, .. } = sign_in(vendor, Value::Null, json!({})).await.unwrap() else {
+            panic!("a page to go to")
+        };
+        assert!(url.starts_with(page), "{url}");
+        let mut query = asked(&url);
+        assert_eq!((query.remove("state"), state.len()), (Some(json!(state)), 64));
+        let expected = json!({"client_id": "51000001", "redirect_uri": "https://switchboard.example.test/attach/return",
+            "display": "page", "scope": "groups", "response_type": "code", "v": "5.199"});
+        assert_eq!(Value::Object(query), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_asks_vk_what_its_documents_have() {
+    let group = json!({"id": 200_000_001, "name": "Ромашка", "screen_name": "romashka", "is_admin": 1});
+    let server = vendor(&[
+        ("oauth/access_token", json!({"access_token": "vk1.a.of-the-person", "expires_in": 86_400, "user_id": 5})),
+        ("groups.get", json!({"response": {"count": 1, "items": [group]}})),
+    ])
+    .await;
+    let begun = sign_in(&server.uri(), Value::Null, json!({})).await.unwrap();
+    let AttachNext::Redirect { kept, state, .. } = begun else { panic!("{begun:?}") };
+    let chosen = sign_in(&server.uri(), kept, json!({"code": "c1", "state": state})).await.unwrap();
+    let AttachNext::Choose { options, kept, .. } = chosen else { panic!("{chosen:?}") };
+    assert_eq!((options[0].title.as_str(), options[0].about.as_str()), ("Ромашка", "vk.com/romashka"));
+    let second = sign_in(&server.uri(), kept, json!({"community": "200000001"})).await.unwrap();
+    let AttachNext::Redirect { url, kept, state } = second else { panic!("{second:?}") };
+    let query = asked(&url);
+    assert_eq!((&query["group_ids"], &query["scope"]), (&json!("200000001"), &json!("messages,photos,docs,manage")));
+    let requests = server.received_requests().await.unwrap();
+    let exchange = json!({"client_id": "51000001", "client_secret": "protected-key", "code": "c1",
+        "redirect_uri": "https://switchboard.example.test/attach/return"});
+    assert_eq!(
+        (requests[0].method.as_str(), asked(requests[0].url.as_str())),
+        ("GET", exchange.as_object().unwrap().clone())
+    );
+    let mut fields = form(&requests[1]);
+    assert_eq!(
+        (fields.remove("access_token"), fields.remove("v")),
+        (Some(json!("vk1.a.of-the-person")), Some(json!("5.199")))
+    );
+    check_call("groups.get", &fields);
+    // a key for another community is not taken for the chosen one's
+    for told in [
+        json!({"groups": [{"group_id": 200_000_002, "access_token": TOKEN}], "expires_in": 0}),
+        json!({"groups": []}),
+        json!({"access_token": TOKEN}),
+    ] {
+        let server = vendor(&[("oauth/access_token", told)]).await;
+        let error = sign_in(&server.uri(), kept.clone(), json!({"code": "c2", "state": state})).await.unwrap_err();
+        assert!(error.field.is_empty() && error.ru.contains("не к тому сообществу"), "{error:?}");
+        assert_eq!(server.received_requests().await.unwrap().len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn each_failure_names_the_field_to_mend() {
     let error = |code: i64| json!({"error": {"error_code": code, "error_msg": "said"}});

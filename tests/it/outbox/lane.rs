@@ -4,8 +4,9 @@ use switchboard::model::clock::Clock as _;
 use switchboard::model::errand::Rank;
 use switchboard::model::pace::Pace;
 use switchboard::model::result::Code;
-use switchboard::model::vendor::Answer;
+use switchboard::model::vendor::{Answer, Scope};
 use switchboard::model::window::Window;
+use switchboard::store::outbox;
 use switchboard::store::row::LaneState;
 
 use super::stand::{CAREFUL, Stand};
@@ -93,6 +94,26 @@ async fn a_message_whose_time_is_over_is_not_sent_and_said_so(url: &str) {
     assert_eq!(stand.told("down"), too_late, "no further attempt fits in");
     assert_eq!(stand.called(lane).iter().filter(|peer| *peer == "late").count(), 0);
     assert!(stand.called(lane).contains(&"b".to_owned()) || stand.told("b") == too_late);
+    stand.clear().await;
+}
+}
+
+on_both_databases! {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_to_a_stranger_waits_its_time_while_the_vendor_lets_nobody_write_to_strangers(url: &str) {
+    let stand = Stand::set(url).await;
+    let lane = stand.lane(CAREFUL, None).await;
+    let mut strange = stand.errand(lane, Rank::Service, "strange");
+    strange.expires_at = Some(stand.clock.now().plus_ms(3_600_000));
+    stand.answers("strange", &[Answer::Busy { after_ms: 86_400_000, scope: Scope::Strangers }]);
+    stand.accept(vec![strange, stand.errand(lane, Rank::Service, "known")]).await;
+    stand.quiet().await;
+    assert_eq!(stand.comes_after(lane, 15_000).await, "known", "the lane goes on");
+    stand.advance(3_500_000).await;
+    assert_eq!((stand.told("strange"), stand.called(lane).len()), (Vec::new(), 2));
+    let end = stand.clock.now().plus_ms(100_000);
+    let late = stand.store.write(move |conn| outbox::withdraw_expired(conn, end, 10)).await.unwrap();
+    assert_eq!(late.iter().map(|errand| errand.peer.as_str()).collect::<Vec<_>>(), ["strange"]);
     stand.clear().await;
 }
 }

@@ -221,7 +221,7 @@ pub(crate) async fn refusals_of_telegram_steer_the_lane() {
     for (name, code, answer) in [
         ("FLOOD_WAIT_37", 420, busy(37_000, Scope::Lane)),
         ("SLOWMODE_WAIT_5", 420, busy(5_000, Scope::Recipient)),
-        ("PEER_FLOOD", 400, busy(86_400_000, Scope::Recipient)),
+        ("PEER_FLOOD", 400, busy(86_400_000, Scope::Strangers)),
         ("USER_IS_BLOCKED", 400, Answer::Refused { code: Code::Blocked, text: "USER_IS_BLOCKED".to_owned() }),
         ("SESSION_REVOKED", 401, Answer::Expired { seen: "SESSION_REVOKED".to_owned() }),
     ] {
@@ -231,7 +231,7 @@ pub(crate) async fn refusals_of_telegram_steer_the_lane() {
     // a stranger who may not be written to, and one who blocked the account
     town.change(json!({ "limited": true })).await;
     let answer = send(&account, &to(phone("79990000002"), "msg_2", text("?"))).await;
-    assert_eq!(answer, busy(86_400_000, Scope::Recipient));
+    assert_eq!(answer, busy(86_400_000, Scope::Strangers));
     town.control("POST", "/_/phones", json!({ "id": CUSTOMER, "blocked": [ACCOUNT] })).await;
     let answer = send(&account, &to(phone(CUSTOMER), "msg_3", text("?"))).await;
     assert!(matches!(answer, Answer::Refused { code: Code::Blocked, .. }), "{answer:?}");

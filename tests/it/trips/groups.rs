@@ -1,6 +1,8 @@
 //! Groups of WhatsApp Web end to end: made, filled, written into, renamed, left.
 
 use serde_json::{Value, json};
+use switchboard::flow::perform;
+use switchboard::model::vendor::{Answer, Scope};
 
 use super::stage::{GAP_MS, Stage};
 use super::whatsapp_web::{Phone, linked};
@@ -124,6 +126,27 @@ on_both_databases! {
         assert_eq!((&added["state"], &added["people"][0]["outcome"]), (&json!("done"), &json!("added")), "{added}");
         assert_eq!(stage.calls("waha", "participants/add").await.len(), 2);
         assert_eq!(groups(&stage).await[0]["members"], json!([ANNA, BORIS]));
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_to_be_done_with_groups_rests_in_an_expired_line_and_is_done_when_it_goes_on(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let phone = linked(&stage).await;
+        let lane = stage.newest_lane().await;
+        stage.api("POST", &format!("/api/v1/lanes/{lane}/pause")).await;
+        stage.api_with("POST", &of(&phone), json!({ "title": "Раз", "people": [ANNA] })).await;
+        let path = format!("/api/v1/lines/{}", stage.line);
+        stage.api_with("PATCH", &path, json!({ "name": "Продажи", "expires_at": 1 })).await;
+        let waits = stage.waiting(lane).await;
+        let answer = perform::perform(&stage.server.app, waits.clone()).await;
+        assert_eq!(answer, [Answer::Busy { after_ms: 60_000, scope: Scope::Lane }], "the lane rests and counts no attempt");
+        assert!(stage.calls("waha", "groups").await.is_empty(), "nothing left");
+        assert_eq!(stage.waiting(lane).await.len(), 1);
+        stage.api_with("PATCH", &path, json!({ "name": "Продажи", "expires_at": null })).await;
+        let answer = perform::perform(&stage.server.app, waits).await;
+        assert!(matches!(answer[..], [Answer::Done { .. }]), "{answer:?}");
+        assert_eq!(groups(&stage).await[0]["members"], json!([ANNA]));
         stage.clear().await;
     }
 

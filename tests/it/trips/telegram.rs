@@ -7,10 +7,10 @@ use super::stage::Stage;
 
 const CUSTOMER: &str = "79990000001";
 const OWNER: &str = "79031112233";
-const ACCOUNT: i64 = 4_000_000_001;
+pub(super) const ACCOUNT: i64 = 4_000_000_001;
 
 /// Signs in by phone and code; the card of the channel.
-async fn signed_in(stage: &Stage) -> Value {
+pub(super) async fn signed_in(stage: &Stage) -> Value {
     let account = json!({ "id": ACCOUNT, "phone": OWNER, "name": "Ромашка", "username": "romashka" });
     stage.control("POST", "/_/mtproto/accounts", account).await;
     sign_in(stage, json!({ "messenger": "telegram", "answers": { "phone": OWNER } })).await
@@ -102,6 +102,47 @@ on_both_databases! {
         assert_eq!(got(&stage, strangers[0]).await, ["раз", "ещё раз"]);
         assert!(got(&stage, strangers[1]).await.is_empty());
         assert_eq!(stage.calls("mtproto", "contacts.importContacts").await.len(), 1);
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_account_that_may_not_write_to_strangers_is_marked_and_its_dialogs_go_on(url: &str) {
+        let stage = Stage::set(url).await;
+        let channel = signed_in(&stage).await;
+        let id = channel["id"].as_str().unwrap();
+        customer_says(&stage, "Здравствуйте!").await;
+        stage.wait_for_history(id, &["< Здравствуйте!"]).await;
+        stage.control("POST", &format!("/_/mtproto/accounts/{ACCOUNT}"), json!({ "limited": true })).await;
+        let first = say(&stage, &channel, "79990000002", "раз").await;
+        let path = format!("/api/v1/channels/{id}");
+        let seen = stage.wait_for("the channel is suspected", |stage| {
+            let path = path.clone();
+            async move {
+                let seen = stage.api("GET", &path).await;
+                (seen["state"] == "spam").then_some(seen)
+            }
+        });
+        assert_eq!(seen.await["health"]["error"]["code"], "spam_suspected");
+        let told = stage.wait_for("the portal is told", |stage| async move {
+            stage.portal().await["notices"].as_array().unwrap().last().cloned()
+        });
+        let told = told.await;
+        let text = told["text"].as_str().unwrap();
+        assert!(text.contains("подозревает спам") && text.contains("@SpamBot"), "{text}");
+        // no further stranger is tried, by phone or by name, and whoever wrote is answered
+        let second = say(&stage, &channel, "79990000003", "два").await;
+        let third = say(&stage, &channel, "@client_79990000004", "три").await;
+        stage.sent(to(&channel, &format!("@client_{CUSTOMER}"), "Добрый день"), "sent").await;
+        for waiting in [&first, &second, &third] {
+            assert_eq!(stage.api("GET", &format!("/api/v1/messages/{waiting}")).await["status"], "waiting");
+        }
+        assert_eq!(stage.calls("mtproto", "contacts.importContacts").await.len(), 1);
+        assert!(stage.calls("mtproto", "contacts.resolveUsername").await.is_empty());
+        assert_eq!(stage.calls("mtproto", "messages.sendMessage").await.len(), 2);
+        // the rest is that of the channel, not of the people: once it is over the next one is written to
+        stage.control("POST", &format!("/_/mtproto/accounts/{ACCOUNT}"), json!({ "limited": false })).await;
+        stage.sql("UPDATE first_gates SET held_until = held_until - 86400000").await;
+        stage.sent(to(&channel, "@client_79990000005", "четыре"), "sent").await;
         stage.clear().await;
     }
 

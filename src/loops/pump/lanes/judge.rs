@@ -25,6 +25,8 @@ impl Lanes {
         lane.downs = if down { lane.downs.saturating_add(1) } else { 0 };
         // where the whole lane rests, its errand keeps its place at the head
         let rests = matches!(answer, Answer::Busy { scope: Scope::Lane | Scope::Suspected, .. });
+        // whoever writes meanwhile is no stranger any more: such a message lives as long as it may
+        let strange = matches!(answer, Answer::Busy { scope: Scope::Strangers, .. });
         let (pause_ms, attempts) = match answer {
             Answer::Busy { after_ms, scope: Scope::Lane | Scope::Suspected } => {
                 lane.rest_until = lane.rest_until.max(tick.plus_ms(after_ms));
@@ -32,6 +34,7 @@ impl Lanes {
             }
             // so long a time is no guess: to ask earlier would only be a nuisance
             Answer::Busy { after_ms, scope: Scope::Recipient } if after_ms > LONG_MS => (after_ms, errand.attempts),
+            Answer::Busy { after_ms, scope: Scope::Strangers } => (after_ms, errand.attempts),
             Answer::Busy { after_ms, scope: Scope::Recipient } => {
                 (self.rules.growing(after_ms, 4, errand.attempts), errand.attempts.saturating_add(1))
             }
@@ -55,7 +58,7 @@ impl Lanes {
         };
         let not_before = now.plus_ms(pause_ms);
         let lost = lane.state == LaneState::Lost;
-        if !lost && errand.expires_at.is_some_and(|at| at <= not_before) {
+        if !lost && !strange && errand.expires_at.is_some_and(|at| at <= not_before) {
             return Fate::Final(match unsure {
                 // it may have been taken: to call it «not sent» would be a lie
                 Some(seen) => Answer::Unsure { seen, resendable: false },
