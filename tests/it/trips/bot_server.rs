@@ -40,7 +40,9 @@ async fn film(stage: &Stage, channel: &str) -> Value {
         .wait_for("the film is kept or given up", |stage| async move {
             let told = stage.api("GET", "/api/v1/messages").await;
             let all = told["messages"].as_array().unwrap().clone();
-            let with = all.into_iter().find(|one| one["channel"] == channel && one["files"] != json!([]))?;
+            // ours of before has a file too
+            let with =
+                all.into_iter().find(|one| one["channel"] == channel && one["files"][0]["name"] == "film.mp4")?;
             let file = with["files"][0].clone();
             (file["state"] == "kept" || !file["code"].is_null()).then_some(file)
         })
