@@ -50,6 +50,7 @@ fn wire(secrets: &Value, settings: Value) -> Wire {
         secrets: SecretString::from(secrets.to_string()),
         settings,
         webhook_url: String::new(),
+        local: None,
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Config {
     pub notices: Notices,
     /// The application of Telegram.
     pub telegram: Application,
+    /// A Bot API server of one's own.
+    pub telegram_bot: BotServer,
     /// The app of Meta.
     pub waba: Client,
     /// The application of VK.
@@ -159,6 +161,15 @@ pub struct Application {
     /// Its key.
     #[serde(deserialize_with = "secret")]
     pub api_hash: SecretString,
+}
+
+/// A Bot API server of one's own, run with `--local`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BotServer {
+    /// Its address; empty where there is none.
+    pub local_server: String,
+    /// The folder in which it lays files.
+    pub local_folder: String,
 }
 
 /// Where vendors are, and what the guard lets through.
@@ -347,7 +358,8 @@ impl Config {
             &mut vendors.email,
             &mut vendors.whatsapp_web,
         ];
-        for address in addresses.into_iter().chain([&mut config.server.public_url]) {
+        let ours = [&mut config.server.public_url, &mut config.telegram_bot.local_server];
+        for address in addresses.into_iter().chain(ours) {
             *address = address.trim_end_matches('/').to_owned();
         }
         Ok(config)

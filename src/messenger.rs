@@ -4,6 +4,7 @@
 //! a simulator in the sandbox and a folder of fixtures; the conformance suite (`tests/it/messengers.rs`) says when it is done.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -149,6 +150,8 @@ pub struct Wire {
     pub settings: serde_json::Value,
     /// Where the vendor posts what concerns the channel, for vendors that are told with each message; empty before there is one.
     pub webhook_url: String,
+    /// The folder in which a server of the vendor's that is run beside ours lays files; none where there is no such server.
+    pub local: Option<PathBuf>,
 }
 
 /// What a vendor posted to us, as it came.
@@ -231,6 +234,18 @@ pub struct Checked {
 pub trait Messenger: Send + Sync {
     /// What it is and can do. Never blocks, never fails.
     fn about(&self) -> &'static About;
+
+    /// The same where a server of the vendor's is run beside ours ([`Wire::local`]). Never blocks, never fails.
+    fn about_local(&self) -> &'static About {
+        self.about()
+    }
+
+    /// Why a file of this kind is too large and what raises the limit, in Russian and in English; none where nothing does. Never
+    /// blocks, never fails.
+    fn too_big(&self, kind: MediaKind) -> Option<(&'static str, &'static str)> {
+        let _ = kind;
+        None
+    }
 
     /// Verifies a delivery and turns it into events. Pure: no call, no clock of its own. Called for each delivery.
     ///
@@ -395,6 +410,13 @@ pub trait Messenger: Send + Sync {
     fn detach<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Answer> {
         let _ = wire;
         Box::pin(async { Answer::done() })
+    }
+
+    /// What other channels may have together with one of these settings, by the vendor's name: then [`Messenger::detach`] is called
+    /// only for the last of them, since it would end all of them. Never blocks, never fails.
+    fn shared(&self, settings: &serde_json::Value) -> Option<String> {
+        let _ = settings;
+        None
     }
 
     /// Asks for the name of a chat that shows the phone, where the vendor hides phones behind other names; none where it does

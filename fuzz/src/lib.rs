@@ -42,6 +42,7 @@ pub fn wire(secrets: &Value, settings: &Value) -> Wire {
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
         webhook_url: String::new(),
+        local: None,
     }
 }
 

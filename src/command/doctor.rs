@@ -174,6 +174,7 @@ async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
         let about = messenger.about();
         let configured = match about.kind.slug() {
             "telegram" => config.vendors.telegram.as_str(),
+            "telegram_bot" if !config.telegram_bot.local_server.is_empty() => config.telegram_bot.local_server.as_str(),
             "telegram_bot" => config.vendors.telegram_bot.as_str(),
             "waba" => config.vendors.waba.as_str(),
             "vk" => config.vendors.vk.as_str(),

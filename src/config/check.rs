@@ -65,6 +65,7 @@ const ADDRESSES: &[&str] = &[
     "vendors.vk_notify",
     "vendors.email",
     "files.endpoint",
+    "telegram_bot.local_server",
 ];
 
 /// Texts that must look so.
@@ -97,6 +98,13 @@ pub(super) fn check(merged: &Merged) -> Result<(), ConfigError> {
         return Err(merged.error("mail.from", "is not an e-mail address", "write it as switchboard@example.com"));
     }
     check_bucket(merged)?;
+    if !text(merged, "telegram_bot.local_server").is_empty()
+        && !std::path::Path::new(text(merged, "telegram_bot.local_folder")).is_absolute()
+    {
+        let remedy =
+            "name the folder in which the server of telegram_bot.local_server lays files, as /var/lib/telegram-bot-api";
+        return Err(merged.error("telegram_bot.local_folder", "is not the whole path of a folder", remedy));
+    }
     for (key, words) in CHOICES {
         if !words.contains(&text(merged, key)) {
             return Err(merged.error(key, "is none of its words", &format!("write {}", words.join(" or "))));

@@ -370,7 +370,7 @@ async fn come_back(
 ) -> Result<ChannelId, ChannelError> {
     let id: ChannelId = row.id.parse().map_err(|_| ChannelError::NotFound)?;
     let secrets = credentials::seal(app, "channels", &row.id, &done.secrets);
-    let (settings, now, lane) = (done.settings.to_string(), app.clock.now(), row.lane);
+    let (settings, now, lane) = (configuring::again(&row.settings, &done.settings), app.clock.now(), row.lane);
     // a device that was linked anew does not know what was said while there was none
     let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of);
     let unlinked = row.state != "connected" && messenger.is_some_and(Messenger::links_device);

@@ -34,6 +34,12 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
+/// The state of a delivery that is not worked.
+const REFUSED: i16 = 2;
+
+/// Why a delivery to a channel that is off is not worked.
+const OFF: &str = "the channel is switched off";
+
 /// The portal that a delivery of Bitrix24 names, if the delivery proves that it comes from there. `path_key` is the secret
 /// part of our address, which stands in for the token where the portal sends none (`messageservice`, messages without an
 /// author).
@@ -118,7 +124,7 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
     let channel = app.store.read(move |conn| crate::on!(conn, channel::by_hook_key(&key))).await?;
     let channel = channel.ok_or(IntakeError::Unknown)?;
     let received = receive(app, &channel, delivery)?;
-    let mut hooks = rows(app, &channel, &received.events)?;
+    let mut hooks = taken(app, &channel, &received.events)?;
     for account in received.elsewhere {
         let kind = channel.messenger.clone();
         let other = app.store.read(move |conn| crate::on!(conn, channel::by_account(&kind, &account))).await?;
@@ -126,7 +132,7 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
         if let Some(other) = other
             && let Ok(received) = receive(app, &other, delivery)
         {
-            hooks.extend(rows(app, &other, &received.events)?);
+            hooks.extend(taken(app, &other, &received.events)?);
         }
     }
     if !hooks.is_empty() {
@@ -159,6 +165,19 @@ fn receive(app: &App, channel: &ChannelRow, delivery: &Delivery<'_>) -> Result<R
         NotTaken::Forged => IntakeError::Forged,
         NotTaken::Unreadable(what) => IntakeError::Unreadable(what),
     })
+}
+
+/// Events of a delivery, to be worked; where a person switched the channel off, to be looked at only. Their keys then keep out of
+/// the way of those that are worked: what the vendor tells again when the channel is back is news.
+fn taken(app: &App, channel: &ChannelRow, events: &[(String, Event)]) -> Result<Vec<NewHook>> {
+    let mut hooks = rows(app, channel, events)?;
+    if channel.state == "off" {
+        for hook in &mut hooks {
+            hook.state = REFUSED;
+            hook.key = key_of(&format!("off:{}", hook.key));
+        }
+    }
+    Ok(hooks)
 }
 
 /// Events of a channel as the deliveries that the feeder works, each with its key against repetition.
@@ -195,7 +214,12 @@ async fn write(app: &App, hooks: Vec<NewHook>) -> Result<usize> {
         .write(move |conn| {
             let mut news = 0;
             for hook in &hooks {
-                news += usize::from(crate::on!(conn, hook::write(hook))?);
+                let new = crate::on!(conn, hook::write(hook))?;
+                if hook.state == REFUSED {
+                    crate::on!(conn, hook::set_refused(&hook.id, OFF, hook.body.as_deref()))?;
+                } else {
+                    news += usize::from(new);
+                }
             }
             Ok(news)
         })

@@ -24,7 +24,8 @@ pub fn work(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, letter: &Lette
     let incoming = Incoming { chat: chat.clone(), ..incoming.clone() };
     let content = text(&Letter { message: incoming.clone(), ..letter.clone() })?;
     receive::enter(conn, channel, id, &incoming, content, now)?;
-    if !letter.auto {
+    // forms of web sites are machines whose letters people answer; what answers by itself asks for no other address
+    if !letter.auto || letter.answers_to.is_some() {
         crate::on!(conn, dialog::set_thread(id, &chat, &text(&thread(letter))?))?;
     }
     Ok(())
@@ -53,5 +54,5 @@ fn thread(letter: &Letter) -> Thread {
         let surplus = ids.len() - IDS;
         ids.drain(1..=surplus);
     }
-    Thread { subject: letter.subject.clone(), ids }
+    Thread { subject: letter.subject.clone(), ids, answers_to: letter.answers_to.clone() }
 }

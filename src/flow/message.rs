@@ -10,6 +10,7 @@ use crate::flow::pattern;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{self, Verdict};
 use crate::flow::template::{self, TemplateIn};
+use crate::messenger;
 use crate::model::address::{chat_peer, phone_digits};
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId, MessageId};
@@ -129,6 +130,34 @@ pub async fn post(
         .await?;
     app.bell.accepted(accepted);
     Ok(outcome)
+}
+
+/// Why the file of a message that was refused is too large and what raises the limit, in Russian and in English; none where
+/// nothing does.
+///
+/// # Errors
+/// Those of the store.
+pub async fn too_big(
+    app: &App,
+    company: CompanyId,
+    message: MessageIn,
+) -> Result<Option<(&'static str, &'static str)>> {
+    let Some(to) = peer_of(&message.to, &app.config.region) else { return Ok(None) };
+    let inner = app.clone();
+    app.store
+        .write(move |conn| {
+            let now = inner.clock.now();
+            let (Ok(channel), Some(file)) = (channel_of(conn, company, &message, &to, now)?, &message.file) else {
+                return Ok(None);
+            };
+            let (Ok(media), Some(kind)) =
+                (attached::named(&inner, conn, company, file, now)?, Kind::from_slug(&channel.messenger))
+            else {
+                return Ok(None);
+            };
+            Ok(messenger::of(kind).and_then(|messenger| messenger.too_big(media.kind)))
+        })
+        .await
 }
 
 /// A message of a company: from the history, or from the queue where the API put it there.

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
 use crate::flow::{credentials, first, group, health, pattern, phone, portal};
-use crate::messenger::{self, Wire};
+use crate::messenger::{self, Messenger, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId};
 use crate::model::message::{Kind, Outgoing, Peer};
@@ -230,7 +230,20 @@ pub fn bare_wire(app: &App, messenger: &str) -> Wire {
         secrets: SecretString::from("{}".to_owned()),
         settings: serde_json::Value::Object(serde_json::Map::new()),
         webhook_url: String::new(),
+        local: has_local(app, messenger).then(|| app.config.telegram_bot.local_folder.clone().into()),
     }
+}
+
+/// Whether a server of the messenger's vendor is run beside this one.
+fn has_local(app: &App, messenger: &str) -> bool {
+    messenger == Kind::TelegramBot.slug() && !app.config.telegram_bot.local_server.is_empty()
+}
+
+/// What a messenger is and can do on this server.
+#[must_use]
+pub fn about(app: &App, messenger: &'static dyn Messenger) -> &'static messenger::About {
+    let about = messenger.about();
+    if has_local(app, about.kind.slug()) { messenger.about_local() } else { about }
 }
 
 /// The key of a messenger's gateway, where it has one.
@@ -272,6 +285,7 @@ fn known_keys(app: &App, kind: Kind) -> Option<(&String, &SecretString)> {
 pub fn vendor_address(app: &App, messenger: &str) -> String {
     let configured = match messenger {
         "telegram" => app.config.vendors.telegram.as_str(),
+        "telegram_bot" if has_local(app, messenger) => app.config.telegram_bot.local_server.as_str(),
         "telegram_bot" => app.config.vendors.telegram_bot.as_str(),
         "waba" => app.config.vendors.waba.as_str(),
         "vk" => app.config.vendors.vk.as_str(),

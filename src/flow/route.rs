@@ -1,6 +1,7 @@
 //! Which line and which channel a request means, and the errand that comes of it.
 
 use crate::app::App;
+use crate::flow::perform;
 use crate::messenger;
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{CompanyId, LineId, MessageId};
@@ -123,7 +124,7 @@ pub fn text_errand(
     }
     let kind = Kind::from_slug(&channel.messenger).ok_or(Code::ChannelNotFound)?;
     if let Some(messenger) = messenger::of(kind) {
-        check_size(messenger.about(), &text, request.media.as_ref())?;
+        check_size(perform::about(app, messenger), &text, request.media.as_ref())?;
     }
     let content = Content {
         text: Some(text).filter(|text| !text.trim().is_empty()),

@@ -63,7 +63,15 @@ pub(super) async fn create_message(
             }
         },
     };
-    let id = message::post(&app, signed.company, input.into_inner(), key).await?.map_err(refusal)?;
+    let input = input.into_inner();
+    let id = match message::post(&app, signed.company, input.clone(), key).await? {
+        Ok(id) => id,
+        Err(code) => {
+            let words =
+                if code == Code::FileTooBig { message::too_big(&app, signed.company, input).await? } else { None };
+            return Err(refusal(code, words));
+        }
+    };
     Ok(HttpResponse::Accepted().json(MessageMade { id }))
 }
 
@@ -102,7 +110,8 @@ pub(super) async fn decide_message(
     }
 }
 
-fn refusal(code: Code) -> ApiError {
+/// The words are those of the code where there are none of the matter's own.
+fn refusal(code: Code, words: Option<(&str, &str)>) -> ApiError {
     let field = match code {
         Code::LineNotFound | Code::LineExpired | Code::LineNotChosen => "line",
         Code::ChannelNotFound | Code::ChannelLost => "channel",
@@ -112,5 +121,6 @@ fn refusal(code: Code) -> ApiError {
         Code::AddressBad => "to",
         _ => "",
     };
-    ApiError::Bad { field: field.to_owned(), code: code.slug(), ru: code.ru().to_owned(), en: code.en().to_owned() }
+    let (ru, en) = words.unwrap_or((code.ru(), code.en()));
+    ApiError::Bad { field: field.to_owned(), code: code.slug(), ru: ru.to_owned(), en: en.to_owned() }
 }

@@ -36,7 +36,7 @@ pub(super) struct MessengersOut {
 pub(super) async fn list_messengers(app: web::Data<App>, _: Signed) -> HttpResponse {
     let messengers = Kind::ALL.into_iter().map(|kind| {
         let found = messenger::of(kind);
-        let about = found.map(messenger::Messenger::about);
+        let about = found.map(|found| perform::about(&app, found));
         let groups = found.map(messenger::Messenger::groups).unwrap_or_default();
         let sign_in = found.and_then(messenger::Messenger::signs_in).filter(|_| perform::has_own_keys(&app, kind));
         let title = about.map_or_else(|| kind.title(), |about| about.title);

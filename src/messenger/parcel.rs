@@ -18,6 +18,8 @@ use crate::net::http::FetchError;
 pub(super) struct Parcel {
     /// The part, with the file's name and media type.
     pub(super) part: Part,
+    /// Its size in bytes.
+    pub(super) size: u64,
     broke: Arc<AtomicBool>,
 }
 
@@ -36,7 +38,7 @@ impl Parcel {
             .file_name(safe_name(&media.name))
             .mime_str(&media.mime)
             .map_err(|_| refused(Code::FileBad))?;
-        Ok(Self { part, broke })
+        Ok(Self { part, size: open.size, broke })
     }
 
     /// Tells later whether the file itself broke off. The vendor then got a body shorter than announced, which it cannot

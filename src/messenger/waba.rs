@@ -99,6 +99,15 @@ impl Messenger for Waba {
         Box::pin(attach::announce(wire, webhook_url))
     }
 
+    fn shared(&self, settings: &serde_json::Value) -> Option<String> {
+        // the app is subscribed to the account once, whatever numbers it has
+        field::id(settings, "waba_id")
+    }
+
+    fn detach<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Answer> {
+        Box::pin(attach::leave(wire))
+    }
+
     fn templates<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Vec<TemplateCard>, Answer>> {
         Box::pin(catalogue::list(wire))
     }

@@ -1,13 +1,14 @@
 //! What is said: an outgoing message as the messengers get it, and events as they bring them.
 
-mod incoming;
-
 use serde::{Deserialize, Serialize};
 
+mod incoming;
+mod letter;
+
+pub use self::incoming::{CROPPED, Incoming, IncomingMedia, MEDIA_MISSING, Person};
+pub use self::letter::{Letter, Thread};
 use super::moment::Moment;
 use super::status::Status;
-
-pub use incoming::{CROPPED, Incoming, IncomingMedia, Letter, MEDIA_MISSING, Person};
 
 /// A kind of messenger. The written form is also the value in tables, addresses and robots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -259,15 +260,6 @@ pub struct Outgoing {
     /// What the message goes on from, where the messenger has threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<Thread>,
-}
-
-/// What an answer goes on from, in messengers that have threads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Thread {
-    /// The subject, as it was last written.
-    pub subject: Option<String>,
-    /// The vendor's ids of what was said so far, oldest first; the last one is answered.
-    pub ids: Vec<String>,
 }
 
 /// The vendor's word about an outgoing message.

@@ -3,7 +3,7 @@
 //! | route | body or query | what it does |
 //! | --- | --- | --- |
 //! | `POST /_/reset` | | forgets everything: portals, bots, numbers, phones, faults, the ledger, settings, the clock |
-//! | `GET /_/settings` | | `{telegram_limits, waba_limits, vk_limits, auto_phones, window_by_answer, status_delay_ms, strict_answers}` |
+//! | `GET /_/settings` | | `{telegram_limits, waba_limits, vk_limits, auto_phones, window_by_answer, status_delay_ms, telegram_local, strict_answers}`; `telegram_local` is the folder of a Bot API server with `--local` |
 //! | `POST /_/settings` | any of these | changes them |
 //! | `POST /_/clock` | `{advance_ms}` | moves the calendar of the sandbox (tokens, windows, time-outs) |
 //! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |

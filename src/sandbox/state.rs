@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) window_by_answer: bool,
     /// How late the statuses of `WhatsApp` come, milliseconds.
     pub(crate) status_delay_ms: u64,
+    /// The folder of a Bot API server that runs with `--local`; empty is Telegram's own server.
+    pub(crate) telegram_local: String,
     /// An answer to a token that is answered already gets 403 instead of `true`.
     pub(crate) strict_answers: bool,
 }

@@ -68,6 +68,8 @@ pub(crate) struct Account {
     pub(crate) verify_token: String,
     /// Where webhooks go.
     pub(crate) webhook: String,
+    /// The app's own address and word, while the account has another one.
+    pub(crate) own: Option<(String, String)>,
     /// `subscribed_apps` was called.
     pub(crate) subscribed: bool,
     /// The templates, in the order of their making.

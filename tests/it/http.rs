@@ -14,6 +14,7 @@ mod live;
 mod messages;
 pub mod openapi;
 mod post_office;
+mod posts;
 mod sessions;
 mod set_up;
 mod visits;

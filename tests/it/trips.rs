@@ -1,6 +1,7 @@
 //! The main job end to end, over real sockets: a CRM request becomes one paced message, and its result comes back.
 
 mod avito;
+mod bot_server;
 mod email;
 mod fields;
 mod files;

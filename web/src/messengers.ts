@@ -18,5 +18,29 @@ export const icons: Record<MessengerKind, Component> = {
   avito: AvitoIcon
 }
 
+/** Where a channel is found on the web, by its address; none where it has no such place. Names are let through letter by letter. */
+export function linkOf(kind: MessengerKind, address: string | null | undefined): string | undefined {
+  const text = address ?? ''
+  const phone = /^\+?(\d{7,15})$/.exec(text)?.[1]
+  switch (kind) {
+    case 'telegram':
+    case 'telegram_bot': {
+      const name = /^@(\w{2,64})$/.exec(text)?.[1]
+      return name ? `https://t.me/${name}` : phone && `https://t.me/+${phone}`
+    }
+    case 'vk': {
+      const name = /^vk\.com\/([\w.]{2,64})$/.exec(text)?.[1]
+      return name && `https://vk.com/${name}`
+    }
+    case 'waba':
+    case 'whatsapp_web':
+      return phone && `https://wa.me/${phone}`
+    case 'email':
+      return /^[^\s@?&#%]+@[^\s@?&#%]+$/.test(text) ? `mailto:${text}` : undefined
+    default:
+      return undefined
+  }
+}
+
 /** The server's own words come as a pair, Russian first. */
 export const inWords = (pair: readonly string[], language: Language) => pair[language === 'en' ? 1 : 0] ?? ''

@@ -1,5 +1,6 @@
 //! A person changes what a channel was attached with, and does not attach it again.
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
 use super::{ChannelError, by_id};
@@ -39,9 +40,12 @@ pub async fn configure(
     let row = by_id(app, company, id).await?;
     let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;
     let wire = perform::wire(app, &row)?;
+    let (state, hook_key) = (row.state.clone(), row.hook_key.clone());
     let Some(asked) = messenger.configure(&wire, &answers) else { return Err(ChannelError::State) };
     let AttachNext::Done(done) = asked.await? else { return Err(ChannelError::State) };
     let (sealed, lane) = (credentials::seal(app, "channels", &row.id, &done.secrets), row.lane);
+    let told_anew =
+        messenger.announces() && state == "connected" && done.secrets.expose_secret() != wire.secrets.expose_secret();
     let (settings, account, cursor) = (done.settings.to_string(), done.account.clone(), done.first_cursor());
     let changed = app
         .store
@@ -66,5 +70,20 @@ pub async fn configure(
     }
     app.known.forget();
     app.bell.changed(lane);
+    if told_anew {
+        super::announce(app, company, id, messenger, &hook_key).await?;
+    }
     Ok(())
+}
+
+/// The settings of a channel that is attached again: a title that people gave it here stays.
+pub(super) fn again(before: &str, settings: &Value) -> String {
+    let before: Value = serde_json::from_str(before).unwrap_or_default();
+    let mut settings = settings.clone();
+    if let (Some(settings), Some(true)) = (settings.as_object_mut(), before.get("own_title").and_then(Value::as_bool)) {
+        for name in ["title", "own_title"] {
+            settings.extend(before.get(name).map(|kept| (name.to_owned(), kept.clone())));
+        }
+    }
+    settings.to_string()
 }

@@ -7,7 +7,7 @@ use crate::messenger::{self, Attachment, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::Kind;
 use crate::model::vendor::Answer;
-use crate::store::row::LaneState;
+use crate::store::row::{ChannelRow, LaneState, value};
 use crate::store::{Result, notice};
 
 /// The credentials of a channel were refused for good: its lane stops, its queue stays.
@@ -25,7 +25,10 @@ pub async fn lose(app: &App, company: CompanyId, id: ChannelId, seen: &str) -> R
 pub async fn switch_off(app: &App, company: CompanyId, id: ChannelId) -> Result<(), ChannelError> {
     let row = by_id(app, company, id).await?;
     let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;
-    match messenger.detach(&perform::wire(app, &row)?).await {
+    let wire = perform::wire(app, &row)?;
+    let answer =
+        if is_needed(app, messenger, &row, &wire).await? { Answer::done() } else { messenger.detach(&wire).await };
+    match answer {
         Answer::Done { .. } => {}
         Answer::Down { seen } | Answer::Unsure { seen, .. } | Answer::Expired { seen } => {
             return Err(ChannelError::Vendor(seen));
@@ -35,6 +38,19 @@ pub async fn switch_off(app: &App, company: CompanyId, id: ChannelId) -> Result<
     }
     stand(app, company, id, &["connected", "relink", "lost"], "off", "").await?;
     Ok(())
+}
+
+/// Whether what the vendor would end is needed by another channel, whosever it is: then only we let go.
+async fn is_needed(app: &App, messenger: &dyn Messenger, row: &ChannelRow, wire: &Wire) -> Result<bool> {
+    let Some(shared) = messenger.shared(&wire.settings) else { return Ok(false) };
+    let (slug, own) = (messenger.about().kind.slug(), row.id.clone());
+    let others = app.store.read(move |conn| crate::on!(conn, channel::settings_beside(slug, &own))).await?;
+    for settings in others {
+        if messenger.shared(&value("channels", &settings)?).as_ref() == Some(&shared) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn stand(

@@ -11,7 +11,7 @@ use super::letter::{cap, good_id};
 use super::{ABOUT, report, text};
 use crate::messenger::Wire;
 use crate::messenger::parcel::refused;
-use crate::model::message::{Content, Media, Outgoing, Peer};
+use crate::model::message::{Content, Media, Outgoing, Peer, Thread};
 use crate::model::moment::Moment;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -38,7 +38,9 @@ pub(super) async fn compose(
     now: Moment,
 ) -> Result<Composed, Answer> {
     check(&message.content)?;
-    let (to, chat) = recipient(&message.to)?;
+    let (named, chat) = recipient(&message.to)?;
+    // an answer goes where its writer asked for it, and stays in the chat of the address that the letter came from
+    let to = answers_to(message).unwrap_or_else(|| named.clone());
     let body = message.content.text.clone().unwrap_or_default();
     let subject = subject_of(message, &body);
     let id = format!("{}{}@{}", report::PREFIX, safe_key(&message.key), account.domain());
@@ -71,9 +73,9 @@ pub(super) async fn compose(
     };
     let made = made.map_err(|error| Answer::Refused { code: Code::RequestBad, text: error.to_string() })?;
     let chat = match (account.habits.group_letters, chat) {
-        (true, None) => text::chat(to.as_ref(), Some(&subject)),
+        (true, None) => text::chat(named.as_ref(), Some(&subject)),
         (_, Some(chat)) => chat,
-        (false, None) => text::chat(to.as_ref(), None),
+        (false, None) => text::chat(named.as_ref(), None),
     };
     Ok(Composed { id, to, from, chat: chat.to_lowercase(), bytes: made.formatted() })
 }
@@ -135,14 +137,22 @@ fn subject_of(message: &Outgoing, body: &str) -> String {
     }
 }
 
-/// The ids that the letter goes on from, the answered one last. A subject of its own begins a new thread.
-fn forerunners(message: &Outgoing) -> Vec<String> {
+/// The thread that the letter goes on from. A subject of its own begins a new one.
+fn thread_of(message: &Outgoing) -> Thread {
     let thread = message.thread.clone().unwrap_or_default();
     let same = |asked: &String| {
         thread.subject.as_deref().is_some_and(|known| text::bare_subject(known) == text::bare_subject(asked))
     };
-    let goes_on = message.content.subject.as_ref().is_none_or(same);
-    let mut ids: Vec<String> = if goes_on { thread.ids } else { Vec::new() };
+    if message.content.subject.as_ref().is_none_or(same) { thread } else { Thread::default() }
+}
+
+fn answers_to(message: &Outgoing) -> Option<lettre::Address> {
+    thread_of(message).answers_to.filter(|address| is_address(address))?.parse().ok()
+}
+
+/// The ids that the letter goes on from, the answered one last.
+fn forerunners(message: &Outgoing) -> Vec<String> {
+    let mut ids = thread_of(message).ids;
     if let Some(answered) = &message.reply_to {
         ids.retain(|id| id != answered);
         ids.push(answered.clone());

@@ -144,6 +144,7 @@ fn of(letter: &Message<'_>, id: &str, around: &Around<'_>, address: &str, name: 
         },
         subject,
         references,
+        answers_to: if ours { None } else { answers_to(letter, address, around.own) },
         html,
         whole,
         auto,
@@ -200,6 +201,18 @@ fn first(list: Option<&Address<'_>>) -> Option<(String, Option<String>)> {
 
 fn sender(letter: &Message<'_>) -> Option<(String, Option<String>)> {
     first(letter.from()).or_else(|| first(letter.sender()))
+}
+
+/// Where the writer wants answers: a single address that is neither the writer's nor our own. Several would make a letter to many
+/// of an answer to one.
+fn answers_to(letter: &Message<'_>, from: &str, own: &str) -> Option<String> {
+    let named: Vec<String> = letter
+        .reply_to()?
+        .iter()
+        .map(|addr| addr.address.as_deref().unwrap_or_default().trim().to_lowercase())
+        .collect();
+    let [address] = named.as_slice() else { return None };
+    (is_address(address) && address != from && address != own).then(|| address.clone())
 }
 
 fn recipient(letter: &Message<'_>) -> Option<(String, Option<String>)> {

@@ -1,4 +1,4 @@
-//! Attaching a bot: its token is tried, and Telegram is told where to post.
+//! Attaching a bot: its token is tried, and Telegram is told where to post once the channel is written down.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -21,8 +21,28 @@ const UPDATES: [&str; 9] = [
     "deleted_business_messages",
 ];
 
+/// A bot as its token tells of it.
+pub(super) struct Bot {
+    /// Its number.
+    pub(super) account: String,
+    /// What is kept of it beside secrets.
+    pub(super) settings: Value,
+}
+
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
     let token = step.answers.get("token").and_then(Value::as_str).unwrap_or_default().trim();
+    let bot = look(wire, token).await?;
+    let secret = fresh_secret().ok_or_else(|| unclear("no randomness"))?;
+    Ok(AttachNext::Done(Attachment {
+        secrets: SecretString::from(json!({"token": token, "secret": secret}).to_string()),
+        settings: bot.settings,
+        account: bot.account,
+        cursor: Value::Null,
+    }))
+}
+
+/// Tries a token: whose it is.
+pub(super) async fn look(wire: &Wire, token: &str) -> Result<Bot, AttachError> {
     if !looks_like_a_token(token) {
         return Err(AttachError::new(
             "token",
@@ -32,31 +52,55 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
     }
     let bot = call(wire, token, "getMe", json!({})).await?;
     let Some(account) = field::id(&bot, "id") else { return Err(unclear("getMe named no bot")) };
-    let secret = fresh_secret().ok_or_else(|| unclear("no randomness"))?;
-    let hook = json!({"url": step.webhook_url, "secret_token": secret, "allowed_updates": UPDATES});
-    call(wire, token, "setWebhook", hook).await?;
     let username = field::text(&bot, "username").unwrap_or_default();
-    Ok(AttachNext::Done(Attachment {
-        secrets: SecretString::from(json!({"token": token, "secret": secret}).to_string()),
-        settings: json!({
-            "title": field::text(&bot, "first_name").unwrap_or_else(|| username.clone()),
-            "address": format!("@{username}"),
-            "reads_groups": bot.get("can_read_all_group_messages").and_then(Value::as_bool).unwrap_or_default(),
-        }),
-        account,
-        cursor: Value::Null,
-    }))
+    let settings = json!({
+        "title": field::text(&bot, "first_name").unwrap_or_else(|| username.clone()),
+        "address": format!("@{username}"),
+        "reads_groups": bot.get("can_read_all_group_messages").and_then(Value::as_bool).unwrap_or_default(),
+    });
+    Ok(Bot { account, settings })
 }
 
-/// Takes our address back, so that the bot may be read elsewhere. A token that was taken away opens nothing any more.
+/// The bot's number stands before the colon of its token.
+pub(super) fn account_of(token: &str) -> String {
+    token.split(':').next().unwrap_or_default().to_owned()
+}
+
+/// Tells Telegram where to post. It keeps one address for a bot, so this is told only for a channel that is there.
+pub(super) async fn announce(wire: &Wire, webhook_url: &str) -> Result<(), AttachError> {
+    let secret = field::secret(&wire.secrets, "secret");
+    let hook = json!({"url": webhook_url, "secret_token": secret, "allowed_updates": UPDATES});
+    call(wire, &token(wire), "setWebhook", hook).await.map(|_| ())
+}
+
+/// Takes our address back. A bot that posts to somebody else by now is let alone, and a token that is refused opens nothing.
 pub(super) async fn leave(wire: &Wire) -> Answer {
-    let request = wire.http.client().post(method(wire, &token(wire), "deleteWebhook")).json(&json!({}));
-    match answer::result_of(wire.http.call(request, wire.http.limits()).await).map_err(|failure| failure.answer) {
-        Ok(_) | Err(Answer::Expired { .. }) => Answer::done(),
-        // asking twice does no harm
+    match try_leave(wire).await {
+        Ok(()) | Err(Answer::Expired { .. }) => Answer::done(),
+        // both calls may be made again
         Err(Answer::Unsure { seen, .. }) => Answer::Down { seen },
         Err(answer) => answer,
     }
+}
+
+async fn try_leave(wire: &Wire) -> Result<(), Answer> {
+    let token = token(wire);
+    let ask = async |name: &str| {
+        let request = wire.http.client().post(method(wire, &token, name)).json(&json!({}));
+        answer::result_of(wire.http.call(request, wire.http.limits()).await).map_err(|failure| failure.answer)
+    };
+    // the key alone is compared: the server may have got another name since
+    let key = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
+    let ours = match ask("getWebhookInfo").await {
+        Ok(told) => field::text(&told, "url").is_some_and(|url| !url.is_empty() && key(&url) == key(&wire.webhook_url)),
+        Err(Answer::Expired { seen }) => return Err(Answer::Expired { seen }),
+        // where it does not say to whom it posts it is us for all that we know
+        Err(_) => true,
+    };
+    if ours {
+        ask("deleteWebhook").await?;
+    }
+    Ok(())
 }
 
 /// The token becomes a part of an address, so nothing else may be in it.

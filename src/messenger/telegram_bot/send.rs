@@ -2,20 +2,22 @@
 //! break the pace and could leave half a message at the recipient's; whoever writes longer texts splits them himself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use reqwest::multipart::Form;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Failure, result_of};
-use super::{ABOUT, method, token};
+use super::{ABOUT, TOO_BIG, about_of, limit_of, method, token};
 use crate::messenger::parcel::{Parcel, refused};
 use crate::messenger::{Wire, field};
 use crate::model::message::{Media, MediaKind, Outgoing, Peer};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
+use crate::net::http::Limits;
 
 pub(super) async fn send(wire: &Wire, message: &Outgoing) -> Answer {
-    let draft = match Draft::of(message) {
+    let draft = match Draft::of(wire, message) {
         Ok(draft) => draft,
         Err(answer) => return answer,
     };
@@ -46,13 +48,16 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn of(message: &'a Outgoing) -> Result<Self, Answer> {
+    fn of(wire: &Wire, message: &'a Outgoing) -> Result<Self, Answer> {
         let content = &message.content;
         if content.template.is_some() || content.has_place_or_cards() {
             return Err(refused(Code::NotSupported));
         }
         let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
         check_length(text, content.media.as_ref())?;
+        if let Some(media) = &content.media {
+            check_size(wire, media.kind, media.size.unwrap_or_default())?;
+        }
         let (business, chat) = recipient(&message.to)?;
         let reply_to = message.reply_to.as_deref().and_then(|id| id.parse().ok());
         Ok(Self { business, chat, text, media: content.media.as_ref(), reply_to })
@@ -79,7 +84,8 @@ impl<'a> Draft<'a> {
 
     async fn post_file(&self, wire: &Wire, media: &Media) -> Result<Value, Failure> {
         let (name, field) = method_of(media.kind);
-        let parcel = Parcel::pack(wire, media, limit_of(media.kind)).await?;
+        let parcel = Parcel::pack(wire, media, u64::MAX).await?;
+        check_size(wire, media.kind, parcel.size)?;
         let broke = parcel.witness();
         let mut form = Form::new();
         for (key, value) in self.address() {
@@ -90,7 +96,7 @@ impl<'a> Draft<'a> {
         }
         let form = form.part(field, parcel.part);
         let request = wire.http.client().post(method(wire, &token(wire), name)).multipart(form);
-        let result = result_of(wire.http.call(request, wire.http.limits().with_file()).await);
+        let result = result_of(wire.http.call(request, time_for(wire, parcel.size)).await);
         result.map_err(|failure| unless_broken(failure, &broke))
     }
 
@@ -124,10 +130,23 @@ fn check_length(text: Option<&str>, media: Option<&Media>) -> Result<(), Answer>
     if units > ABOUT.caption_limit {
         return Err(refused(Code::MessageTooLong));
     }
-    if media.size.is_some_and(|size| size > limit_of(media.kind)) {
-        return Err(refused(Code::FileTooBig));
-    }
     Ok(())
+}
+
+fn check_size(wire: &Wire, kind: MediaKind, size: u64) -> Result<(), Answer> {
+    if size <= limit_of(about_of(wire), kind) {
+        return Ok(());
+    }
+    let raised = wire.local.is_none() && size <= limit_of(&super::LOCAL, kind);
+    let text = if raised { TOO_BIG.1 } else { Code::FileTooBig.en() };
+    Err(Answer::Refused { code: Code::FileTooBig, text: text.to_owned() })
+}
+
+/// A server of one's own answers when it has passed the file on to Telegram: a second for each megabyte is a slow way out.
+fn time_for(wire: &Wire, size: u64) -> Limits {
+    let usual = wire.http.limits().with_file();
+    let slow = Duration::from_secs(if wire.local.is_some() { size >> 20 } else { 0 });
+    Limits { deadline: usual.deadline.max(slow), ..usual }
 }
 
 /// A chat by its number, `connection/number` for a chat of a business account, or `@name` of a public channel or group: the
@@ -157,10 +176,6 @@ const fn method_of(kind: MediaKind) -> (&'static str, &'static str) {
         MediaKind::Sticker => ("sendSticker", "sticker"),
         MediaKind::Document => ("sendDocument", "document"),
     }
-}
-
-fn limit_of(kind: MediaKind) -> u64 {
-    ABOUT.media_limits.iter().find(|(listed, _)| *listed == kind).map_or(0, |(_, limit)| *limit)
 }
 
 /// Telegram fetches an address itself only up to 5 MB for a picture and 20 MB for the rest, and as a document takes only

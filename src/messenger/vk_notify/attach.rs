@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Provider, devino, edna, provider, status_url};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Field, Wire, field};
 use crate::model::vendor::Answer;
-use crate::net::signature::fresh_secret;
+use crate::net::signature::{fresh_secret, hmac_sha256_hex};
 
 const fn asked(name: &'static str, ru: &'static str, en: &'static str, optional: bool) -> Field {
     Field { name, label: (ru, en), secret: false, optional }
@@ -69,34 +69,48 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
         Provider::Edna => of_edna(&step.answers)?,
         Provider::Devino | Provider::DevinoLegacy => of_devino(provider, &step.answers)?,
     };
-    let secret = fresh_secret().ok_or_else(|| AttachError::silent(("Сервер", "The server"), "no randomness"))?;
+    let secret = match provider {
+        // one address for statuses holds for the whole account: it proves itself to every cascade of the same key
+        Provider::Edna => hmac_sha256_hex(token.as_bytes(), b"statuses"),
+        Provider::Devino | Provider::DevinoLegacy => {
+            fresh_secret().ok_or_else(|| AttachError::silent(("Сервер", "The server"), "no randomness"))?
+        }
+    };
     let secrets = SecretString::from(json!({"api_token": token, "secret": secret}).to_string());
     let signed = Wire { secrets: secrets.clone(), settings: settings.clone(), ..wire.clone() };
-    try_key(&signed, provider, &step.webhook_url).await?;
+    try_key(&signed, provider).await?;
     Ok(AttachNext::Done(Attachment { secrets, settings, account, cursor: Value::Null }))
 }
 
 /// edna keeps one address for statuses; Devino is told with each message.
 pub(super) async fn announce(wire: &Wire, webhook_url: &str) -> Result<(), AttachError> {
     match provider(wire) {
-        Some(Provider::Edna) => try_key(wire, Provider::Edna, webhook_url).await,
+        Some(Provider::Edna) => {
+            let request = edna::announcement(wire, &status_url(wire, webhook_url));
+            let called = wire.http.call(request, wire.http.limits()).await;
+            if called.as_ref().is_ok_and(|reply| (200..300).contains(&reply.status) && reply.body.is_empty()) {
+                return Ok(());
+            }
+            let taken = super::answer::result_of(Provider::Edna, called);
+            taken.map(|_| ()).map_err(|answer| explain(Provider::Edna, answer))
+        }
         _ => Ok(()),
     }
 }
 
-async fn try_key(wire: &Wire, provider: Provider, webhook_url: &str) -> Result<(), AttachError> {
+/// Tries the key by a call that changes nothing: whose channel it is to be is not known yet.
+async fn try_key(wire: &Wire, provider: Provider) -> Result<(), AttachError> {
     let request = match provider {
         Provider::Devino | Provider::DevinoLegacy => devino::probe(wire),
-        Provider::Edna => edna::announcement(wire, &status_url(wire, webhook_url)),
+        Provider::Edna => edna::probe(wire),
     };
     let called = wire.http.call(request, wire.http.limits()).await;
     if called.as_ref().is_ok_and(|reply| (200..300).contains(&reply.status) && reply.body.is_empty()) {
         return Ok(());
     }
     match super::answer::result_of(provider, called) {
-        Ok(_) => Ok(()),
-        // a list without messages may be refused; the key was looked at before
-        Err(Answer::Refused { .. }) if provider != Provider::Edna => Ok(()),
+        // a call that asks for nothing may be refused; the key was looked at before
+        Ok(_) | Err(Answer::Refused { .. }) => Ok(()),
         Err(answer) => Err(explain(provider, answer)),
     }
 }

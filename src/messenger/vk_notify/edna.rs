@@ -35,6 +35,11 @@ pub(super) fn announcement(wire: &Wire, status_url: &str) -> reqwest::RequestBui
     call(wire, "callback/set", &json!({"statusCallbackUrl": status_url}))
 }
 
+/// A call that changes nothing and shows whether the key is good.
+pub(super) fn probe(wire: &Wire) -> reqwest::RequestBuilder {
+    call(wire, "messages/history", &json!({}))
+}
+
 pub(super) fn read(called: Result<Reply, CallError>, message: &Outgoing) -> Result<Answer, Answer> {
     if let Ok(reply) = &called
         && is_repeated(reply)

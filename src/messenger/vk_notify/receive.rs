@@ -25,8 +25,17 @@ pub(super) fn receive(wire: &Wire, delivery: &Delivery<'_>) -> Result<Received, 
     let lists = ["statuses", "messages", "result"];
     let several: Vec<&Value> = lists.iter().flat_map(|name| field::list(&body, name)).collect();
     let entries = if several.is_empty() { vec![&body] } else { several };
+    // a word about a message that is none of this channel's moves nothing here
+    let mut elsewhere: Vec<String> = entries.iter().filter_map(|entry| other_account(wire, entry)).collect();
+    elsewhere.dedup();
     let events = entries.into_iter().map(|entry| read(entry, delivery.at)).collect();
-    Ok(Received { events, ..Received::default() })
+    Ok(Received { events, elsewhere, ..Received::default() })
+}
+
+/// edna knows one address for all cascades of an account, and says which of them it speaks of.
+fn other_account(wire: &Wire, entry: &Value) -> Option<String> {
+    let own = field::text(&wire.settings, "cascade")?;
+    field::id(entry, "cascadeId").filter(|named| *named != own).map(|named| format!("edna/{named}"))
 }
 
 fn read(entry: &Value, at: Moment) -> (String, Event) {

@@ -1,5 +1,6 @@
-//! Attaching a number by hand, or by the code of Meta's Embedded Signup where this server is an app of Meta's: the app is
-//! subscribed to the account, the number is registered, and asked how it is. Each failure names the field that is to be mended.
+//! Attaching a number by hand, or by the code of Meta's Embedded Signup where this server is an app of Meta's: the account is
+//! looked at, the number is registered, and asked how it is. Each failure names the field that is to be mended. The app is
+//! subscribed to the account when the channel is written down.
 
 use reqwest::Method;
 use secrecy::SecretString;
@@ -18,7 +19,8 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
         Some(code) => Form::sign_up(wire, &step.answers, code.trim()).await?,
         None => Form::read(&step.answers)?,
     };
-    form.call(wire, Method::POST, &format!("{}/subscribed_apps", form.waba_id), json!({}), "waba_id").await?;
+    // a subscription would take the address away from whoever has it, so it is only looked at here
+    form.call(wire, Method::GET, &format!("{}/subscribed_apps", form.waba_id), Value::Null, "waba_id").await?;
     if let Some(pin) = &form.pin {
         let body = json!({"messaging_product": "whatsapp", "pin": pin});
         form.call(wire, Method::POST, &format!("{}/register", form.phone_number_id), body, "pin").await?;
@@ -28,18 +30,31 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
     Ok(form.done(&health))
 }
 
-/// Tells Meta where this account's deliveries go: only where the app is this server's own, since the app of a company has an
-/// address in its settings. Meta tries the address at once.
+/// Subscribes the app to the account. Where the app is this server's own, Meta is told where this account's deliveries go, and
+/// tries the address at once; the app of a company has an address in its settings.
 pub(super) async fn announce(wire: &Wire, webhook_url: &str) -> Result<(), AttachError> {
-    if wire.settings.get("embedded").and_then(Value::as_bool) != Some(true) {
-        return Ok(());
-    }
-    let account = field::id(&wire.settings, "waba_id").unwrap_or_default();
+    let embedded = wire.settings.get("embedded").and_then(Value::as_bool) == Some(true);
     let verify_token = field::secret(&wire.secrets, "verify_token");
-    let body = json!({"override_callback_uri": webhook_url, "verify_token": verify_token});
-    let request = super::call(wire, Method::POST, &format!("{account}/subscribed_apps")).json(&body);
+    let body =
+        if embedded { json!({"override_callback_uri": webhook_url, "verify_token": verify_token}) } else { json!({}) };
+    let request = super::call(wire, Method::POST, &subscription(wire)).json(&body);
     let called = wire.http.call(request, wire.http.limits()).await;
     code::result_of(called).map(|_| ()).map_err(|answer| explain(answer, "waba_id"))
+}
+
+/// Takes the subscription back, and the address of the account with it. A token that is refused opens nothing there.
+pub(super) async fn leave(wire: &Wire) -> Answer {
+    let request = super::call(wire, Method::DELETE, &subscription(wire));
+    match code::result_of(wire.http.call(request, wire.http.limits()).await) {
+        Ok(_) | Err(Answer::Expired { .. }) => Answer::done(),
+        // nothing comes of it where it is done twice
+        Err(Answer::Unsure { seen, .. }) => Answer::Down { seen },
+        Err(answer) => answer,
+    }
+}
+
+fn subscription(wire: &Wire) -> String {
+    format!("{}/subscribed_apps", field::id(&wire.settings, "waba_id").unwrap_or_default())
 }
 
 struct Form {

@@ -67,21 +67,3 @@ pub struct Incoming {
     /// What kind of thing it was when it is none of the above (`contacts`, `order`, `unsupported`).
     pub note: Option<String>,
 }
-
-/// A letter that came in: a message with a subject, in a thread.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Letter {
-    /// The message.
-    #[serde(flatten)]
-    pub message: Incoming,
-    /// The subject.
-    pub subject: Option<String>,
-    /// The vendor's ids that it names as its forerunners, oldest first.
-    pub references: Vec<String>,
-    /// The letter as its writer laid it out, safe to be shown; none where it is plain text.
-    pub html: Option<String>,
-    /// The whole text, where the message's own text leaves quotations out.
-    pub whole: Option<String>,
-    /// Whether a machine wrote it: it is shown, and never answered by a machine.
-    pub auto: bool,
-}

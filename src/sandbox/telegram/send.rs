@@ -16,6 +16,7 @@ const LONGEST_TEXT: usize = 4096;
 const LONGEST_CAPTION: usize = 1024;
 const LARGEST_PHOTO: usize = 10 * 1024 * 1024;
 const LARGEST_FILE: usize = 50 * 1024 * 1024;
+const LARGEST_LOCAL_FILE: usize = 2000 * 1024 * 1024;
 
 /// How long a bot may take its messages back, milliseconds.
 const TAKE_BACK_MS: i64 = 48 * 3_600_000;
@@ -81,7 +82,11 @@ async fn find_source(sandbox: &Sandbox, token: &str, field: &str, call: &Call) -
     let given = call.args.text(field);
     let attached = given.as_deref().and_then(|text| text.strip_prefix("attach://")).unwrap_or(field);
     if let Some(part) = call.files.iter().find(|part| part.name == attached) {
-        let most = if field == "photo" { LARGEST_PHOTO } else { LARGEST_FILE };
+        let most = match field {
+            "photo" => LARGEST_PHOTO,
+            _ if sandbox.settings.lock().telegram_local.is_empty() => LARGEST_FILE,
+            _ => LARGEST_LOCAL_FILE,
+        };
         if part.bytes.len() > most {
             return Err(Trouble { code: 413, text: "Request Entity Too Large".to_owned(), retry_after: None });
         }

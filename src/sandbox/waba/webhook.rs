@@ -137,12 +137,23 @@ pub(crate) async fn subscribe(sandbox: &Sandbox, node: &str, call: &Call) -> Res
     }
     with_account(sandbox, node, call, |account| {
         account.subscribed = true;
-        if let Some((url, token)) = over {
-            account.webhook = url;
-            account.verify_token = token;
+        let before = (account.webhook.clone(), account.verify_token.clone());
+        match over {
+            Some(over) => {
+                account.own.get_or_insert(before);
+                (account.webhook, account.verify_token) = over;
+            }
+            // without an address of its own the account has that of the app
+            None => take_back(account),
         }
         Ok(json!({"success": true}))
     })
+}
+
+fn take_back(account: &mut super::Account) {
+    if let Some(own) = account.own.take() {
+        (account.webhook, account.verify_token) = own;
+    }
 }
 
 /// `GET {account}/subscribed_apps`.
@@ -157,6 +168,7 @@ pub(crate) fn subscriptions(sandbox: &Sandbox, node: &str, call: &Call) -> Resul
 pub(crate) fn unsubscribe(sandbox: &Sandbox, node: &str, call: &Call) -> Result<Value, Trouble> {
     with_account(sandbox, node, call, |account| {
         account.subscribed = false;
+        take_back(account);
         Ok(json!({"success": true}))
     })
 }

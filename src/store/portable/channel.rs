@@ -57,6 +57,12 @@ pub fn by_account(conn: &mut Connection, messenger: &str, account: &str) -> Resu
         .optional()?)
 }
 
+/// Settings of the other channels of a messenger that are not off, whosever they are: for what several of them share at its vendor.
+pub fn settings_beside(conn: &mut Connection, messenger: &str, id: &str) -> Result<Vec<String>> {
+    let others = channels::messenger.eq(messenger).and(channels::id.ne(id)).and(channels::state.ne("off"));
+    Ok(channels::table.filter(others).select(channels::settings).load(conn)?)
+}
+
 /// The channels of a line, oldest first.
 pub fn of_line(conn: &mut Connection, company: CompanyId, line: LineId) -> Result<Vec<ChannelRow>> {
     Ok(channels::table

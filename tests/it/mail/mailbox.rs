@@ -180,7 +180,7 @@ pub(crate) async fn an_answer_goes_into_its_thread() {
     let wire = attached(&address("sales")).await;
     let mut outgoing = message("", "Завтра");
     let ids: Vec<String> = (0..30).map(|n| format!("m{n}@mail.example.test")).collect();
-    outgoing.thread = Some(Thread { subject: Some("RE: Re: Вопрос".to_owned()), ids });
+    outgoing.thread = Some(Thread { subject: Some("RE: Re: Вопрос".to_owned()), ids, answers_to: None });
     let (_, raw) = arrived(&wire, outgoing.clone()).await;
     let read = mail_parser::MessageParser::default().parse(&raw).unwrap();
     assert_eq!(read.subject(), Some("Re: Вопрос"));
@@ -204,6 +204,31 @@ pub(crate) async fn an_answer_goes_into_its_thread() {
     let (_, raw) = arrived(&wire, outgoing).await;
     let read = mail_parser::MessageParser::default().parse(&raw).unwrap();
     assert_eq!((read.subject(), read.in_reply_to().as_text()), (Some("Новое"), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_where_its_writer_asked_for_it() {
+    let wire = attached(&address("sales")).await;
+    let (form, asked) = (address("form"), address("asked"));
+    let mut outgoing = message("", "Звоним");
+    outgoing.to = Peer::Email(form.clone());
+    let ids = vec!["m1@mail.example.test".to_owned()];
+    outgoing.thread = Some(Thread { subject: Some("Заявка".to_owned()), ids, answers_to: Some(asked.clone()) });
+    for (subject, to) in [(None, &asked), (Some("RE: Заявка"), &asked), (Some("Другое"), &form)] {
+        outgoing.content.subject = subject.map(str::to_owned);
+        outgoing.key.push('a');
+        let answer = Email.send(&wire, &outgoing, NOW).await;
+        // the chat is that of the address that the letter came from
+        let Answer::Done { vendor_ids, chat } = answer else { panic!("{answer:?}") };
+        assert_eq!(chat.as_deref().map(|chat| chat.split('/').next().unwrap()), Some(form.as_str()));
+        let came = async || {
+            let letters = post().letters(to, None).into_iter().map(|letter| String::from_utf8(letter).unwrap());
+            letters.into_iter().find(|raw| raw.contains(&vendor_ids[0]))
+        };
+        let raw = until("the letter arrives", came).await;
+        let read = mail_parser::MessageParser::default().parse(&raw).unwrap();
+        assert_eq!(read.to().unwrap().first().unwrap().address(), Some(to.as_str()), "{subject:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

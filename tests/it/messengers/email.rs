@@ -99,6 +99,31 @@ pub(super) fn nobody_posts_letters() {
 }
 
 #[test]
+fn answers_go_where_one_other_address_asks_for_them() {
+    let of = |reply_to: &str| {
+        let read = letter(&format!(
+            "From: Site <noreply@site.test>\nTo: sales@company.test\nSubject: x\n{reply_to}Auto-Submitted: auto-generated\n\nCall me\n"
+        ));
+        // the chat is that of the sender in any case
+        assert_eq!(read.message.chat, letter("From: noreply@site.test\nTo: x@y.test\nSubject: x\n\n1\n").message.chat);
+        read.answers_to
+    };
+    let own = around(Habits::default()).own.to_owned();
+    assert_eq!(of("Reply-To: =?utf-8?B?0JDQvdC90LA=?= <Anna@Example.test>\n").as_deref(), Some("anna@example.test"));
+    for none in [
+        String::new(),
+        "Reply-To: noreply@site.test\n".to_owned(),
+        format!("Reply-To: {own}\n"),
+        "Reply-To: a@b.test, c@d.test\n".to_owned(),
+        "Reply-To: Some group: a@b.test, c@d.test;\n".to_owned(),
+        "Reply-To: nobody\n".to_owned(),
+        "Reply-To:\n".to_owned(),
+    ] {
+        assert_eq!(of(&none), None, "{none}");
+    }
+}
+
+#[test]
 pub(super) fn every_charset_is_read() {
     for (charset, encoded) in [
         ("windows-1251", "=CF=F0=E8=E2=E5=F2"),

@@ -35,7 +35,7 @@ const UNKNOWN: [(&str, &str); 8] = [
     ("sendSticker", "the same"),
     ("sendDocument", "the same"),
     ("getFile", "`telegram_bot.rs` and the sandbox (`incoming.rs`)"),
-    ("getWebhookInfo", "we do not ask for it"),
+    ("getWebhookInfo", "`telegram_bot.rs` and the sandbox (`tests/it/http/posts.rs`)"),
 ];
 
 /// The package's server.

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use switchboard::messenger::{AttachNext, AttachStep, Attachment, Messenger};
-use switchboard::model::message::{MediaKind, Peer};
+use switchboard::model::message::{IncomingMedia, MediaKind, Peer};
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
 use wiremock::matchers::{body_partial_json, method, path};
@@ -205,17 +205,144 @@ async fn a_bot_is_attached_with_a_secret_of_its_own() {
         let answer = ResponseTemplate::new(200).set_body_json(answer);
         Mock::given(path(format!("/bot{TOKEN}/{name}"))).respond_with(answer).expect(1).mount(&server).await;
     }
+    let mut case = case;
     let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step(TOKEN)).await.unwrap();
     case.assert_no_secret(&format!("{next:?}"));
     let AttachNext::Done(Attachment { secrets, settings, account, .. }) = next else { panic!("attached") };
     assert_eq!((account.as_str(), settings["address"].as_str()), ("7000000001", Some("@switchboard_test_bot")));
     let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
+    // Telegram is told only when the channel is written down
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+    assert!(case.messenger.announces());
+    case.secrets = secrets.clone();
+    let address = "https://switchboard.example.test/hook/tg/1";
+    case.messenger.announce(&case.patient_wire(&server.uri()), address).await.unwrap();
     let requests = server.received_requests().await.unwrap();
     requests.iter().for_each(super::schemas::check_telegram);
     let hook: Value = serde_json::from_slice(&requests[1].body).unwrap();
-    assert_eq!(hook["secret_token"], secrets["secret"]);
+    assert_eq!((&hook["secret_token"], hook["url"].as_str()), (&secrets["secret"], Some(address)));
     assert_eq!(secrets["secret"].as_str().unwrap().len(), 64);
     assert_eq!(secrets["token"], TOKEN);
+}
+
+#[tokio::test]
+async fn a_bot_takes_back_its_own_address_and_no_other() {
+    let case = ours();
+    for (told, gone) in [("https://before.example.test/hook/vkn/1", 1), ("https://other.example.test/bot", 0), ("", 0)]
+    {
+        let server = MockServer::start().await;
+        let info =
+            json!({"ok": true, "result": {"url": told, "has_custom_certificate": false, "pending_update_count": 0}});
+        for (name, answer, times) in
+            [("getWebhookInfo", info, 1), ("deleteWebhook", json!({"ok": true, "result": true}), gone)]
+        {
+            let answer = ResponseTemplate::new(200).set_body_json(answer);
+            Mock::given(path(format!("/bot{TOKEN}/{name}"))).respond_with(answer).expect(times).mount(&server).await;
+        }
+        assert_eq!(case.messenger.detach(&case.patient_wire(&server.uri())).await, Answer::done());
+        server.received_requests().await.unwrap().iter().for_each(super::schemas::check_telegram);
+    }
+    for (status, body, expected) in [
+        (401, case.fixture_json("resp_error_401.json"), "Done"),
+        (502, json!({"ok": false, "error_code": 502, "description": "Bad Gateway"}), "Down"),
+    ] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(status).set_body_json(body);
+        Mock::given(wiremock::matchers::any()).respond_with(answer).mount(&server).await;
+        let answer = case.messenger.detach(&case.patient_wire(&server.uri())).await;
+        assert!(format!("{answer:?}").starts_with(expected), "{answer:?}");
+    }
+}
+
+/// What comes of a file of the customer whose path the server tells so.
+async fn fetched(local: Option<&std::path::Path>, told: &str, limit: u64) -> Result<Vec<u8>, Answer> {
+    let (case, server) = (ours(), MockServer::start().await);
+    let file = json!({"ok": true, "result": {"file_id": "x", "file_unique_id": "y", "file_path": told}});
+    let answer = ResponseTemplate::new(200).set_body_json(file);
+    Mock::given(path(format!("/bot{TOKEN}/getFile"))).respond_with(answer).expect(1).mount(&server).await;
+    let mut wire = case.patient_wire(&server.uri());
+    wire.local = local.map(std::path::Path::to_path_buf);
+    let media =
+        IncomingMedia { kind: MediaKind::Document, vendor_id: "x".to_owned(), name: None, mime: None, size: None };
+    let fetched = case.messenger.fetch_media(&wire, &media, limit).await?;
+    Ok(super::wire::whole(fetched).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_server_of_ones_own_is_read_from_below_its_folder_only() {
+    let folder = crate::postgres::Folder::new();
+    let (inside, outside) = (folder.path().join("bot api"), folder.path().join("bot api beside"));
+    for place in [&inside, &outside] {
+        std::fs::create_dir_all(place.join("documents")).unwrap();
+        std::fs::write(place.join("documents/a.pdf"), FILE).unwrap();
+    }
+    std::os::unix::fs::symlink(outside.join("documents/a.pdf"), inside.join("link.pdf")).unwrap();
+    std::os::unix::fs::symlink(&inside, folder.path().join("mounted")).unwrap();
+    let told = |place: &std::path::Path, rest: &str| format!("{}/{rest}", place.display());
+    let good = told(&inside, "documents/a.pdf");
+    assert_eq!(fetched(Some(&inside), &good, 1 << 20).await.unwrap(), FILE);
+    // the folder itself may be a link
+    assert_eq!(fetched(Some(&folder.path().join("mounted")), &good, 1 << 20).await.unwrap(), FILE);
+    let too_big = fetched(Some(&inside), &good, FILE.len() as u64 - 1).await.unwrap_err();
+    assert!(matches!(too_big, Answer::Refused { code: Code::FileTooBig, .. }), "{too_big:?}");
+    for path in [
+        told(&outside, "documents/a.pdf"),
+        told(&inside, "link.pdf"),
+        told(&inside, "../bot api beside/documents/a.pdf"),
+        told(&inside, "documents"),
+        told(&inside, "documents/gone.pdf"),
+        "/etc/passwd".to_owned(),
+        "/proc/self/environ".to_owned(),
+    ] {
+        let refused = fetched(Some(&inside), &path, 1 << 20).await.unwrap_err();
+        assert!(matches!(refused, Answer::Refused { code: Code::FileGone, .. }), "{path}: {refused:?}");
+    }
+    // without the setting nothing is read from a disk, and the remedy is told
+    match fetched(None, &good, 1 << 20).await.unwrap_err() {
+        Answer::Refused { code: Code::FileGone, text } => assert!(text.contains("telegram_bot.local_folder"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    // a folder that is away may come back
+    let away = fetched(Some(&folder.path().join("nowhere")), &good, 1 << 20).await.unwrap_err();
+    assert!(matches!(away, Answer::Down { .. }), "{away:?}");
+}
+
+#[tokio::test]
+async fn what_is_too_large_says_why_and_what_raises_the_limit() {
+    let case = ours();
+    let server = MockServer::start().await;
+    let taken = ResponseTemplate::new(200).set_body_json(&case.success);
+    Mock::given(wiremock::matchers::any()).respond_with(taken).expect(1).mount(&server).await;
+    let mut wire = case.patient_wire(&server.uri());
+    let of = |kind: MediaKind, size: u64| {
+        let mut content = file(kind, "store:good", None);
+        content.media.as_mut().unwrap().size = Some(size);
+        case.message(content)
+    };
+    let text = |answer: Answer| match answer {
+        Answer::Refused { code: Code::FileTooBig, text } => text,
+        other => panic!("{other:?}"),
+    };
+    let refused = text(case.messenger.send(&wire, &of(MediaKind::Document, 60 << 20), NOW).await);
+    assert!(refused.contains("50 MB") && refused.contains("telegram_bot.local_server"), "{refused}");
+    // no server takes larger pictures, or more than 2000 MB
+    for (kind, size) in [(MediaKind::Image, 11 << 20), (MediaKind::Video, 2001 << 20)] {
+        let refused = text(case.messenger.send(&wire, &of(kind, size), NOW).await);
+        assert!(!refused.contains("50 MB"), "{refused}");
+    }
+    let media = IncomingMedia {
+        kind: MediaKind::Video,
+        vendor_id: "x".to_owned(),
+        name: None,
+        mime: None,
+        size: Some(21 << 20),
+    };
+    let refused = text(case.messenger.fetch_media(&wire, &media, 1 << 30).await.err().unwrap());
+    assert!(refused.contains("20 MB") && refused.contains("telegram_bot.local_server"), "{refused}");
+    wire.local = Some("/nowhere".into());
+    let answer = case.messenger.send(&wire, &of(MediaKind::Document, 60 << 20), NOW).await;
+    assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+    text(case.messenger.send(&wire, &of(MediaKind::Video, 2001 << 20), NOW).await);
 }
 
 #[tokio::test]

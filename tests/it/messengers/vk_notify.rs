@@ -355,12 +355,43 @@ async fn a_key_that_is_not_taken_is_told_at_its_field() {
         let server = answering("/vk/messages", status, json!({"message": "no"})).await;
         let answers = json!({"provider": "devino", "api_token": TOKEN, "service": "s"});
         assert_eq!(step(&server, answers, Value::Null).await.unwrap_err().field, field, "devino {status}");
-        let server = answering("/api/callback/set", status, json!({"title": "no"})).await;
+        let server = answering("/api/messages/history", status, json!({"title": "no"})).await;
         let answers = json!({"provider": "edna", "api_token": TOKEN, "cascade": "5190"});
         let error = step(&server, answers, Value::Null).await.unwrap_err();
         assert_eq!(error.field, field, "edna {status}");
         assert!(!format!("{error:?}").contains(TOKEN));
     }
+}
+
+#[tokio::test]
+async fn a_key_of_edna_is_tried_by_a_question_and_nobody_is_told_an_address() {
+    for (status, body) in [(200, json!({"content": []})), (400, json!({"title": "Bad request"}))] {
+        let server = answering("/api/messages/history", status, body).await;
+        let answers = json!({"provider": "edna", "api_token": TOKEN, "cascade": "5190"});
+        let next = step(&server, answers, Value::Null).await.unwrap();
+        assert!(matches!(next, AttachNext::Done(_)), "{next:?}");
+        let asked = server.received_requests().await.unwrap();
+        assert_eq!(asked.iter().map(|one| one.url.path()).collect::<Vec<_>>(), ["/api/messages/history"]);
+    }
+}
+
+#[tokio::test]
+async fn every_cascade_of_an_account_of_edna_proves_the_same_address() {
+    let secret_of = async |token: &str, cascade: &str| {
+        let server = answering("/api/messages/history", 400, json!({"title": "Bad request"})).await;
+        let answers = json!({"provider": "edna", "api_token": token, "cascade": cascade});
+        let AttachNext::Done(done) = step(&server, answers, Value::Null).await.unwrap() else { panic!("attached") };
+        let secrets: Value = serde_json::from_str(done.secrets.expose_secret()).unwrap();
+        secrets["secret"].as_str().unwrap().to_owned()
+    };
+    let one = secret_of(TOKEN, "5190").await;
+    assert_eq!((one.len(), &one), (64, &secret_of(TOKEN, "5191").await));
+    assert_ne!(one, secret_of("another-key-of-the-aggregator", "5190").await);
+    // what concerns another cascade is told to its channel
+    let status =
+        |cascade: i64| json!({"requestId": KEY, "messageId": 1, "cascadeId": cascade, "status": "READ"}).to_string();
+    let elsewhere = |cascade| of("edna").receive(status(cascade).as_bytes()).unwrap().elsewhere;
+    assert_eq!((elsewhere(5191), elsewhere(5190)), (vec!["edna/5191".to_owned()], Vec::new()));
 }
 
 #[tokio::test]

@@ -492,6 +492,7 @@ async fn a_number_is_attached_by_the_code_of_the_sign_up() {
         .expect(1)
         .mount(&server)
         .await;
+    // looked at first, and subscribed when the channel is there
     Mock::given(path(SUBSCRIBE)).respond_with(yes()).expect(2).mount(&server).await;
     Mock::given(path(REGISTER)).respond_with(yes()).expect(1).mount(&server).await;
     let health = json!({"display_phone_number": "+7 495 123-45-67", "verified_name": "Окна", "id": "240000000000002"});
@@ -506,6 +507,10 @@ async fn a_number_is_attached_by_the_code_of_the_sign_up() {
         kept: Value::Null,
     };
     let next = case.messenger.attach(&case.patient_wire(&server.uri()), &step).await.unwrap();
+    let asked = server.received_requests().await.unwrap();
+    let asked: Vec<&str> =
+        asked.iter().filter(|one| one.url.path() == SUBSCRIBE).map(|one| one.method.as_str()).collect();
+    assert_eq!(asked, ["GET"], "the address of the account is nobody's yet");
     let AttachNext::Done(Attachment { secrets, settings, account, .. }) = next else { panic!("attached") };
     let secrets: Value = serde_json::from_str(secrets.expose_secret()).unwrap();
     assert_eq!((account.as_str(), settings["embedded"].as_bool()), ("240000000000002", Some(true)));
@@ -525,9 +530,15 @@ async fn a_number_is_attached_by_the_code_of_the_sign_up() {
     let expected = json!({"override_callback_uri": hook, "verify_token": secrets["verify_token"]});
     assert_eq!(told.body_json::<Value>().unwrap(), expected);
     // a number that was attached by hand has its address in the settings of its app
-    let silent = MockServer::start().await;
-    ours().messenger.announce(&ours().patient_wire(&silent.uri()), hook).await.unwrap();
-    assert!(silent.received_requests().await.unwrap().is_empty());
+    let plain = MockServer::start().await;
+    Mock::given(path("/1/subscribed_apps")).respond_with(yes()).expect(2).mount(&plain).await;
+    let mut by_hand = ours();
+    by_hand.settings["waba_id"] = json!("1");
+    by_hand.messenger.announce(&by_hand.patient_wire(&plain.uri()), hook).await.unwrap();
+    assert_eq!(by_hand.messenger.detach(&by_hand.patient_wire(&plain.uri())).await, Answer::done());
+    let told = plain.received_requests().await.unwrap();
+    assert_eq!(told[0].body_json::<Value>().unwrap(), json!({}));
+    assert_eq!((told[0].method.as_str(), told[1].method.as_str()), ("POST", "DELETE"));
 }
 
 #[tokio::test]

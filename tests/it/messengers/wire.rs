@@ -81,6 +81,7 @@ pub(super) fn mute(secrets: &Value, settings: &Value) -> Wire {
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
         webhook_url: "https://switchboard.example.test/hook/vkn/1".to_owned(),
+        local: None,
     }
 }
 
@@ -111,5 +112,6 @@ fn with_limits(vendor: &str, secrets: &Value, settings: &Value, limits: Limits) 
         secrets: SecretString::from(secrets.to_string()),
         settings: settings.clone(),
         webhook_url: "https://switchboard.example.test/hook/vkn/1".to_owned(),
+        local: None,
     }
 }

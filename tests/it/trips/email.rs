@@ -78,6 +78,30 @@ on_both_databases! {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_answer_to_a_letter_of_a_web_form_goes_to_whom_it_names(url: &str) {
+        let stage = Stage::without_portal(url).await;
+        let channel = attached(&stage, json!({ "password": "secret" })).await;
+        let form = |id: &str, reply_to: &str, text: &str| {
+            format!("From: Site <noreply@site.example>\r\nTo: {OWN}\r\n{reply_to}Message-ID: <{id}@site.example>\r\nSubject: Order\r\nDate: Thu, 26 Nov 2026 10:00:00 +0300\r\n\r\n{text}\r\n")
+        };
+        let lay = async |raw: String| stage.control("POST", &format!("/_/mail/boxes/{OWN}"), json!({ "raw": raw })).await;
+        lay(form("f1", &format!("Reply-To: Anna <{ANNA}>\r\n"), "Call me")).await;
+        stage.wait_for_history(&channel, &["< [Order] Call me"]).await;
+        let answer = json!({ "to": "noreply@site.example", "text": "Звоним", "messenger": "email" });
+        let sent = stage.sent(answer.clone(), "sent").await;
+        assert_eq!(sent["chat"], "noreply@site.example");
+        let came = on_the_phone(&stage).await.remove(0);
+        assert_eq!((&came["subject"], &came["text"], &came["tag"]), (&json!("Re: Order"), &json!("Звоним"), &json!("f1@site.example")));
+        // a letter that names nobody is answered to its sender again
+        lay(form("f2", "", "And me")).await;
+        stage.wait_for_history(&channel, &["< [Order] Call me", "> Звоним", "< [Order] And me"]).await;
+        let gone = stage.sent(answer, "error").await;
+        assert_eq!(gone["code"], "nobody", "{gone}");
+        assert_eq!(on_the_phone(&stage).await.len(), 1);
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_letter_that_comes_back_is_an_error_with_the_reason(url: &str) {
         let stage = Stage::without_portal(url).await;
         attached(&stage, json!({ "password": "secret" })).await;

@@ -153,7 +153,7 @@ on_both_databases! {
             lost.then_some(())
         })
         .await;
-        assert_eq!(stage.api("GET", &format!("/api/v1/messages/{id}")).await["status"], "waiting");
+        stage.wait_for_message(&id, "waiting").await;
         stage.clear().await;
     }
 
