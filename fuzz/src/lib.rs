@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::messenger::{Boxed, Delivery, Files, Messenger, NotTaken, OpenFile, Wire, of};
-use switchboard::model::message::Kind;
+use switchboard::model::message::{Event, Kind};
 use switchboard::model::moment::Moment;
 use switchboard::net::dial::Dial;
 use switchboard::net::guard::Policy;
@@ -44,6 +44,13 @@ pub fn wire(secrets: &Value, settings: &Value) -> Wire {
         webhook_url: String::new(),
         local: None,
     }
+}
+
+/// What was read is kept in the database: it must have a key, and read back as it was.
+pub fn keeps((key, event): &(String, Event)) {
+    assert!(!key.is_empty(), "an event without a key");
+    let kept = serde_json::to_string(event).unwrap();
+    assert_eq!(&serde_json::from_str::<Event>(&kept).unwrap(), event);
 }
 
 /// Whether a zero byte stands in a text or a name of it, which PostgreSQL would not take.
@@ -94,6 +101,9 @@ impl Posted {
                 Some(("x-webhook-hmac", |body| hmac_sha512_hex(b"hook", body))),
                 "",
             ),
+            Kind::VkNotify => {
+                (json!({"api_token": "t", "secret": "hook"}), json!({"provider": "devino"}), None, "s=hook")
+            }
             other => panic!("{} is not posted to", other.slug()),
         };
         Self { messenger: of(kind).unwrap(), wire: wire(&secrets, &settings), header, query }
@@ -106,11 +116,7 @@ impl Posted {
         let delivery = Delivery { method: "POST", query: self.query, headers: &headers, body, at: NOW };
         match self.messenger.receive(&self.wire, &delivery) {
             Ok(received) => {
-                for (key, event) in &received.events {
-                    assert!(!key.is_empty(), "an event without a key");
-                    let kept = serde_json::to_string(event).unwrap();
-                    assert_eq!(&serde_json::from_str::<switchboard::model::message::Event>(&kept).unwrap(), event);
-                }
+                received.events.iter().for_each(keeps);
                 assert_eq!(self.messenger.receive(&self.wire, &delivery).as_ref(), Ok(&received));
             }
             // where the proof lies in the body, a body can miss it

@@ -28,6 +28,9 @@ use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 
+#[cfg(fuzzing)]
+pub use read::told as told_updates;
+
 /// The messenger.
 #[derive(Debug, Clone, Copy)]
 pub struct Telegram;

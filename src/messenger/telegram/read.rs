@@ -33,6 +33,21 @@ pub(super) fn events(update: &enums::Update, book: &Book, me: i64, now: Moment) 
     }
 }
 
+/// What an account hears in the bytes of `Updates`, with the people that they name; none where they are no such bytes.
+#[cfg(fuzzing)]
+pub fn told(bytes: &[u8]) -> Option<Vec<(String, Event)>> {
+    use grammers_tl_types::Deserializable as _;
+    let (updates, users, chats) = match enums::Updates::from_bytes(bytes).ok()? {
+        enums::Updates::Updates(told) => (told.updates, told.users, told.chats),
+        enums::Updates::Combined(told) => (told.updates, told.users, told.chats),
+        enums::Updates::UpdateShort(told) => (vec![told.update], Vec::new(), Vec::new()),
+        _ => return None,
+    };
+    let mut book = Book::default();
+    book.learn(&users, &chats);
+    Some(updates.iter().flat_map(|update| events(update, &book, 1, Moment(0))).collect())
+}
+
 fn deleted(chat: String, vendor_ids: Vec<String>) -> Vec<(String, Event)> {
     vec![(format!("d{}", vendor_ids.join(",")), Event::Deleted { chat, vendor_ids })]
 }
