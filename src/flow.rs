@@ -7,6 +7,7 @@ pub mod answer;
 pub mod application;
 pub mod arrival;
 pub mod attached;
+pub mod change;
 pub mod channel;
 pub mod chat;
 pub mod credentials;

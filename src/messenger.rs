@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::model::change::{ChangeAct, Said};
 use crate::model::group::{GroupAct, GroupDone};
 use crate::model::message::{Event, Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Peer, Person};
 use crate::model::moment::Moment;
@@ -25,6 +26,7 @@ use crate::net::http::Http;
 
 mod attach;
 pub mod avito;
+mod change;
 pub mod email;
 mod field;
 mod group;
@@ -38,6 +40,7 @@ pub mod waba;
 pub mod whatsapp_web;
 
 pub use self::attach::{AttachError, AttachNext, AttachStep, Attachment, Choice};
+pub use self::change::Changes;
 pub use self::group::Groups;
 pub use self::listen::{Deaf, Ear, Heard, Lines};
 
@@ -65,6 +68,10 @@ pub struct About {
     pub caption_limit: usize,
     /// The largest file of a kind, in bytes; a kind that is not listed is not taken.
     pub media_limits: &'static [(MediaKind, u64)],
+    /// How many cards of people one message holds.
+    pub card_limit: usize,
+    /// Until when messages that have left may be changed, and which.
+    pub changes: Changes,
     /// Where the vendor's API is, unless the configuration says otherwise.
     pub vendor: &'static str,
 }
@@ -97,6 +104,16 @@ pub struct Abilities {
     pub listens: bool,
     /// Has subjects, and answers go into the thread of what they answer.
     pub threads: bool,
+    /// Changes texts of ours that have left.
+    pub edits: bool,
+    /// Deletes messages of ours for both sides.
+    pub deletes: bool,
+    /// Answers one certain message.
+    pub answers: bool,
+    /// Sends places on the map.
+    pub places: bool,
+    /// Sends cards of people.
+    pub cards: bool,
 }
 
 /// A field of an attach form.
@@ -257,6 +274,13 @@ pub trait Messenger: Send + Sync {
     /// Sends one message. May take as long as the call's deadline. Never panics, and never repeats a call that the vendor
     /// may have taken; one that it refused may be put right and made again at once. Called by the pump at the lane's pace.
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, now: Moment) -> Boxed<'a, Answer>;
+
+    /// Changes or deletes a message that has left, for both sides; only what the abilities name. May be repeated: what is so
+    /// already is `Done`. May take as long as the call's deadline. Called by the pump, as live answers are.
+    fn change<'a>(&'a self, wire: &'a Wire, said: &'a Said, act: &'a ChangeAct, now: Moment) -> Boxed<'a, Answer> {
+        let (_, _, _, _) = (wire, said, act, now);
+        Box::pin(std::future::ready(parcel::refused(crate::model::result::Code::NotSupported)))
+    }
 
     /// How often a message of unknown fate is sent, where the vendor drops repetitions, before its key may be forgotten there.
     /// Never blocks, never fails.

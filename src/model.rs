@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod application;
+pub mod change;
 pub mod clock;
 pub mod errand;
 pub mod eta;
@@ -14,6 +15,7 @@ pub mod origin;
 pub mod pace;
 pub mod pattern;
 pub mod php_form;
+pub mod place;
 pub mod render;
 pub mod result;
 pub mod shape;

@@ -25,8 +25,10 @@ impl Topics {
     pub const MAILINGS: Self = Self(4);
     /// Lines.
     pub const LINES: Self = Self(8);
+    /// What was said.
+    pub const MESSAGES: Self = Self(16);
     /// All of them.
-    pub const ALL: Self = Self(15);
+    pub const ALL: Self = Self(31);
 
     /// Both sets.
     #[must_use]
@@ -42,6 +44,7 @@ impl Topics {
             (Self::QUEUE, "queue"),
             (Self::MAILINGS, "mailings"),
             (Self::LINES, "lines"),
+            (Self::MESSAGES, "messages"),
         ];
         all.into_iter().filter(|(topic, _)| self.0 & topic.0 != 0).map(|(_, name)| name).collect()
     }

@@ -1,11 +1,14 @@
 //! Messages of the API: accepted once, found again, and decided about where nobody knows what became of them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+mod beside;
+mod shown;
+
 use crate::app::App;
-use crate::flow::attached::{self, FileIn, FileOut};
+use crate::flow::attached::{self, FileIn};
 use crate::flow::pattern;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{self, Verdict};
@@ -14,14 +17,17 @@ use crate::messenger;
 use crate::model::address::{chat_peer, phone_digits};
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId, MessageId};
-use crate::model::message::{Content, Kind, Peer};
+use crate::model::message::{Kind, Peer};
 use crate::model::moment::Moment;
 use crate::model::origin::Origin;
 use crate::model::result::Code;
 use crate::model::status::Status;
 use crate::store::outbox::{self, Accepted};
-use crate::store::row::{ChannelRow, MessageRow, Progress, value};
+use crate::store::row::{ChannelRow, Progress, value};
 use crate::store::{Conn, Result};
+
+pub use beside::{ContactIn, PlaceIn};
+pub use shown::{MessageOut, find, newest};
 
 /// A message as the API takes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -51,42 +57,23 @@ pub struct MessageIn {
     /// The subject, for messengers that have one; it begins a new thread.
     #[serde(default)]
     pub subject: Option<String>,
+    /// The message that it answers: one of ours or theirs in the same dialog, by our id. `to` is best the `chat` of that message:
+    /// a phone or a name must be known to be the same person's.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub reply_to: Option<MessageId>,
+    /// A place on the map; a message of its own.
+    #[serde(default)]
+    pub place: Option<PlaceIn>,
+    /// Cards of people; a message of their own.
+    #[serde(default)]
+    pub contacts: Vec<ContactIn>,
     /// Whether it leaves before everything that is paced.
     #[serde(default)]
     pub urgent: bool,
     /// What the caller names it.
     #[serde(default)]
     pub tracking: Option<String>,
-}
-
-/// A message as the API shows it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct MessageOut {
-    /// Its id.
-    pub id: String,
-    /// `waiting`, `flying`, or what became of it.
-    pub status: String,
-    /// The channel.
-    pub channel: String,
-    /// The chat, or the address while it waits.
-    pub chat: String,
-    /// What it says.
-    #[schema(value_type = Object)]
-    pub content: Content,
-    /// Its files: those that came with it, or one of ours that was sent.
-    pub files: Vec<FileOut>,
-    /// Our stable code of an error.
-    pub code: Option<String>,
-    /// The reason of an error.
-    pub reason: Option<String>,
-    /// When it was accepted.
-    pub accepted_at: Option<i64>,
-    /// When the vendor took it.
-    pub sent_at: Option<i64>,
-    /// When it was delivered.
-    pub delivered_at: Option<i64>,
-    /// When it was read.
-    pub viewed_at: Option<i64>,
 }
 
 /// What a person found out about a message whose fate nobody knew.
@@ -160,60 +147,6 @@ pub async fn too_big(
         .await
 }
 
-/// A message of a company: from the history, or from the queue where the API put it there.
-///
-/// # Errors
-/// Those of the store.
-pub async fn find(app: &App, company: CompanyId, id: MessageId) -> Result<Option<MessageOut>> {
-    let inner = app.clone();
-    app.store
-        .read(move |conn| {
-            // the queue is asked first: what leaves it in between is in the history by then
-            let waiting = crate::on!(conn, queue::by_merge_key(company, &merge_key(id)))?;
-            let found = crate::on!(conn, message::by_id(company, id))?;
-            let message = match (found, waiting) {
-                (Some(row), _) => of_history(row)?,
-                (None, Some((flies, work))) => of_queue(id, flies, &work)?,
-                (None, None) => return Ok(None),
-            };
-            Ok(with_files(&inner, conn, company, vec![message])?.pop())
-        })
-        .await
-}
-
-/// The newest messages of a company.
-///
-/// # Errors
-/// Those of the store.
-pub async fn newest(app: &App, company: CompanyId, limit: i64) -> Result<Vec<MessageOut>> {
-    let inner = app.clone();
-    app.store
-        .read(move |conn| {
-            let rows = crate::on!(conn, message::newest(company, limit))?;
-            let messages = rows.into_iter().map(of_history).collect::<Result<Vec<_>>>()?;
-            with_files(&inner, conn, company, messages)
-        })
-        .await
-}
-
-/// Puts their files into messages.
-fn with_files(
-    app: &App,
-    conn: &mut Conn,
-    company: CompanyId,
-    mut messages: Vec<MessageOut>,
-) -> Result<Vec<MessageOut>> {
-    let file = |content: &Content| {
-        content.media.clone().or_else(|| content.template.as_ref().and_then(|template| template.header_media.clone()))
-    };
-    let asked: Vec<_> = messages.iter().map(|message| (message.id.clone(), file(&message.content))).collect();
-    let mut files = attached::shown(app, conn, company, &asked)?;
-    for message in &mut messages {
-        message.files = files.remove(&message.id).unwrap_or_default();
-    }
-    Ok(messages)
-}
-
 /// Writes down what a person found out about a message of unknown fate, and tells whoever asked for it. Tells whether its
 /// fate was unknown; nothing where there is no such message.
 ///
@@ -268,6 +201,14 @@ fn errand(
         Ok(channel) => channel,
         Err(code) => return Ok(Err(code)),
     };
+    let answered = match beside::answered(conn, company, &channel, message.reply_to, to)? {
+        Ok(answered) => answered,
+        Err(code) => return Ok(Err(code)),
+    };
+    let parts = match beside::parts(&channel, message, &app.config.region) {
+        Ok(parts) => parts,
+        Err(code) => return Ok(Err(code)),
+    };
     let media = match &message.file {
         None => None,
         Some(file) => match attached::named(app, conn, company, file, now)? {
@@ -285,6 +226,7 @@ fn errand(
         origin: Origin::Api { tracking: message.tracking.clone() },
     };
     let errand = match &message.template {
+        None if parts.has_place_or_cards() => route::parts_errand(app, &channel, request, parts, now),
         None => route::text_errand(app, &channel, request, now),
         Some(_) if !message.text.trim().is_empty() || message.file.is_some() => return Ok(Err(Code::TemplateBad)),
         Some(given) => match template::filled(app, conn, company, &channel, given, now)? {
@@ -298,13 +240,20 @@ fn errand(
             Err(code) => return Ok(Err(code)),
         },
     };
-    Ok(errand.map(|(errand, id)| (with_subject(errand, message.subject.as_deref()), id)))
+    Ok(errand.map(|(errand, id)| (with_reply(with_subject(errand, message.subject.as_deref()), answered), id)))
 }
 
 /// What a template comes to, where that is known.
 fn with_text(mut errand: NewErrand, text: Option<String>) -> NewErrand {
     if let Work::Send { outgoing, .. } = &mut errand.work {
         outgoing.content.text = text;
+    }
+    errand
+}
+
+fn with_reply(mut errand: NewErrand, answered: Option<String>) -> NewErrand {
+    if let Work::Send { outgoing, .. } = &mut errand.work {
+        outgoing.reply_to = answered;
     }
     errand
 }
@@ -390,64 +339,9 @@ fn rename(errand: &mut NewErrand, id: MessageId) {
 }
 
 /// Nothing is ever merged by it: it is how a waiting message is found by its id.
-fn merge_key(id: MessageId) -> String {
+#[must_use]
+pub fn merge_key(id: MessageId) -> String {
     format!("message:{id}")
-}
-
-fn of_history(row: MessageRow) -> Result<MessageOut> {
-    let status = serde_json::to_value(Status::from_db(row.status)).ok();
-    Ok(MessageOut {
-        id: row.id,
-        status: status.and_then(|status| status.as_str().map(str::to_owned)).unwrap_or_default(),
-        channel: row.channel,
-        chat: row.chat,
-        content: content_of(&row.content)?,
-        files: Vec::new(),
-        code: row.code,
-        reason: row.reason,
-        accepted_at: Some(row.accepted_at),
-        sent_at: row.sent_at,
-        delivered_at: row.delivered_at,
-        viewed_at: row.viewed_at,
-    })
-}
-
-/// What a message says. One that came in with files or a subject is kept as it came.
-fn content_of(kept: &str) -> Result<Content> {
-    #[derive(Deserialize)]
-    struct Came {
-        text: Option<String>,
-        #[serde(default)]
-        subject: Option<String>,
-    }
-    value("messages", kept).or_else(|_| {
-        let came: Came = value("messages", kept)?;
-        Ok(Content { text: came.text, subject: came.subject, ..Content::default() })
-    })
-}
-
-fn of_queue(id: MessageId, flies: bool, work: &str) -> Result<MessageOut> {
-    let work: Work = value("errands", work)?;
-    let (channel, chat, content) = match work {
-        Work::Send { channel, outgoing, .. } => (channel.to_string(), outgoing.to.chat_id(), outgoing.content),
-        Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } => {
-            (String::new(), String::new(), Content::default())
-        }
-    };
-    Ok(MessageOut {
-        id: id.to_string(),
-        status: if flies { "flying" } else { "waiting" }.to_owned(),
-        channel,
-        chat,
-        content,
-        files: Vec::new(),
-        code: None,
-        reason: None,
-        accepted_at: None,
-        sent_at: None,
-        delivered_at: None,
-        viewed_at: None,
-    })
 }
 
 #[cfg(test)]

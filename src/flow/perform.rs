@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{credentials, first, group, health, pattern, phone, portal};
+use crate::flow::{change, credentials, first, group, health, pattern, phone, portal};
 use crate::messenger::{self, Messenger, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId};
@@ -43,6 +43,10 @@ pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
             let answer = measured(app, "groups", carried).await;
             vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
+        [Errand { company, work: Work::Change { channel, said, act, .. }, .. }] => {
+            let answer = measured(app, "changes", change::carry_out(app, *company, *channel, said, act)).await;
+            vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
+        }
         _ => measured(app, "bitrix24", portal::push_statuses(app, &errands)).await,
     }
 }
@@ -72,7 +76,7 @@ async fn prepare_channels(app: &App, errands: &[Errand]) -> Result<()> {
     let tick = app.clock.tick();
     let mut unknown = HashSet::new();
     for errand in errands {
-        if let Work::Send { channel, .. } | Work::Group { channel, .. } = &errand.work
+        if let Work::Send { channel, .. } | Work::Group { channel, .. } | Work::Change { channel, .. } = &errand.work
             && !app.known.has_channel(*channel, tick)
         {
             unknown.insert(*channel);
@@ -124,7 +128,8 @@ pub fn is_repeatable(errand: &Errand) -> bool {
         Work::Send { .. } => false,
         Work::PortalCall { repeatable, .. } => *repeatable,
         Work::Group { order, .. } => order.is_repeatable(),
-        Work::SmsStatus { .. } => true,
+        // what is so already stays so
+        Work::Change { .. } | Work::SmsStatus { .. } => true,
     }
 }
 

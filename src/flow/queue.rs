@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::app::{App, LaneDue};
 use crate::flow::settle::{self, Over};
 use crate::messenger;
+use crate::model::change::{ChangeAct, Said};
 use crate::model::errand::{Errand, Rank, Work};
 use crate::model::eta::{Timetable, Waiting, forecast};
 use crate::model::group::GroupAct;
@@ -248,6 +249,15 @@ fn group_words(order: &GroupAct) -> (String, String) {
     (to.to_owned(), text.to_owned())
 }
 
+/// The same of a message that is to be changed.
+fn change_words(said: &Said, act: &ChangeAct) -> (String, String) {
+    let words = match act {
+        ChangeAct::Edit { text } => format!("изменить сообщение (change a message): {text}"),
+        ChangeAct::Delete => "удалить сообщение (delete a message)".to_owned(),
+    };
+    (said.chat.clone(), words.chars().take(TEXT_SHOWN).collect())
+}
+
 /// What is shown of a lane, and its waiting part as the forecast needs it: the outbox first, then what mailings hold back.
 fn entries(seen: &Seen) -> Result<(Vec<ErrandOut>, Vec<Waiting>)> {
     let (mut shown, mut waiting) = (Vec::new(), Vec::new());
@@ -255,6 +265,7 @@ fn entries(seen: &Seen) -> Result<(Vec<ErrandOut>, Vec<Waiting>)> {
         let (to, text) = match &errand.work {
             Work::Send { outgoing, .. } => (outgoing.to.chat_id(), beginning(&outgoing.content)),
             Work::Group { order, .. } => group_words(order),
+            Work::Change { said, act, .. } => change_words(said, act),
             Work::PortalCall { method, .. } => (String::new(), method.clone()),
             Work::SmsStatus { status, .. } => (String::new(), status.clone()),
         };

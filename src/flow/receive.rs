@@ -1,7 +1,7 @@
 //! What a messenger brought: messages of customers, receipts, and word about chats.
 
 use crate::app::App;
-use crate::flow::{arrival, echo, health, receipt, template};
+use crate::flow::{arrival, change, echo, health, receipt, template};
 use crate::model::id::{ChannelId, CompanyId, ContactId, DialogId, MessageId};
 use crate::model::message::{Content, Event, Incoming, Receipt};
 use crate::model::moment::Moment;
@@ -73,8 +73,14 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
             let (name, about) = (name.as_deref(), about.as_deref());
             describe(conn, id, chat, (name, about, link.as_deref()))?;
         }
+        Event::Edited { chat, vendor_id, text, at } => {
+            change::edited(app, conn, channel, (chat, vendor_id, *at), text.as_deref(), now)?;
+        }
+        Event::Deleted { chat, vendor_ids, at } => {
+            change::deleted(app, conn, channel, (chat, vendor_ids, *at), now)?;
+        }
         // worked by `flow::link`; the others are kept for the inbox, which comes later
-        Event::Link { .. } | Event::Edited { .. } | Event::Deleted { .. } | Event::Reaction { .. } => {}
+        Event::Link { .. } | Event::Reaction { .. } => {}
     }
     Ok(Vec::new())
 }

@@ -169,7 +169,7 @@ impl Plan {
                 outgoing: outgoing.as_ref().clone(),
                 expires_at: errand.expires_at,
             }),
-            Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } => None,
+            Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } | Work::Change { .. } => None,
         });
         rest.collect()
     }

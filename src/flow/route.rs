@@ -134,6 +134,20 @@ pub fn text_errand(
     errand(app, channel, request, (message, content), now)
 }
 
+/// The errand of a message that is a place or cards, which were checked before.
+///
+/// # Errors
+/// The code for whoever asked, where it can never be sent.
+pub fn parts_errand(
+    app: &App,
+    channel: &ChannelRow,
+    request: TextRequest,
+    content: Content,
+    now: Moment,
+) -> Result<(NewErrand, MessageId), Code> {
+    errand(app, channel, request, (MessageId::new(), content), now)
+}
+
 /// The errand of a message by a template.
 ///
 /// # Errors

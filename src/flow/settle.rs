@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::app::App;
 use crate::flow::tell::{self, Verdict};
-use crate::flow::{group, health, receipt};
+use crate::flow::{change, group, health, receipt};
 use crate::model::errand::{Errand, NewErrand, Work};
 use crate::model::id::ChannelId;
 use crate::model::message::{Outgoing, Receipt};
@@ -55,6 +55,9 @@ pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Res
         };
         if let Work::Group { act, order, .. } = &entry.errand.work {
             new.extend(group::settle(app, conn, entry, (*act, order), &verdict, now)?);
+        }
+        if let Work::Change { change, .. } = &entry.errand.work {
+            change::settle(app, conn, entry.errand.company, *change, &verdict, now)?;
         }
         new.extend(tell::tell(app, conn, entry.errand, &verdict, now)?);
         for (channel, receipt) in early {

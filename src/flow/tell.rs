@@ -29,7 +29,8 @@ pub struct Verdict {
 pub fn tell(app: &App, conn: &mut Conn, errand: &Errand, verdict: &Verdict, now: Moment) -> Result<Vec<NewErrand>> {
     let message = match &errand.work {
         Work::Send { channel, .. } | Work::Group { channel, .. } => *channel,
-        Work::PortalCall { .. } | Work::SmsStatus { .. } => return Ok(Vec::new()),
+        // whoever asked for a change looks at the message
+        Work::Change { .. } | Work::PortalCall { .. } | Work::SmsStatus { .. } => return Ok(Vec::new()),
     };
     match &errand.origin {
         Origin::Robot { answer, entry } => {

@@ -23,7 +23,8 @@ const BACK_MS: i64 = 3_000;
 const LATER_S: u64 = 30;
 
 /// Tells what changed in the company, as server-sent events. `ready` comes first: whatever was known is asked for again. Then
-/// `changed` with `{"topics": [...]}`, of `channels`, `queue`, `mailings` and `lines`. The stream ends with the session.
+/// `changed` with `{"topics": [...]}`, of `channels`, `queue`, `mailings`, `lines`
+/// and `messages`. The stream ends with the session.
 #[utoipa::path(get, path = "/events", tag = "session", responses(
     (status = 200, body = String, content_type = "text/event-stream"), (status = 401, body = ErrorOut), (status = 429, body = ErrorOut)))]
 pub(super) async fn stream_events(app: web::Data<App>, signed: Signed) -> Told {

@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 use super::auth::Signed;
 use super::error::{ApiError, ErrorOut, Told};
 use crate::app::App;
+use crate::flow::change::{self, ChangeMade, ChangeRefusal};
 use crate::flow::message::{self, Finding, MessageIn, MessageOut};
+use crate::model::change::ChangeAct;
 use crate::model::id::MessageId;
 use crate::model::result::Code;
 
@@ -38,6 +40,14 @@ pub(super) struct MessagesOut {
 #[schema(as = MessageDecisionIn)]
 pub(super) struct DecisionIn {
     decision: Finding,
+}
+
+/// Another text of a message.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MessageTextIn {
+    /// The text as it is to stand, or the caption where the message is a file.
+    text: String,
 }
 
 /// Accepts a message.
@@ -110,6 +120,48 @@ pub(super) async fn decide_message(
     }
 }
 
+/// Gives a message another text. What waits in the queue is changed there; what has left is changed by the messenger, in a
+/// moment: `changes` of the message tells what became of it.
+#[utoipa::path(patch, path = "/messages/{id}", tag = "messages", params(("id" = String, Path)),
+    request_body = MessageTextIn,
+    responses((status = 202, body = ChangeMade), (status = 404, body = ErrorOut), (status = 409, body = ErrorOut),
+        (status = 422, body = ErrorOut)))]
+pub(super) async fn change_message(
+    app: web::Data<App>,
+    signed: Signed,
+    id: web::Path<MessageId>,
+    input: web::Json<MessageTextIn>,
+) -> Told {
+    let act = ChangeAct::Edit { text: input.into_inner().text };
+    let made = change::post(&app, signed.company, *id, act).await?.map_err(change_refusal)?;
+    Ok(HttpResponse::Accepted().json(made))
+}
+
+/// Deletes a message for both sides. What waits in the queue is taken out of it.
+#[utoipa::path(delete, path = "/messages/{id}", tag = "messages", params(("id" = String, Path)),
+    responses((status = 202, body = ChangeMade), (status = 404, body = ErrorOut), (status = 409, body = ErrorOut),
+        (status = 422, body = ErrorOut)))]
+pub(super) async fn delete_message(app: web::Data<App>, signed: Signed, id: web::Path<MessageId>) -> Told {
+    let made = change::post(&app, signed.company, *id, ChangeAct::Delete).await?.map_err(change_refusal)?;
+    Ok(HttpResponse::Accepted().json(made))
+}
+
+/// Whether it is the message that stands in the way, or what was asked for.
+fn change_refusal(refusal: ChangeRefusal) -> ApiError {
+    match refusal {
+        ChangeRefusal::NotFound => ApiError::NotFound,
+        ChangeRefusal::No(
+            code @ (Code::Unknown
+            | Code::InFlight
+            | Code::NeverSent
+            | Code::Deleted
+            | Code::ChangeTooLate
+            | Code::ChangeTooEarly),
+        ) => ApiError::Conflict { code: code.slug(), ru: code.ru().to_owned(), en: code.en().to_owned() },
+        ChangeRefusal::No(code) => self::refusal(code, None),
+    }
+}
+
 /// The words are those of the code where there are none of the matter's own.
 fn refusal(code: Code, words: Option<(&str, &str)>) -> ApiError {
     let field = match code {
@@ -119,6 +171,9 @@ fn refusal(code: Code, words: Option<(&str, &str)>) -> ApiError {
         Code::TemplateNeeded | Code::TemplateNotFound | Code::TemplateOff | Code::TemplateBad => "template",
         Code::FileGone | Code::FileBad | Code::FileTooBig => "file",
         Code::AddressBad => "to",
+        Code::ReplyNotFound | Code::ReplyElsewhere => "reply_to",
+        Code::PlaceBad => "place",
+        Code::ContactsBad => "contacts",
         _ => "",
     };
     let (ru, en) = words.unwrap_or((code.ru(), code.en()));

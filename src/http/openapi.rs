@@ -67,6 +67,8 @@ use super::{
         message::list_messages,
         message::create_message,
         message::show_message,
+        message::change_message,
+        message::delete_message,
         message::decide_message,
         file::upload_file,
         file::show_file,

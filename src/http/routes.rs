@@ -78,7 +78,7 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/lanes/{id}/resume").route(post().to(queue::resume_lane))) // admin
         .service(resource("/lanes/{id}/clear").route(post().to(queue::clear_lane))) // admin
         .service(resource("/messages").route(get().to(message::list_messages)).route(post().to(message::create_message))) // user
-        .service(resource("/messages/{id}").route(get().to(message::show_message))) // user
+        .service(resource("/messages/{id}").route(get().to(message::show_message)).route(patch().to(message::change_message)).route(delete().to(message::delete_message))) // user
         .service(resource("/messages/{id}/decide").route(post().to(message::decide_message))) // user
         .service(resource("/files").route(post().to(file::upload_file))) // user
         .service(resource("/files/{id}").route(get().to(file::show_file))) // user

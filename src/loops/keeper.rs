@@ -146,6 +146,7 @@ async fn forget(app: &App) -> Result<()> {
             crate::on!(conn, phone_check::forget(checks))?;
             if let Some(before) = messages {
                 crate::on!(conn, message::forget(before, FORGOTTEN_AT_ONCE))?;
+                crate::on!(conn, change::forget(before, FORGOTTEN_AT_ONCE))?;
             }
             Ok(())
         })

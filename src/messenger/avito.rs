@@ -5,6 +5,7 @@
 
 mod answer;
 mod attach;
+mod change;
 mod listen;
 mod receive;
 mod send;
@@ -14,10 +15,12 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::change::HOUR_MS;
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Ear, Fetched, Field, Messenger, NotTaken,
-    Received, Wire, field,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Ear, Fetched, Field, Messenger,
+    NotTaken, Received, Wire, field,
 };
+use crate::model::change::{ChangeAct, Said};
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -47,6 +50,11 @@ static ABOUT: About = About {
         groups: false,
         listens: false,
         threads: false,
+        edits: false,
+        deletes: true,
+        answers: false,
+        places: false,
+        cards: false,
     },
     form: &[
         Field {
@@ -71,6 +79,8 @@ static ABOUT: About = About {
     // the text beside the address of a file; a picture goes without
     caption_limit: 900,
     media_limits: &[(MediaKind::Image, LARGEST)],
+    card_limit: 0,
+    changes: Changes { delete_within_ms: Some(HOUR_MS), ..Changes::NONE },
     vendor: "https://api.avito.ru",
 };
 
@@ -85,6 +95,10 @@ impl Messenger for Avito {
 
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, now: Moment) -> Boxed<'a, Answer> {
         Box::pin(send::send(wire, message, now))
+    }
+
+    fn change<'a>(&'a self, wire: &'a Wire, said: &'a Said, act: &'a ChangeAct, now: Moment) -> Boxed<'a, Answer> {
+        Box::pin(change::change(wire, said, act, now))
     }
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {

@@ -23,8 +23,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Ear, Fetched, Field, Messenger, NotTaken,
-    Received, Wire,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Ear, Fetched, Field, Messenger,
+    NotTaken, Received, Wire,
 };
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
@@ -125,6 +125,11 @@ static ABOUT: About = About {
         groups: false,
         listens: true,
         threads: true,
+        edits: false,
+        deletes: false,
+        answers: true,
+        places: false,
+        cards: false,
     },
     form: &FORM,
     pace: Pace::CAREFUL,
@@ -140,6 +145,8 @@ static ABOUT: About = About {
         (MediaKind::Document, FILE),
     ],
     // each mailbox names its own servers; where it is set, it is where tokens are asked for
+    card_limit: 0,
+    changes: Changes::NONE,
     vendor: "",
 };
 

@@ -7,6 +7,7 @@
 mod answer;
 mod attach;
 mod book;
+mod change;
 mod driver;
 mod file;
 mod group;
@@ -18,10 +19,12 @@ mod read;
 mod send;
 mod session;
 
+use super::change::HOUR_MS;
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Checked, Delivery, Ear, Fetched, Field, Firsts,
-    Groups, Messenger, NotTaken, Received, Wire,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Checked, Delivery, Ear, Fetched, Field,
+    Firsts, Groups, Messenger, NotTaken, Received, Wire,
 };
+use crate::model::change::{ChangeAct, Said};
 use crate::model::group::{GroupAct, GroupDone};
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing, Peer};
 use crate::model::moment::Moment;
@@ -57,6 +60,11 @@ static ABOUT: About = About {
         groups: true,
         listens: true,
         threads: false,
+        edits: true,
+        deletes: true,
+        answers: true,
+        places: true,
+        cards: true,
     },
     form: &[Field {
         name: "phone",
@@ -77,6 +85,8 @@ static ABOUT: About = About {
         (MediaKind::Sticker, 10 * MB),
         (MediaKind::Document, FILE),
     ],
+    card_limit: 1,
+    changes: Changes { edit_within_ms: Some(48 * HOUR_MS), captions: true, ..Changes::NONE },
     vendor: "https://telegram.org",
 };
 
@@ -96,6 +106,10 @@ impl Messenger for Telegram {
 
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, _now: Moment) -> Boxed<'a, Answer> {
         Box::pin(send::send(wire, message))
+    }
+
+    fn change<'a>(&'a self, wire: &'a Wire, said: &'a Said, act: &'a ChangeAct, _now: Moment) -> Boxed<'a, Answer> {
+        Box::pin(change::change(wire, said, act))
     }
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {

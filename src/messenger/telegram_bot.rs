@@ -5,6 +5,7 @@
 
 mod answer;
 mod attach;
+mod change;
 mod configure;
 mod incoming;
 mod local;
@@ -14,10 +15,12 @@ mod send;
 
 use serde_json::{Map, Value};
 
+use super::change::HOUR_MS;
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Fetched, Field, Messenger, NotTaken,
-    Received, Wire, field,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Messenger,
+    NotTaken, Received, Wire, field,
 };
+use crate::model::change::{ChangeAct, Said};
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -53,6 +56,11 @@ const fn about(media_limits: &'static [(MediaKind, u64)]) -> About {
             groups: true,
             listens: false,
             threads: false,
+            edits: true,
+            deletes: true,
+            answers: true,
+            places: true,
+            cards: true,
         },
         form: &[TOKEN],
         pace: Pace::CAREFUL,
@@ -61,6 +69,14 @@ const fn about(media_limits: &'static [(MediaKind, u64)]) -> About {
         text_limit: 4096,
         caption_limit: 1024,
         media_limits,
+        card_limit: 1,
+        changes: Changes {
+            edit_within_ms: None,
+            delete_within_ms: Some(48 * HOUR_MS),
+            captions: true,
+            deletes_theirs: true,
+            dice_after_ms: Some(24 * HOUR_MS),
+        },
         vendor: "https://api.telegram.org",
     }
 }
@@ -111,6 +127,10 @@ impl Messenger for TelegramBot {
 
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, _now: Moment) -> Boxed<'a, Answer> {
         Box::pin(send::send(wire, message))
+    }
+
+    fn change<'a>(&'a self, wire: &'a Wire, said: &'a Said, act: &'a ChangeAct, _now: Moment) -> Boxed<'a, Answer> {
+        Box::pin(change::change(wire, said, act))
     }
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod attach;
+mod change;
 mod incoming;
 mod lookup;
 mod receive;
@@ -14,10 +15,12 @@ mod upload;
 
 use serde_json::{Map, Value};
 
+use super::change::HOUR_MS;
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Fetched, Field, Messenger, NotTaken,
-    Received, Reply, Wire, field, parcel,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Messenger,
+    NotTaken, Received, Reply, Wire, field, parcel,
 };
+use crate::model::change::{ChangeAct, Said};
 use crate::model::message::{Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Person};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -49,6 +52,11 @@ static ABOUT: About = About {
         groups: true,
         listens: false,
         threads: false,
+        edits: true,
+        deletes: true,
+        answers: true,
+        places: false,
+        cards: false,
     },
     form: &[Field {
         name: "token",
@@ -72,6 +80,13 @@ static ABOUT: About = About {
         (MediaKind::Sticker, LARGEST),
         (MediaKind::Document, LARGEST),
     ],
+    card_limit: 0,
+    changes: Changes {
+        edit_within_ms: Some(24 * HOUR_MS),
+        delete_within_ms: Some(24 * HOUR_MS),
+        captions: true,
+        ..Changes::NONE
+    },
     vendor: "https://api.vk.com/method",
 };
 
@@ -86,6 +101,10 @@ impl Messenger for Vk {
 
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, _now: Moment) -> Boxed<'a, Answer> {
         Box::pin(send::send(wire, message))
+    }
+
+    fn change<'a>(&'a self, wire: &'a Wire, said: &'a Said, act: &'a ChangeAct, _now: Moment) -> Boxed<'a, Answer> {
+        Box::pin(change::change(wire, said, act))
     }
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {

@@ -12,8 +12,8 @@ mod receive;
 mod send;
 
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Fetched, Field, Messenger, NotTaken,
-    Received, Wire, field, parcel,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Messenger,
+    NotTaken, Received, Wire, field, parcel,
 };
 use crate::model::message::{IncomingMedia, Kind, Outgoing};
 use crate::model::moment::Moment;
@@ -43,6 +43,11 @@ static ABOUT: About = About {
         groups: false,
         listens: false,
         threads: false,
+        edits: false,
+        deletes: false,
+        answers: false,
+        places: false,
+        cards: false,
     },
     form: &[Field {
         name: "provider",
@@ -60,6 +65,8 @@ static ABOUT: About = About {
     caption_limit: 2048,
     // pictures are fixed in the template
     media_limits: &[],
+    card_limit: 0,
+    changes: Changes::NONE,
     vendor: "https://api.devino.online",
 };
 

@@ -14,8 +14,8 @@ mod send;
 mod template;
 
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Delivery, Fetched, Field, Messenger, NotTaken,
-    Received, Wire, field,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Messenger,
+    NotTaken, Received, Wire, field,
 };
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
@@ -50,6 +50,11 @@ static ABOUT: About = About {
         groups: true,
         listens: false,
         threads: false,
+        edits: false,
+        deletes: false,
+        answers: true,
+        places: true,
+        cards: true,
     },
     form: &[
         asked("phone_number_id", "ID номера телефона", "Phone number ID", false, false),
@@ -71,6 +76,8 @@ static ABOUT: About = About {
         (MediaKind::Sticker, MB / 2),
         (MediaKind::Document, 100 * MB),
     ],
+    card_limit: 5,
+    changes: Changes::NONE,
     vendor: "https://graph.facebook.com/v23.0",
 };
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attach;
+mod change;
 mod file;
 mod group;
 mod incoming;
@@ -18,10 +19,12 @@ mod session;
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret as _;
 
+use super::change::{HOUR_MS, MINUTE_MS};
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Checked, Delivery, Ear, Fetched, Field, Groups,
-    Messenger, NotTaken, Received, Wire, field,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Checked, Delivery, Ear, Fetched, Field,
+    Groups, Messenger, NotTaken, Received, Wire, field,
 };
+use crate::model::change::{ChangeAct, Said};
 use crate::model::group::{GroupAct, GroupDone};
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
@@ -50,6 +53,11 @@ static ABOUT: About = About {
         groups: true,
         listens: false,
         threads: false,
+        edits: true,
+        deletes: true,
+        answers: true,
+        places: true,
+        cards: true,
     },
     form: &[Field {
         name: "phone",
@@ -69,6 +77,8 @@ static ABOUT: About = About {
         (MediaKind::Voice, 16 * MB),
         (MediaKind::Document, 100 * MB),
     ],
+    card_limit: 10,
+    changes: Changes { edit_within_ms: Some(15 * MINUTE_MS), delete_within_ms: Some(48 * HOUR_MS), ..Changes::NONE },
     vendor: "http://localhost:3000",
 };
 
@@ -83,6 +93,10 @@ impl Messenger for WhatsappWeb {
 
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, _now: Moment) -> Boxed<'a, Answer> {
         Box::pin(send::send(wire, message))
+    }
+
+    fn change<'a>(&'a self, wire: &'a Wire, said: &'a Said, act: &'a ChangeAct, _now: Moment) -> Boxed<'a, Answer> {
+        Box::pin(change::change(wire, said, act))
     }
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {

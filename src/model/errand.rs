@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::change::{ChangeAct, Said};
 use super::group::GroupAct;
-use super::id::{ChannelId, CompanyId, ErrandId, GroupActId, LaneId, MessageId, PortalId};
+use super::id::{ChangeId, ChannelId, CompanyId, ErrandId, GroupActId, LaneId, MessageId, PortalId};
 use super::message::Outgoing;
 use super::moment::Moment;
 use super::origin::Origin;
@@ -65,6 +66,17 @@ pub enum Work {
         act: GroupActId,
         /// What is to be done.
         order: Box<GroupAct>,
+    },
+    /// Change a message that has left.
+    Change {
+        /// The channel.
+        channel: ChannelId,
+        /// Where it is written down.
+        change: ChangeId,
+        /// The message.
+        said: Box<Said>,
+        /// What is to be done.
+        act: ChangeAct,
     },
     /// Call a method of a portal; `bizproc.event.send`, a card comment and the like.
     PortalCall {

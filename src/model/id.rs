@@ -93,6 +93,8 @@ id!(/// One row of a mailing.
     RecipientId, "re");
 id!(/// Something that was asked to be done with a group.
     GroupActId, "ga");
+id!(/// Something that was done with a message after it had left.
+    ChangeId, "cg");
 id!(/// What a robot was promised: one answer for all the addresses of one call.
     AnswerId, "an");
 id!(/// A file of a company.

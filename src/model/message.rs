@@ -8,6 +8,7 @@ mod letter;
 pub use self::incoming::{CROPPED, Incoming, IncomingMedia, MEDIA_MISSING, Person};
 pub use self::letter::{Letter, Thread};
 use super::moment::Moment;
+pub use super::place::{Card, Place};
 use super::status::Status;
 
 /// A kind of messenger. The written form is also the value in tables, addresses and robots.
@@ -179,34 +180,6 @@ pub struct TemplateButton {
     pub value: String,
 }
 
-/// A place on the map.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// Degrees north, times ten million.
-    pub latitude_e7: i32,
-    /// Degrees east, times ten million.
-    pub longitude_e7: i32,
-    /// What is written beside it.
-    pub title: Option<String>,
-}
-
-impl Place {
-    /// Degrees north and degrees east.
-    #[must_use]
-    pub fn degrees(&self) -> (f64, f64) {
-        (f64::from(self.latitude_e7) / 1e7, f64::from(self.longitude_e7) / 1e7)
-    }
-}
-
-/// Somebody's card: a name and a phone to call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
-    /// The name.
-    pub name: String,
-    /// The phone in digits, international, without the plus.
-    pub phone: String,
-}
-
 /// What an outgoing message says. At least one of its parts is there; which of them a messenger carries is its own matter,
 /// and what it does not carry it refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -308,13 +281,19 @@ pub enum Event {
         vendor_id: String,
         /// The new text.
         text: Option<String>,
+        /// When, by the vendor's clock or else by ours.
+        #[serde(default)]
+        at: Moment,
     },
     /// Messages were taken back by their writer.
     Deleted {
-        /// The chat.
+        /// The chat; empty where the vendor does not tell it.
         chat: String,
         /// The vendor's ids.
         vendor_ids: Vec<String>,
+        /// When, by the vendor's clock or else by ours.
+        #[serde(default)]
+        at: Moment,
     },
     /// A receipt.
     Receipt(Receipt),

@@ -83,6 +83,18 @@ codes! {
     Discarded = "discarded", "сообщение удалено из очереди", "the message was discarded from the queue";
     Queued = "queued", "сообщение ещё в очереди", "the message is still in the queue";
     Unknown = "unknown", "неизвестно, принял ли мессенджер сообщение; повторно не отправляется", "it is unknown whether the messenger took the message; it is not sent again";
+    NotOurs = "not_ours", "это сообщение другой стороны, изменить его нельзя", "the message is the other side's and cannot be changed";
+    NeverSent = "never_sent", "сообщение не было отправлено, менять и удалять нечего", "the message was never sent, so there is nothing to change or delete";
+    InFlight = "in_flight", "сообщение сейчас отправляется, повторите через минуту", "the message is being sent, try again in a minute";
+    ChangeTooLate = "change_too_late", "прошёл срок, в который мессенджер разрешает это сделать", "the time in which the messenger allows this is over";
+    ChangeTooEarly = "change_too_early", "мессенджер разрешит это только через сутки после отправки", "the messenger allows this only a day after the message was sent";
+    Unchangeable = "unchangeable", "мессенджер не даёт изменить или удалить это сообщение", "the messenger does not let this message be changed or deleted";
+    Deleted = "deleted", "сообщение удалено", "the message was deleted";
+    ReplyNotFound = "reply_not_found", "сообщение, на которое вы отвечаете, не найдено или ещё не отправлено", "the message that is answered was not found, or was not sent yet";
+    ReplyElsewhere = "reply_elsewhere", "сообщение, на которое вы отвечаете, из другого диалога", "the message that is answered belongs to another dialog";
+    PlaceBad = "place_bad", "широта — от −90 до 90, долгота — от −180 до 180, название и адрес — до 200 знаков", "latitude is from -90 to 90, longitude from -180 to 180, title and address have at most 200 characters";
+    ContactsBad = "contacts_bad", "у каждого контакта есть имя до 100 знаков и телефон с кодом страны, контактов не больше, чем допускает мессенджер", "each contact has a name of at most 100 characters and a phone with its country code, and there are no more of them than the messenger allows";
+    PartsMixed = "parts_mixed", "файл, шаблон, место и контакты отправляются отдельными сообщениями, место и контакты — без текста", "a file, a template, a place and contacts are sent as messages of their own, a place and contacts without a text";
     RequestBad = "request_bad", "запрос не разобран", "the request cannot be read";
 }
 

@@ -8,6 +8,7 @@
 
 pub(crate) mod account;
 mod calls;
+mod change;
 mod chat;
 pub(crate) mod difference;
 pub(crate) mod file;

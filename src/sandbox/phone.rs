@@ -44,6 +44,8 @@ pub(crate) struct Bubble {
     pub(crate) subject: Option<String>,
     /// The text or the caption.
     pub(crate) text: String,
+    /// The sender has changed the text since.
+    pub(crate) edited: bool,
     /// The file.
     pub(crate) media: Option<Media>,
     /// Buttons under it: texts and what they send back.
@@ -220,6 +222,7 @@ pub(crate) fn bubble(messenger: &'static str, line: &str, direction: &'static st
         kind: "text".to_owned(),
         subject: None,
         text: String::new(),
+        edited: false,
         media: None,
         buttons: Vec::new(),
         id: String::new(),
@@ -227,6 +230,14 @@ pub(crate) fn bubble(messenger: &'static str, line: &str, direction: &'static st
         tag: None,
         at: now.0,
         at_us: tick.0,
+    }
+}
+
+impl Bubble {
+    /// The sender gives it another text.
+    pub(crate) fn rewrite(&mut self, text: &str) {
+        text.clone_into(&mut self.text);
+        self.edited = true;
     }
 }
 

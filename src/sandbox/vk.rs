@@ -1,6 +1,7 @@
 //! VK: communities, their keys, files, messages and the Callback API.
 
 pub(crate) mod callback;
+mod change;
 mod file;
 pub(crate) mod oauth;
 pub(crate) mod say;
@@ -171,6 +172,9 @@ fn text_of(code: i64) -> &'static str {
         22 => "Upload error",
         27 => "Group authorization failed: invalid access_token.",
         900 => "Can't send messages for users from blacklist",
+        909 => "Can't edit this message, because it's too old",
+        920 => "Can't edit this kind of message",
+        924 => "Can't delete this message for everybody",
         901 => "Can't send messages for users without permission",
         914 => "Message is too long",
         2_000 => "Cannot add more than 10 servers",
@@ -195,7 +199,11 @@ fn act(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Result<Value, Troub
     }
     let group = group_of(sandbox, call)?;
     let needs = match method {
-        "messages.send" | "messages.isMessagesFromGroupAllowed" | "messages.getByConversationMessageId" => "messages",
+        "messages.send"
+        | "messages.edit"
+        | "messages.delete"
+        | "messages.isMessagesFromGroupAllowed"
+        | "messages.getByConversationMessageId" => "messages",
         "photos.getMessagesUploadServer" | "photos.saveMessagesPhoto" => "photos",
         "docs.getMessagesUploadServer" | "docs.save" => "docs",
         "groups.getTokenPermissions" | "groups.getById" | "users.get" => "",
@@ -208,6 +216,8 @@ fn act(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Result<Value, Troub
     })?;
     match method {
         "messages.send" => send::send(sandbox, group, call),
+        "messages.edit" => change::edit(sandbox, group, call),
+        "messages.delete" => change::delete(sandbox, group, call),
         "messages.isMessagesFromGroupAllowed" => send::is_allowed(sandbox, group, call),
         "photos.getMessagesUploadServer" => file::upload_server(sandbox, group, "photo"),
         "docs.getMessagesUploadServer" => {

@@ -1,5 +1,6 @@
 //! A WAHA gateway with the engine GOWS: sessions, their linking, messages, files and webhooks.
 
+mod change;
 mod group;
 mod history;
 mod link;
@@ -112,6 +113,7 @@ pub(crate) fn names(parts: &[String]) -> (String, String) {
         ["api", "contacts", what] => ((*what).to_owned(), String::new()),
         ["api", name, "auth", rest @ ..] => (rest.join("/"), (*name).to_owned()),
         ["api", name, "groups", _, rest @ ..] if !rest.is_empty() => (rest.join("/"), (*name).to_owned()),
+        ["api", name, "chats", _, "messages", _] => ("message".to_owned(), (*name).to_owned()),
         ["api", name, "chats", _, "messages"] => ("messages".to_owned(), (*name).to_owned()),
         ["api", name, what, ..] => ((*what).to_owned(), (*name).to_owned()),
         ["api", method] => ((*method).to_owned(), String::new()),
@@ -161,6 +163,9 @@ pub(crate) fn answer(sandbox: &Arc<Sandbox>, parts: &[String], call: &Call) -> A
         ("GET", ["api", name, "lids", hidden]) => send::show_hidden(sandbox, name, hidden),
         ("GET", ["api", _, "new-message-id"]) => Ok((200, json!({"id": send::new_id()}))),
         (verb, ["api", name, "groups", rest @ ..]) => group::act(sandbox, name, verb, rest, call),
+        (verb @ ("PUT" | "DELETE"), ["api", name, "chats", chat, "messages", message]) => {
+            change::change(sandbox, name, verb, (chat, message), call)
+        }
         ("GET", ["api", name, "chats", rest @ ..]) => history::tell(sandbox, name, rest, call),
         ("POST", ["api", method]) => send::send(sandbox, method, call),
         _ => Err(Trouble::said(404, &format!("Cannot {} /{}", call.verb, parts.join("/")))),

@@ -12,8 +12,8 @@ use diesel::prelude::*;
 use super::row::Sent;
 use super::schema::errands;
 use super::{Conn, Result, Store, StoreError, place, postgres, sqlite};
-use crate::model::errand::{Errand, NewErrand, Rank};
-use crate::model::id::{ErrandId, LaneId, MailingId};
+use crate::model::errand::{Errand, NewErrand, Rank, Work};
+use crate::model::id::{CompanyId, ErrandId, LaneId, MailingId};
 use crate::model::moment::Moment;
 use crate::model::origin::Origin;
 
@@ -316,6 +316,32 @@ pub fn withdraw_lane(conn: &mut Conn, lane: LaneId, before: Moment, limit: i64) 
 pub fn withdraw_unmailed(conn: &mut Conn, lane: LaneId, before: Moment, limit: i64) -> Result<Vec<Errand>> {
     let rows = crate::on!(conn, errand::withdraw_unmailed(lane, before.0, limit))?;
     rows.into_iter().map(read).collect()
+}
+
+/// The errand of a company with this merge key, and whether it flies.
+///
+/// # Errors
+/// Those of the database.
+pub fn by_merge_key(conn: &mut Conn, company: CompanyId, key: &str) -> Result<Option<(Errand, bool)>> {
+    let found = crate::on!(conn, errand::by_merge_key(company, key))?;
+    found.map(|(row, flies)| Ok((read(row)?, flies))).transpose()
+}
+
+/// Gives an errand that waits other work; tells whether it waited still.
+///
+/// # Errors
+/// Those of the database.
+pub fn rewrite(conn: &mut Conn, id: ErrandId, work: &Work) -> Result<bool> {
+    let work = super::row::text(work)?;
+    crate::on!(conn, errand::rewrite(id, &work))
+}
+
+/// Takes an errand out that waits; none where it waits no more.
+///
+/// # Errors
+/// Those of the database.
+pub fn withdraw_one(conn: &mut Conn, id: ErrandId) -> Result<Option<Errand>> {
+    crate::on!(conn, errand::withdraw_one(id))?.pop().map(read).transpose()
 }
 
 /// The first errands of a lane as they stand, flying ones first, then by rank and number; for people who look at the queue.

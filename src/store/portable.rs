@@ -9,6 +9,8 @@ pub mod answer;
 pub mod application;
 #[path = "portable/arrival.rs"]
 pub mod arrival;
+#[path = "portable/change.rs"]
+pub mod change;
 #[path = "portable/channel.rs"]
 pub mod channel;
 #[path = "portable/chat_name.rs"]

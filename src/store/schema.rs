@@ -3,8 +3,8 @@
 mod channel;
 
 pub(super) use self::channel::{
-    channel_links, chat_names, chat_subjects, first_contacts, first_gates, group_acts, healths, linkings, notes,
-    phone_checks, templates, visits,
+    channel_links, chat_names, chat_subjects, first_contacts, first_gates, group_acts, healths, linkings,
+    message_changes, notes, phone_checks, templates, visits,
 };
 
 diesel::table! {
@@ -433,6 +433,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     templates,
     visits,
     group_acts,
+    message_changes,
     chat_subjects,
     applications
 );

@@ -3,6 +3,7 @@
 mod applications;
 mod bad_input;
 mod cabinet;
+mod changes;
 mod channels;
 mod groups;
 mod health;

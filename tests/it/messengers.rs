@@ -3,6 +3,7 @@
 
 mod avito;
 pub(crate) mod case;
+mod changes;
 pub(crate) mod email;
 mod faults;
 mod groups;

@@ -1,6 +1,7 @@
 //! A Telegram account beside the sandbox's Telegram: the client speaks the library's own types, the sandbox reads and writes the
 //! published schema, and both have only the bytes in common.
 
+pub(crate) mod changing;
 pub(crate) mod groups;
 pub(crate) mod listening;
 pub(crate) mod sending;

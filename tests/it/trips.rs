@@ -2,6 +2,7 @@
 
 mod avito;
 mod bot_server;
+mod changes;
 mod email;
 mod fields;
 mod files;

@@ -61,7 +61,8 @@ pub(super) fn read(value: &Value, id: String, account: &str) -> Vec<(String, Eve
 fn message(value: &Value, id: &str, kind: &str, account: &str) -> Option<Event> {
     let chat = field::id(value, "chat_id")?;
     if kind == "deleted" {
-        return Some(Event::Deleted { chat, vendor_ids: vec![id.to_owned()] });
+        // when is not told
+        return Some(Event::Deleted { chat, vendor_ids: vec![id.to_owned()], at: Moment(0) });
     }
     let author = field::id(value, "author_id")?;
     let content = value.get("content").unwrap_or(&Value::Null);

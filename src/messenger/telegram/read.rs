@@ -17,12 +17,12 @@ pub(super) fn events(update: &enums::Update, book: &Book, me: i64, now: Moment) 
         enums::Update::DeleteMessages(update) => {
             let ids = update.messages.iter().map(ToString::to_string).collect();
             // numbers are unique within the account, and nothing says which chat it was
-            deleted(String::new(), ids)
+            deleted(String::new(), ids, now)
         }
         enums::Update::DeleteChannelMessages(update) => {
             let peer = types::PeerChannel { channel_id: update.channel_id }.into();
             let chat = book::id_of(&peer);
-            deleted(chat.to_string(), update.messages.iter().map(|id| message_name(chat, *id)).collect())
+            deleted(chat.to_string(), update.messages.iter().map(|id| message_name(chat, *id)).collect(), now)
         }
         enums::Update::ReadHistoryOutbox(update) => read_up_to(book::id_of(&update.peer), update.max_id, now),
         enums::Update::ReadChannelOutbox(update) => {
@@ -48,8 +48,8 @@ pub fn told(bytes: &[u8]) -> Option<Vec<(String, Event)>> {
     Some(updates.iter().flat_map(|update| events(update, &book, 1, Moment(0))).collect())
 }
 
-fn deleted(chat: String, vendor_ids: Vec<String>) -> Vec<(String, Event)> {
-    vec![(format!("d{}", vendor_ids.join(",")), Event::Deleted { chat, vendor_ids })]
+fn deleted(chat: String, vendor_ids: Vec<String>, at: Moment) -> Vec<(String, Event)> {
+    vec![(format!("d{}", vendor_ids.join(",")), Event::Deleted { chat, vendor_ids, at })]
 }
 
 fn read_up_to(chat: i64, max_id: i32, now: Moment) -> Vec<(String, Event)> {
@@ -88,9 +88,10 @@ fn edited(message: &enums::Message, book: &Book, me: i64) -> Vec<(String, Event)
         return Vec::new();
     }
     let vendor_id = message_name(chat, message.id);
-    let key = format!("e{vendor_id}:{}", message.edit_date.unwrap_or(message.date));
+    let edited = message.edit_date.unwrap_or(message.date);
+    let (key, at) = (format!("e{vendor_id}:{edited}"), Moment(i64::from(edited) * 1_000));
     let text = Some(message.message.clone()).filter(|text| !text.is_empty());
-    vec![(key, Event::Edited { chat: chat.to_string(), vendor_id, text })]
+    vec![(key, Event::Edited { chat: chat.to_string(), vendor_id, text, at })]
 }
 
 fn incoming(message: &types::Message, chat: i64, book: &Book, me: i64) -> Incoming {
@@ -350,7 +351,10 @@ mod tests {
         let gone =
             types::UpdateDeleteChannelMessages { channel_id: 77, messages: vec![9], pts: 2, pts_count: 1 }.into();
         let event = told(&gone).remove(0).1;
-        assert_eq!(event, Event::Deleted { chat: "-1000000000077".to_owned(), vendor_ids: vec!["77_9".to_owned()] });
+        assert_eq!(
+            event,
+            Event::Deleted { chat: "-1000000000077".to_owned(), vendor_ids: vec!["77_9".to_owned()], at: NOW }
+        );
     }
 
     #[test]

@@ -240,12 +240,13 @@ fn attributes(media: &Media) -> Vec<enums::DocumentAttribute> {
 fn place(place: &Place) -> enums::InputMedia {
     let (lat, long) = place.degrees();
     let geo_point = types::InputGeoPoint { lat, long, accuracy_radius: None }.into();
-    match place.title.as_deref().map(str::trim).filter(|title| !title.is_empty()) {
+    let (title, address) = (place.title.as_deref(), place.address.as_deref());
+    match title.or(address).map(str::trim).filter(|title| !title.is_empty()) {
         None => types::InputMediaGeoPoint { geo_point }.into(),
         Some(title) => types::InputMediaVenue {
             geo_point,
             title: title.to_owned(),
-            address: String::new(),
+            address: address.filter(|_| place.title.is_some()).unwrap_or_default().to_owned(),
             provider: String::new(),
             venue_id: String::new(),
             venue_type: String::new(),

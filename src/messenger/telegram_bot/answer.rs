@@ -111,6 +111,9 @@ const REFUSALS: &[(&str, Refusal)] = &[
     ("wrong type of the web page content", Refusal::Final(Code::FileBad)),
     ("photo_invalid_dimensions", Refusal::Final(Code::FileBad)),
     ("failed to get http url content", Refusal::Final(Code::FileGone)),
+    ("message can't be deleted", Refusal::Final(Code::Unchangeable)),
+    ("message can't be edited", Refusal::Final(Code::Unchangeable)),
+    ("message to edit not found", Refusal::Final(Code::Deleted)),
     ("message is not modified", Refusal::Success),
     ("message to delete not found", Refusal::Success),
 ];

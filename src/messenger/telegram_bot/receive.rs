@@ -39,11 +39,11 @@ fn read_update(update: &Value, at: Moment) -> Event {
     let Some((kind, body)) = found else { return ignored("empty update") };
     let event = match kind.as_str() {
         "message" | "channel_post" | "business_message" => message(body),
-        "edited_message" | "edited_channel_post" | "edited_business_message" => edited(body),
+        "edited_message" | "edited_channel_post" | "edited_business_message" => edited(body, at),
         "callback_query" => pressed(body, at),
         "my_chat_member" => membership(body),
         "message_reaction" => reaction(body),
-        "deleted_business_messages" => deleted(body),
+        "deleted_business_messages" => deleted(body, at),
         _ => None,
     };
     event.unwrap_or_else(|| ignored(kind))
@@ -53,9 +53,10 @@ fn ignored(what: &str) -> Event {
     Event::Ignored { what: field::short(what) }
 }
 
-fn edited(body: &Value) -> Option<Event> {
+fn edited(body: &Value, at: Moment) -> Option<Event> {
     let text = field::text(body, "text").or_else(|| field::text(body, "caption"));
-    Some(Event::Edited { chat: chat_of(body)?, vendor_id: field::id(body, "message_id")?, text })
+    let at = field::number(body, "edit_date").map_or(at, |seconds| Moment(seconds.saturating_mul(1_000)));
+    Some(Event::Edited { chat: chat_of(body)?, vendor_id: field::id(body, "message_id")?, text, at })
 }
 
 /// A button is a message of its sender: what stands on it is not told, its data is.
@@ -94,7 +95,7 @@ fn reaction(body: &Value) -> Option<Event> {
     Some(Event::Reaction { chat: chat_of(body)?, vendor_id: field::id(body, "message_id")?, emoji })
 }
 
-fn deleted(body: &Value) -> Option<Event> {
+fn deleted(body: &Value, at: Moment) -> Option<Event> {
     let vendor_ids = field::list(body, "message_ids").iter().map(Value::to_string).collect();
-    Some(Event::Deleted { chat: chat_of(body)?, vendor_ids })
+    Some(Event::Deleted { chat: chat_of(body)?, vendor_ids, at })
 }

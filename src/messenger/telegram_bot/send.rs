@@ -11,7 +11,7 @@ use super::answer::{Failure, result_of};
 use super::{ABOUT, TOO_BIG, about_of, limit_of, method, token};
 use crate::messenger::parcel::{Parcel, refused};
 use crate::messenger::{Wire, field};
-use crate::model::message::{Media, MediaKind, Outgoing, Peer};
+use crate::model::message::{Card, Media, MediaKind, Outgoing, Peer, Place};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
 use crate::net::http::Limits;
@@ -44,26 +44,41 @@ struct Draft<'a> {
     chat: Value,
     text: Option<&'a str>,
     media: Option<&'a Media>,
+    place: Option<&'a Place>,
+    card: Option<&'a Card>,
     reply_to: Option<i64>,
 }
 
 impl<'a> Draft<'a> {
     fn of(wire: &Wire, message: &'a Outgoing) -> Result<Self, Answer> {
         let content = &message.content;
-        if content.template.is_some() || content.has_place_or_cards() {
+        let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
+        let apart = usize::from(content.place.is_some()) + content.cards.len();
+        // a place and a card are messages of their own, and several cards would be several messages
+        if content.template.is_some() || apart > 1 || (apart == 1 && (text.is_some() || content.media.is_some())) {
             return Err(refused(Code::NotSupported));
         }
-        let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
-        check_length(text, content.media.as_ref())?;
+        if apart == 0 {
+            check_length(text, content.media.as_ref())?;
+        }
         if let Some(media) = &content.media {
             check_size(wire, media.kind, media.size.unwrap_or_default())?;
         }
         let (business, chat) = recipient(&message.to)?;
         let reply_to = message.reply_to.as_deref().and_then(|id| id.parse().ok());
-        Ok(Self { business, chat, text, media: content.media.as_ref(), reply_to })
+        let (place, card) = (content.place.as_ref(), content.cards.first());
+        Ok(Self { business, chat, text, media: content.media.as_ref(), place, card, reply_to })
     }
 
     async fn post(&self, wire: &Wire) -> Result<Value, Failure> {
+        if let Some(place) = self.place {
+            let (name, fields) = place_call(place);
+            return self.post_json(wire, name, fields).await;
+        }
+        if let Some(card) = self.card {
+            let fields = json!({"phone_number": format!("+{}", card.phone), "first_name": card.name});
+            return self.post_json(wire, "sendContact", fields).await;
+        }
         match self.media {
             None => self.post_json(wire, "sendMessage", json!({"text": self.text})).await,
             Some(media) if goes_as_link(media) => {
@@ -114,6 +129,20 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// A place with words beside it is a venue, which must have both a title and an address.
+fn place_call(place: &Place) -> (&'static str, Value) {
+    let (latitude, longitude) = place.degrees();
+    let (title, address) = (place.title.as_deref(), place.address.as_deref());
+    match title.or(address) {
+        None => ("sendLocation", json!({"latitude": latitude, "longitude": longitude})),
+        Some(words) => {
+            let (title, address) = (title.unwrap_or(words), address.unwrap_or(words));
+            let fields = json!({"latitude": latitude, "longitude": longitude, "title": title, "address": address});
+            ("sendVenue", fields)
+        }
+    }
+}
+
 /// Telegram counts UTF-16 units.
 fn check_length(text: Option<&str>, media: Option<&Media>) -> Result<(), Answer> {
     let units = text.map_or(0, |text| text.encode_utf16().count());
@@ -151,7 +180,7 @@ fn time_for(wire: &Wire, size: u64) -> Limits {
 
 /// A chat by its number, `connection/number` for a chat of a business account, or `@name` of a public channel or group: the
 /// name of a person leads nowhere, which Telegram answers itself.
-fn recipient(to: &Peer) -> Result<(Option<&str>, Value), Answer> {
+pub(super) fn recipient(to: &Peer) -> Result<(Option<&str>, Value), Answer> {
     match to {
         Peer::Phone(_) | Peer::Email(_) => Err(refused(Code::CannotWriteFirst)),
         Peer::Username(name) => Ok((None, json!(format!("@{name}")))),

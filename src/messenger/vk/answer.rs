@@ -45,6 +45,8 @@ const fn meaning(code: i64) -> Option<Meaning> {
         113 => Final(Code::AddressBad),
         22 | 105 | 129 | 1150 | 1152 | 1153 => Final(Code::FileBad),
         910 | 914 => Final(Code::MessageTooLong),
+        909 | 924 => Final(Code::ChangeTooLate),
+        920 => Final(Code::Unchangeable),
         911 | 946 => Final(Code::NotSupported),
         _ => return None,
     })
@@ -162,11 +164,10 @@ mod tests {
             (vec![22, 105, 129, 1150, 1152, 1153], Code::FileBad),
             (vec![910, 914], Code::MessageTooLong),
             (vec![911, 946], Code::NotSupported),
+            (vec![909, 924], Code::ChangeTooLate),
+            (vec![920], Code::Unchangeable),
             (
-                vec![
-                    7, 8, 15, 100, 150, 212, 213, 222, 909, 913, 920, 921, 924, 925, 932, 935, 940, 943, 944, 947, 969,
-                    9999,
-                ],
+                vec![7, 8, 15, 100, 150, 212, 213, 222, 913, 921, 925, 932, 935, 940, 943, 944, 947, 969, 9999],
                 Code::Refused,
             ),
         ] {

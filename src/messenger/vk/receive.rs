@@ -45,7 +45,7 @@ fn read(kind: &str, object: &Value, group: &str, at: Moment) -> Option<Event> {
         // older versions had no wrapper
         "message_new" => incoming::message(object.get("message").unwrap_or(object), group),
         "message_reply" => incoming::message(object, group),
-        "message_edit" => edited(object),
+        "message_edit" => edited(object, at),
         "message_event" => pressed(object, at),
         "message_read" => read_up_to(object, at),
         "message_allow" => Some(Event::Allowed { chat: field::id(object, "user_id")?, allowed: true }),
@@ -56,10 +56,11 @@ fn read(kind: &str, object: &Value, group: &str, at: Moment) -> Option<Event> {
     }
 }
 
-fn edited(object: &Value) -> Option<Event> {
+fn edited(object: &Value, at: Moment) -> Option<Event> {
     let chat = field::id(object, "peer_id")?;
     let vendor_id = name(&chat, field::number(object, "conversation_message_id")?);
-    Some(Event::Edited { chat, vendor_id, text: field::text(object, "text") })
+    let at = field::number(object, "update_time").map_or(at, |seconds| Moment(seconds.saturating_mul(1_000)));
+    Some(Event::Edited { chat, vendor_id, text: field::text(object, "text"), at })
 }
 
 /// A button that calls back: what stands on it is not told, its data is.

@@ -39,6 +39,12 @@ pub(super) fn name(peer: &str, in_chat: i64) -> String {
     format!("{peer}_{in_chat}")
 }
 
+/// The chat and the number of a message behind its name.
+pub(super) fn place_of(name: &str) -> Option<(i64, i64)> {
+    let (peer, in_chat) = name.rsplit_once('_')?;
+    Some((peer.parse().ok()?, in_chat.parse().ok()?))
+}
+
 fn said(message: &Outgoing) -> Option<&str> {
     message.content.text.as_deref().filter(|text| !text.trim().is_empty())
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::media::Placed;
 use super::send::text_limits;
 use crate::messenger::parcel::refused;
-use crate::model::message::{Content, Media, MediaKind};
+use crate::model::message::{Card, Content, Media, MediaKind, Place};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
 
@@ -15,8 +15,12 @@ pub(super) fn check(content: &Content) -> Result<(), Answer> {
     let length = content.text.as_deref().map_or(0, |text| text.chars().count());
     let blank = content.text.as_deref().is_none_or(|text| text.trim().is_empty());
     let (text_limit, caption_limit) = text_limits();
+    if content.has_place_or_cards() {
+        // both are messages of their own
+        let alone = blank && content.media.is_none() && (content.place.is_none() || content.cards.is_empty());
+        return if alone { Ok(()) } else { Err(refused(Code::NotSupported)) };
+    }
     match &content.media {
-        _ if content.has_place_or_cards() => Err(refused(Code::NotSupported)),
         None if blank => Err(refused(Code::MessageEmpty)),
         None if length > text_limit => Err(refused(Code::MessageTooLong)),
         Some(media) if !blank && !has_caption(media.kind) => Err(refused(Code::NotSupported)),
@@ -30,11 +34,35 @@ pub(super) fn body(content: &Content, file: Option<&Placed>) -> Map<String, Valu
     let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
     let (kind, object) = if let (Some(media), Some(file)) = (&content.media, file) {
         (kind_name(media.kind), media_object(media, file, text))
+    } else if let Some(place) = &content.place {
+        ("location", place_object(place))
+    } else if !content.cards.is_empty() {
+        ("contacts", json!(content.cards.iter().map(card_object).collect::<Vec<_>>()))
     } else {
         let text = text.unwrap_or_default();
         ("text", json!({"body": text, "preview_url": text.contains("https://") || text.contains("http://")}))
     };
     Map::from_iter([("type".to_owned(), json!(kind)), (kind.to_owned(), object)])
+}
+
+fn place_object(place: &Place) -> Value {
+    let (latitude, longitude) = place.degrees();
+    // the published schema has degrees as texts
+    let mut object = Map::from_iter([
+        ("latitude".to_owned(), json!(latitude.to_string())),
+        ("longitude".to_owned(), json!(longitude.to_string())),
+    ]);
+    for (name, words) in [("name", &place.title), ("address", &place.address)] {
+        if let Some(words) = words {
+            object.insert(name.to_owned(), json!(words));
+        }
+    }
+    Value::Object(object)
+}
+
+fn card_object(card: &Card) -> Value {
+    json!({"name": {"formatted_name": card.name, "first_name": card.name},
+        "phones": [{"phone": format!("+{}", card.phone)}]})
 }
 
 /// A file as the API names it, in a message and in a template's header.

@@ -43,8 +43,8 @@ fn read(wire: &Wire, told: &Value, delivery: &Delivery<'_>) -> Vec<(String, Even
         // the second also brings what the first brings
         "message" | "message.any" => incoming::message(payload, at),
         "message.ack" | "message.ack.group" => receipt(payload, at).into_iter().collect(),
-        "message.edited" => edited(payload).into_iter().collect(),
-        "message.revoked" => revoked(payload).into_iter().collect(),
+        "message.edited" => edited(payload, at).into_iter().collect(),
+        "message.revoked" => revoked(payload, at).into_iter().collect(),
         "message.reaction" => reaction(payload).into_iter().collect(),
         "session.status" => link(wire, told, payload, at).into_iter().collect(),
         _ => Vec::new(),
@@ -82,19 +82,19 @@ fn receipt(payload: &Value, at: Moment) -> Option<(String, Event)> {
     Some((key, Event::Receipt(Receipt { vendor_id: name.id, key: None, status, at, error })))
 }
 
-fn edited(payload: &Value) -> Option<(String, Event)> {
+fn edited(payload: &Value, at: Moment) -> Option<(String, Event)> {
     let name = MessageName::read(&field::text(payload, "id")?)?;
     let original = name.sibling(&field::text(payload, "editedMessageId")?);
-    let event =
-        Event::Edited { chat: name.chat.clone(), vendor_id: original.vendor_id(), text: field::text(payload, "body") };
+    let (vendor_id, text) = (original.vendor_id(), field::text(payload, "body"));
+    let event = Event::Edited { chat: name.chat.clone(), vendor_id, text, at };
     Some((format!("edited:{}:{}", original.id, name.id), event))
 }
 
-fn revoked(payload: &Value) -> Option<(String, Event)> {
+fn revoked(payload: &Value, at: Moment) -> Option<(String, Event)> {
     let action = payload.get("after").filter(|after| after.is_object()).or_else(|| payload.get("before"))?;
     let name = MessageName::read(&field::text(action, "id")?)?;
     let original = field::text(payload, "revokedMessageId").map_or_else(|| name.clone(), |id| name.sibling(&id));
-    let event = Event::Deleted { chat: name.chat.clone(), vendor_ids: vec![original.vendor_id()] };
+    let event = Event::Deleted { chat: name.chat.clone(), vendor_ids: vec![original.vendor_id()], at };
     Some((format!("revoked:{}", original.id), event))
 }
 

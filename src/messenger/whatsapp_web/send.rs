@@ -129,7 +129,7 @@ const fn has_caption(kind: MediaKind) -> bool {
 }
 
 /// A phone, or a chat by the name that the gateway gives it.
-fn recipient(to: &Peer) -> Result<String, Answer> {
+pub(super) fn recipient(to: &Peer) -> Result<String, Answer> {
     match to {
         Peer::Phone(digits) => Ok(format!("{digits}@c.us")),
         Peer::Chat(digits) if name::is_number(digits) => Ok(format!("{digits}@c.us")),
@@ -142,7 +142,7 @@ fn put_place(fields: &mut Map<String, Value>, place: &Place) {
     let (latitude, longitude) = place.degrees();
     fields.insert("latitude".to_owned(), json!(latitude));
     fields.insert("longitude".to_owned(), json!(longitude));
-    fields.insert("title".to_owned(), json!(place.title.as_deref().unwrap_or_default()));
+    fields.insert("title".to_owned(), json!(place.beside()));
 }
 
 fn vcard(card: &Card) -> String {

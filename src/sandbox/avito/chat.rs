@@ -10,6 +10,9 @@ use crate::sandbox::phone::{Media, bubble};
 use crate::sandbox::state::{Sandbox, random_hex};
 
 const LONGEST_TEXT: usize = 1_000;
+/// How long after it was sent a message may be deleted, seconds.
+const DELETED_WITHIN_S: i64 = 3_600;
+
 const LARGEST_IMAGE: usize = 24 * 1024 * 1024;
 
 /// A chat of a buyer about an item.
@@ -69,6 +72,7 @@ pub(super) fn act(
             let sizes = json!({"1280x960": format!("{}/avito/file/{image}", sandbox.base())});
             send(sandbox, id, chat, "image", &json!({"image": {"sizes": sizes}}), Some(media))
         }
+        ("POST", "v1", ["chats", chat, "messages", message]) => delete(sandbox, id, chat, message),
         ("POST", "v1", ["chats", chat, "read"]) => with_chat(sandbox, id, chat, |_, chat| {
             for message in &mut chat.messages {
                 set(message, "is_read", json!(true));
@@ -174,6 +178,30 @@ fn send(
         sandbox.phones.lock().add(&found.phone, made);
         let _ = account.outbox.send(told(id, chat, found.item, &message));
         Ok(message)
+    })
+}
+
+/// Deletes a message of the seller's; it stays in the history as a deleted one.
+fn delete(sandbox: &Sandbox, id: i64, chat: &str, message: &str) -> Result<Value, Trouble> {
+    let now_s = sandbox.unix();
+    with_account(sandbox, id, |account| {
+        let found = account.chats.get_mut(chat).ok_or_else(|| Trouble::of(404, "Chat not found"))?;
+        let (phone, item) = (found.phone.clone(), found.item);
+        let mine = |one: &&mut Value| one.get("id") == Some(&json!(message));
+        let one = found.messages.iter_mut().find(mine).ok_or_else(|| Trouble::of(404, "Message not found"))?;
+        let age_s = now_s - one.get("created").and_then(Value::as_i64).unwrap_or(0);
+        if one.get("direction") != Some(&json!("out")) || age_s > DELETED_WITHIN_S {
+            return Err(Trouble::of(400, "Message can not be deleted"));
+        }
+        set(one, "type", json!("deleted"));
+        set(one, "content", json!({}));
+        let told = told(id, chat, item, one);
+        let mut phones = sandbox.phones.lock();
+        if let Some(bubble) = phones.get(&phone).and_then(|phone| phone.find(&id.to_string(), message)) {
+            bubble.status = "deleted";
+        }
+        let _ = account.outbox.send(told);
+        Ok(json!({}))
     })
 }
 

@@ -7,10 +7,10 @@ use super::{Mtproto, Told, Trouble, file, text, whole};
 use crate::sandbox::phone::{Media, Phones, bubble, digits};
 use crate::sandbox::state::Sandbox;
 
-const LONGEST_TEXT: usize = 4_096;
+pub(super) const LONGEST_TEXT: usize = 4_096;
 const LONGEST_CAPTION: usize = 1_024;
 
-fn account_of(mtproto: &mut Mtproto, id: i64) -> Result<&mut Account, Trouble> {
+pub(super) fn account_of(mtproto: &mut Mtproto, id: i64) -> Result<&mut Account, Trouble> {
     mtproto.accounts.get_mut(&id).ok_or_else(|| Trouble(401, "AUTH_KEY_UNREGISTERED".to_owned()))
 }
 

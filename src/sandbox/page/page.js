@@ -162,7 +162,7 @@ const drawBubble = (message) => {
     message.subject ? h("span", { class: "subject" }, message.subject) : null,
     media, message.text ? h("span", { class: "words" }, message.status === "deleted" ? w().statuses.deleted : message.text) : null,
     message.messenger === "email" && !mine ? h("button", { type: "button", class: "answer", "data-test": `answer-${message.n}`, onclick: () => { now.quote = message.id; now.line = message.line; render(); $("say").focus(); } }, w().answer) : null,
-    h("small", {}, time(message.at), ticks ? h("i", { class: `ticks ${message.status}`, title: w().statuses[message.status] }, ` ${ticks}`) : null),
+    h("small", {}, message.edited ? `${w().edited} · ` : "", time(message.at), ticks ? h("i", { class: `ticks ${message.status}`, title: w().statuses[message.status] }, ` ${ticks}`) : null),
     message.buttons.length ? h("div", { class: "buttons" }, ...message.buttons.map(([text, back]) => (back === "reaction" ? h("span", { class: "reaction" }, text) : pressed(text, back)))) : null);
 };
 

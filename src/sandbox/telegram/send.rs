@@ -21,6 +21,9 @@ const LARGEST_LOCAL_FILE: usize = 2000 * 1024 * 1024;
 /// How long a bot may take its messages back, milliseconds.
 const TAKE_BACK_MS: i64 = 48 * 3_600_000;
 
+/// A thrown die stays in a private chat for so long, milliseconds.
+const DICE_MS: i64 = 24 * 3_600_000;
+
 /// The field of the file in `send<What>`.
 pub(crate) fn media_field(what: &str) -> Option<&'static str> {
     ["photo", "document", "video", "audio", "voice", "animation"].into_iter().find(|field| *field == what)
@@ -122,6 +125,43 @@ pub(crate) async fn fetch(sandbox: &Sandbox, url: &str) -> Option<(Media, Bytes)
     Some((Media { name, mime, size: bytes.len() }, bytes))
 }
 
+/// `sendLocation` and `sendVenue`.
+pub(crate) fn send_place(sandbox: &Arc<Sandbox>, token: &str, call: &Call, is_venue: bool) -> Result<Value, Trouble> {
+    let degrees = |name: &str| call.args.get(name).and_then(Value::as_f64);
+    let wrong = || Trouble::bad("wrong latitude or longitude specified");
+    let (latitude, longitude) = degrees("latitude").zip(degrees("longitude")).ok_or_else(wrong)?;
+    let words = |name: &str| call.args.text(name).filter(|words| !words.is_empty());
+    let (title, address) = (words("title"), words("address"));
+    if is_venue && (title.is_none() || address.is_none()) {
+        return Err(Trouble::bad("venue title and address must be non-empty"));
+    }
+    deliver(sandbox, token, call, |_, bubble, message| {
+        "location".clone_into(&mut bubble.kind);
+        let place = format!("{latitude} {longitude}");
+        let beside = title.iter().chain(&address).map(String::as_str);
+        bubble.text = std::iter::once(place.as_str()).chain(beside).collect::<Vec<_>>().join(" ");
+        let location = json!({"latitude": latitude, "longitude": longitude});
+        if is_venue {
+            message.insert("venue".to_owned(), json!({"location": location, "title": title, "address": address}));
+        }
+        message.insert("location".to_owned(), location);
+        Ok(())
+    })
+}
+
+/// `sendContact`.
+pub(crate) fn send_contact(sandbox: &Arc<Sandbox>, token: &str, call: &Call) -> Result<Value, Trouble> {
+    let words = |name: &str| call.args.text(name).filter(|words| !words.is_empty());
+    let phone = words("phone_number").ok_or_else(|| Trouble::bad("contact phone number must be non-empty"))?;
+    let name = words("first_name").ok_or_else(|| Trouble::bad("contact first name must be non-empty"))?;
+    deliver(sandbox, token, call, |_, bubble, message| {
+        "contact".clone_into(&mut bubble.kind);
+        bubble.text = format!("{name} {phone}");
+        message.insert("contact".to_owned(), json!({"phone_number": phone, "first_name": name}));
+        Ok(())
+    })
+}
+
 /// `sendChatAction`.
 pub(crate) fn show_action(sandbox: &Sandbox, token: &str, call: &Call) -> Result<Value, Trouble> {
     let actions = [
@@ -160,10 +200,37 @@ pub(crate) fn edit_text(sandbox: &Sandbox, token: &str, call: &Call) -> Result<V
             let same = "message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message";
             return Err(Trouble::bad(same));
         }
-        found.text.clone_from(&text);
+        if found.media.is_some() {
+            return Err(Trouble::bad("there is no text in the message to edit"));
+        }
+        found.rewrite(&text);
         Ok(
             json!({"message_id": as_whole(&Value::String(id)), "from": bot.user(), "chat": chat, "date": found.at / 1000,
             "edit_date": now_s, "text": text}),
+        )
+    })
+}
+
+/// `editMessageCaption`.
+pub(crate) fn edit_caption(sandbox: &Sandbox, token: &str, call: &Call) -> Result<Value, Trouble> {
+    let caption = call.args.text("caption").unwrap_or_default();
+    let caption = entities::plain(&caption, call.args.text("parse_mode").as_deref())?;
+    if caption.encode_utf16().count() > LONGEST_CAPTION {
+        return Err(Trouble::bad("message caption is too long"));
+    }
+    let id = call.args.text("message_id").unwrap_or_default();
+    let now_s = sandbox.unix();
+    with_chat(sandbox, token, call, |bot, phone| {
+        let chat = phone.chat();
+        let found = phone.find(&bot.id.to_string(), &id).filter(|bubble| bubble.direction == "received");
+        let found = found.ok_or_else(|| Trouble::bad("message to edit not found"))?;
+        if found.media.is_none() {
+            return Err(Trouble::bad("there is no caption in the message to edit"));
+        }
+        found.rewrite(&caption);
+        Ok(
+            json!({"message_id": as_whole(&Value::String(id)), "from": bot.user(), "chat": chat, "date": found.at / 1000,
+            "edit_date": now_s, "caption": caption}),
         )
     })
 }
@@ -175,6 +242,9 @@ pub(crate) fn delete_message(sandbox: &Sandbox, token: &str, call: &Call) -> Res
     with_chat(sandbox, token, call, |bot, phone| {
         let found = phone.find(&bot.id.to_string(), &id).filter(|bubble| bubble.status != "deleted");
         let found = found.ok_or_else(|| Trouble::bad("message to delete not found"))?;
+        if found.kind == "dice" && now.0 - found.at < DICE_MS {
+            return Err(Trouble::bad("message can't be deleted"));
+        }
         if now.0 - found.at > TAKE_BACK_MS {
             return Err(Trouble::bad("message can't be deleted for everyone"));
         }

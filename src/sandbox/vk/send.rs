@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Community, Trouble, callback, object, with_community};
+use super::{Community, Trouble, callback, change, object, with_community};
 use crate::sandbox::args::as_whole;
 use crate::sandbox::door::Call;
 use crate::sandbox::phone::{Phones, bubble};
@@ -62,6 +62,8 @@ pub(super) fn send(sandbox: &Arc<Sandbox>, group: i64, call: &Call) -> Result<Va
                     made.status = if reads { "read" } else { "sent" };
                     phones.add(&digits, made);
                     let answer = json!({"peer_id": peer, "message_id": id, "conversation_message_id": in_chat});
+                    let kept = change::kept(&attachments, (peer, in_chat), &text);
+                    community.whole.insert((peer, in_chat), kept);
                     tell(community, peer, (in_chat, id), (random_id, now.0 / 1000), &text, quoted.as_ref());
                     if reads {
                         callback::push(community, "message_read", &read(peer, in_chat, id));
@@ -125,7 +127,7 @@ fn may_write(community: &Community, phones: &mut Phones, peer: i64) -> Result<St
     if phone.vk_allowed.contains(&community.id) { Ok(phone.id.clone()) } else { Err(Trouble::of(901)) }
 }
 
-fn kind_of(attachment: Option<&str>) -> &'static str {
+pub(super) fn kind_of(attachment: Option<&str>) -> &'static str {
     match attachment {
         Some(name) if name.starts_with("photo") => "image",
         Some(name) if name.starts_with("audio_message") => "voice",

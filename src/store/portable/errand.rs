@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::{Connection, flies, waits};
-use crate::model::id::LaneId;
+use crate::model::id::{CompanyId, LaneId};
 use crate::store::Result;
 use crate::store::outbox::ErrandRow;
 use crate::store::place;
-use crate::store::schema::{accepted_keys, claims, errands, expiries};
+use crate::store::schema::{accepted_keys, claims, errands, expiries, lanes};
 
 /// Writes down which errands a process has taken, so that they are found when it dies.
 pub fn open_claim(conn: &mut Connection, id: &str, owner: &str, list: &str) -> Result<()> {
@@ -106,6 +106,31 @@ pub(in crate::store) fn withdraw_unmailed(
         .select(errands::id)
         .load(conn)?;
     withdraw(conn, &ids)
+}
+
+/// The errand of a company with this merge key, in whatever lane, and whether it flies.
+pub(in crate::store) fn by_merge_key(
+    conn: &mut Connection,
+    company: CompanyId,
+    key: &str,
+) -> Result<Option<(ErrandRow, bool)>> {
+    let of_company = lanes::table.filter(lanes::company.eq(company.to_string())).select(lanes::id);
+    Ok(errands::table
+        .filter(errands::lane.eq_any(of_company).and(errands::merge_key.eq(key)))
+        .filter(errands::merge_key.is_not_null())
+        .select((ErrandRow::as_select(), flies()))
+        .first(conn)
+        .optional()?)
+}
+
+/// Gives an errand that waits other work; tells whether it waited.
+pub(in crate::store) fn rewrite(conn: &mut Connection, id: i64, work: &str) -> Result<bool> {
+    let waiting = errands::table.filter(errands::id.eq(id).and(waits()));
+    Ok(diesel::update(waiting).set(errands::work.eq(work)).execute(conn)? == 1)
+}
+
+pub(in crate::store) fn withdraw_one(conn: &mut Connection, id: i64) -> Result<Vec<ErrandRow>> {
+    withdraw(conn, &[id])
 }
 
 fn withdraw(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ErrandRow>> {

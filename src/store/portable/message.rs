@@ -57,6 +57,16 @@ pub fn by_vendor_id(conn: &mut Connection, channel: ChannelId, vendor_id: &str) 
         .optional()?)
 }
 
+/// The messages that a vendor names so, on one channel: some vendors count anew in each chat.
+pub fn all_by_vendor_id(conn: &mut Connection, channel: ChannelId, vendor_id: &str) -> Result<Vec<MessageRow>> {
+    Ok(messages::table
+        .filter(messages::channel.eq(channel.to_string()).and(messages::vendor_id.eq(vendor_id)))
+        .order(messages::id.desc())
+        .limit(100)
+        .select(MessageRow::as_select())
+        .load(conn)?)
+}
+
 /// A message says something else than was first heard.
 pub fn rewrite(conn: &mut Connection, channel: ChannelId, vendor_id: &str, content: &str) -> Result<()> {
     let known =

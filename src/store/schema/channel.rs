@@ -128,6 +128,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    message_changes (id) {
+        id -> Text,
+        company -> Text,
+        channel -> Text,
+        chat -> Text,
+        vendor_id -> Text,
+        message -> Nullable<Text>,
+        key -> Text,
+        act -> Text,
+        text -> Nullable<Text>,
+        state -> Text,
+        code -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        asked -> Bool,
+        asked_at -> BigInt,
+        done_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     chat_subjects (channel, chat) {
         channel -> Text,
         chat -> Text,

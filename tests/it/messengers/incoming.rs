@@ -13,10 +13,10 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::Message(message) => tell_message(message),
         Event::Taken(message) => format!("taken: {}", tell_message(message)),
         Event::Letter(letter) => super::email::tell(letter),
-        Event::Edited { chat, vendor_id, text } => {
+        Event::Edited { chat, vendor_id, text, at: _ } => {
             format!("edited {vendor_id} in {chat}: {}", text.as_deref().unwrap_or(""))
         }
-        Event::Deleted { chat, vendor_ids } => format!("deleted {} in {chat}", vendor_ids.join(",")),
+        Event::Deleted { chat, vendor_ids, at: _ } => format!("deleted {} in {chat}", vendor_ids.join(",")),
         Event::Receipt(receipt) => {
             let key = receipt.key.as_deref().unwrap_or("no key");
             let error = receipt.error.as_ref().map(|(code, text)| format!(" {code}: {text}")).unwrap_or_default();

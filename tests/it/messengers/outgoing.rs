@@ -26,7 +26,7 @@ pub(super) async fn sent(case: &Case, content: Content, reply_to: Option<&str>) 
     (answer, server.received_requests().await.unwrap())
 }
 
-fn check(case: &Case, requests: &[Request]) {
+pub(super) fn check(case: &Case, requests: &[Request]) {
     for request in requests {
         match case.folder {
             "telegram-bot" => super::schemas::check_telegram(request),

@@ -12,7 +12,7 @@ use switchboard::messenger::{About, Groups, catalogue};
 use switchboard::model::message::{Kind, MediaKind};
 use switchboard::model::result::Code;
 
-use super::{email, faults, incoming, outgoing, posted, vk_notify};
+use super::{changes, email, faults, incoming, outgoing, posted, vk_notify};
 use crate::{mail, telegram as account};
 
 thread_local! {
@@ -38,7 +38,11 @@ const CHECKS: [Check; 8] = [
             "карточка полна: названия, поля привязки, пределы файлов и темп на русском и английском",
             "the card is complete: names, fields of attaching, limits of files and the pace, in Russian and in English",
         ),
-        parts: &[super::every_card_is_complete, super::every_messenger_is_found_by_its_kind_and_only_once],
+        parts: &[
+            super::every_card_is_complete,
+            super::every_messenger_is_found_by_its_kind_and_only_once,
+            changes::what_a_messenger_does_with_sent_messages_is_declared_as_the_contract_has_it,
+        ],
     },
     Check {
         title: ("Входящее", "Incoming"),
@@ -97,6 +101,8 @@ const CHECKS: [Check; 8] = [
         parts: &[
             outgoing::every_kind_of_message_fits_the_schema,
             outgoing::what_cannot_be_sent_is_refused_before_anything_leaves,
+            changes::every_change_fits_the_schema,
+            account::changing::texts_and_captions_are_changed_and_messages_deleted_for_both_sides,
             vk_notify::only_templates_to_phones_are_sent,
             mail::mailbox::a_letter_has_all_that_a_letter_needs,
             mail::mailbox::an_answer_goes_into_its_thread,
@@ -123,6 +129,9 @@ const CHECKS: [Check; 8] = [
             faults::a_page_that_kept_the_call_back_is_down,
             faults::without_a_connection_the_vendor_is_down,
             outgoing::abilities_agree_with_answers,
+            changes::what_a_messenger_does_not_change_it_refuses_by_a_stable_code,
+            changes::what_the_vendor_says_of_a_change_steers_the_queue,
+            account::changing::what_telegram_does_not_change_has_a_stable_code,
             mail::faults::before_the_final_dot_nothing_was_taken,
             mail::faults::after_the_final_dot_only_an_answer_or_a_copy_tells,
             mail::mailbox::the_server_s_refusals_steer_the_queue,
@@ -178,7 +187,7 @@ impl Check {
 }
 
 /// What each ability is called, and the code that whoever asks for a missing one is answered with.
-const ABILITIES: [(&str, &str, &str, Option<Code>); 12] = [
+const ABILITIES: [(&str, &str, &str, Option<Code>); 17] = [
     ("first_by_phone", "пишет первым по телефону", "writes first to a phone", Some(Code::CannotWriteFirst)),
     ("by_username", "пишет по имени пользователя", "writes to a user name", None),
     ("free_text_always", "свободный текст в любое время", "free text at any time", Some(Code::WindowClosed)),
@@ -196,6 +205,11 @@ const ABILITIES: [(&str, &str, &str, Option<Code>); 12] = [
     ("groups", "группы", "groups", None),
     ("listens", "слушает соединение, а не адрес", "listens on a connection of its own", None),
     ("threads", "темы и цепочки писем", "subjects and threads", None),
+    ("edits", "изменяет отправленное", "changes what was sent", Some(Code::NotSupported)),
+    ("deletes", "удаляет у обеих сторон", "deletes for both sides", Some(Code::NotSupported)),
+    ("answers", "отвечает на выбранное сообщение", "answers one certain message", Some(Code::NotSupported)),
+    ("places", "место на карте", "a place on the map", Some(Code::NotSupported)),
+    ("cards", "карточка контакта", "a card of a person", Some(Code::NotSupported)),
 ];
 
 type InGroups = (&'static str, &'static str, fn(Groups) -> bool);
@@ -311,8 +325,38 @@ fn cards() -> String {
             limit.map_or_else(|| "—".to_owned(), megabytes)
         });
     }
+    row("изменение, часов после отправки (change, hours after sending)", &|about| {
+        within(about.abilities.edits, about.changes.edit_within_ms)
+    });
+    row("изменение подписи файла (change of a caption)", &|about| yes(about.changes.captions));
+    row("удаление, часов после отправки (deletion, hours after sending)", &|about| {
+        within(about.abilities.deletes, about.changes.delete_within_ms)
+    });
+    row("удаление чужого (deletion of theirs)", &|about| yes(about.changes.deletes_theirs));
+    row(
+        "кость в личном чате удаляется через, часов (a die in a private chat is deleted after, hours)",
+        &|about| about.changes.dice_after_ms.map_or_else(|| "—".to_owned(), hours),
+    );
+    row("контактов в сообщении (cards in a message)", &|about| match about.card_limit {
+        0 => "—".to_owned(),
+        most => most.to_string(),
+    });
     row("наименьшая пауза, с (shortest gap, s)", &|about| seconds(about.floor_ms));
     page
+}
+
+/// Until when something is done; «∞» where that has no end.
+fn within(does: bool, within_ms: Option<i64>) -> String {
+    if does { within_ms.map_or_else(|| "∞".to_owned(), hours) } else { "—".to_owned() }
+}
+
+fn yes(does: bool) -> String {
+    if does { "✓" } else { "—" }.to_owned()
+}
+
+fn hours(ms: i64) -> String {
+    let quarters = ms / 900_000;
+    if quarters % 4 == 0 { (quarters / 4).to_string() } else { format!("{}.{}", quarters / 4, quarters % 4 * 25) }
 }
 
 fn megabytes(bytes: u64) -> String {

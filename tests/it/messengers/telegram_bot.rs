@@ -55,7 +55,7 @@ pub(super) fn case(messenger: &'static dyn Messenger) -> Case {
             // an album answers with a list, which no call of ours asks for
             ("resp_send_media_group_ok.json", 200, "Unsure"),
             ("resp_error_400_chat_not_found.json", 400, "Nobody"),
-            ("resp_error_400_delete.json", 400, "Refused { code: Refused"),
+            ("resp_error_400_delete.json", 400, "Refused { code: Unchangeable"),
             ("resp_error_400_file_too_big.json", 400, "Refused { code: FileTooBig"),
             // it moves on and on
             ("resp_error_400_migrated.json", 400, "Refused { code: Refused"),

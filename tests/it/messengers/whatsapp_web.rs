@@ -151,7 +151,10 @@ async fn a_text_carries_the_same_id_at_every_attempt_and_a_file_none() {
 #[tokio::test]
 async fn places_and_cards_leave_in_the_vendors_shape() {
     let case = ours();
-    let place = Place { latitude_e7: 557_539_000, longitude_e7: -376_208_000, title: Some("Офис".to_owned()) };
+    let place =
+        Place {
+            latitude_e7: 557_539_000, longitude_e7: -376_208_000, title: Some("Офис".to_owned()), address: None
+        };
     let (answer, requests) = sent(&case, Content { place: Some(place.clone()), ..Content::default() }, None).await;
     assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
     super::schemas::check_waha(&requests[0]);

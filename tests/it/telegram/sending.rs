@@ -12,28 +12,28 @@ use super::{ACCOUNT, Account, CUSTOMER, Memory, Town};
 use crate::messengers::page::checked;
 use crate::messengers::wire::FILE;
 
-fn to(to: Peer, key: &str, content: Content) -> Outgoing {
+pub(super) fn to(to: Peer, key: &str, content: Content) -> Outgoing {
     Outgoing { key: key.to_owned(), to, names: None, content, reply_to: None, window_until: None, thread: None }
 }
 
-fn text(text: &str) -> Content {
+pub(super) fn text(text: &str) -> Content {
     Content { text: Some(text.to_owned()), ..Content::default() }
 }
 
-fn file(kind: MediaKind, name: &str, mime: &str, source: &str) -> Content {
+pub(super) fn file(kind: MediaKind, name: &str, mime: &str, source: &str) -> Content {
     let (name, mime, source) = (name.to_owned(), mime.to_owned(), source.to_owned());
     Content { media: Some(Media { kind, name, mime, source, size: None }), ..Content::default() }
 }
 
-fn phone(digits: &str) -> Peer {
+pub(super) fn phone(digits: &str) -> Peer {
     Peer::Phone(digits.to_owned())
 }
 
-async fn send(account: &Account, message: &Outgoing) -> Answer {
+pub(super) async fn send(account: &Account, message: &Outgoing) -> Answer {
     Telegram.send(&account.wire, message, Moment(0)).await
 }
 
-fn done(answer: Answer) -> (String, String) {
+pub(super) fn done(answer: Answer) -> (String, String) {
     match answer {
         Answer::Done { mut vendor_ids, chat } if vendor_ids.len() == 1 => (vendor_ids.remove(0), chat.unwrap()),
         other => panic!("{other:?}"),
@@ -125,7 +125,7 @@ pub(crate) async fn a_message_whose_fate_was_unknown_is_sent_again_and_reaches_n
 pub(crate) async fn files_places_and_cards_arrive_as_what_they_are() {
     let town = Town::build().await;
     let account = Account::open(&town).await;
-    let place = Place { latitude_e7: 557_558_000, longitude_e7: 376_173_000, title: None };
+    let place = Place { latitude_e7: 557_558_000, longitude_e7: 376_173_000, title: None, address: None };
     let named = Place { title: Some("Склад".to_owned()), ..place.clone() };
     let card = Card { name: "Иван".to_owned(), phone: "79161234567".to_owned() };
     let captioned =

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::stage::Stage;
 
 const PHONE: &str = "79990000001";
-const CHAT: &str = "u2i-79990000001~94235311/x";
+pub(super) const CHAT: &str = "u2i-79990000001~94235311/x";
 
-async fn account(stage: &Stage) -> String {
+pub(super) async fn account(stage: &Stage) -> String {
     let made = json!({ "id": 94_235_311, "client_id": "application", "client_secret": "secret-of-the-application",
         "name": "Пётр", "redirect": "https://switchboard.example.test/back" });
     stage.control("POST", "/_/avito/accounts", made).await;

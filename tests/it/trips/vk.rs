@@ -8,7 +8,7 @@ const PHONE: &str = "79990000001";
 const PERSON: &str = "390000001";
 const KEY: &str = "vk1.a.first-key-of-the-community";
 
-async fn community(stage: &Stage) -> String {
+pub(super) async fn community(stage: &Stage) -> String {
     let made = json!({ "id": 200_000_001, "token": KEY, "name": "Ромашка", "screen_name": "romashka" });
     stage.control("POST", "/_/vk/communities", made).await;
     let card = stage.attach_channel("vk", json!({ "token": KEY })).await;
