@@ -33,6 +33,7 @@ fuzz_target!(|given: &str| {
     let step = AttachStep {
         answers: serde_json::from_str::<Map<String, Value>>(answers).unwrap_or_default(),
         webhook_url: "https://switchboard.example.test/hook/channel/0a1b".to_owned(),
+        return_url: String::new(),
         kept: serde_json::from_str(kept).unwrap_or_default(),
     };
     let wire = wire(&json!({"client_id": "1", "client_secret": "2"}), &json!({}));
