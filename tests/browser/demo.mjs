@@ -1,4 +1,5 @@
 // Starts the demo in an empty folder, opens pages in Chromium, and leaves nothing behind.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -89,6 +90,20 @@ export async function openPage(address, locale = 'ru-RU') {
 export async function picture(page, name) {
   mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: path.join(pictures, `${name}.png`), fullPage: true });
+}
+
+/** A wide screen and a phone. */
+export const SIZES = [['1366', { width: 1366, height: 900 }], ['370', { width: 370, height: 800 }]];
+
+/** Pictures of a page at every size, on which nothing may lie beside the screen. */
+export async function look(page, name) {
+  for (const [size, viewport] of SIZES) {
+    await page.setViewportSize(viewport);
+    await page.waitForTimeout(400); // what slides in has arrived
+    await picture(page, `${name}-${size}`);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0, `${name} at ${size}`);
+  }
+  await page.setViewportSize(SIZES[0][1]);
 }
 
 function within(ms, promise, complaint) {

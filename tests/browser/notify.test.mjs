@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { openPage, picture } from './demo.mjs';
+import { SIZES, openPage, picture } from './demo.mjs';
 import { startServer } from './server.mjs';
 
 const KEY = 'key-of-the-aggregator';
 const PHONE = '79990000001';
 const TEMPLATE = 'Заказ {{order}} готов к выдаче';
-const SIZES = [['1366', { width: 1366, height: 900 }], ['370', { width: 370, height: 800 }]];
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 let server, view, page;

@@ -1,4 +1,5 @@
 // Starts an empty server beside the sandbox, as a person would who has just installed it, and leaves nothing behind.
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -63,4 +64,10 @@ function freePort() {
       probe.close(() => resolve(port));
     });
   });
+}
+
+/** Posts to the control of a server's sandbox. */
+export async function control(server, path, body) {
+  const reply = await fetch(new URL(path, server.sandbox), { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  assert.ok(reply.ok, `${path}: ${reply.status}`);
 }

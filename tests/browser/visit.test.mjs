@@ -1,16 +1,15 @@
 // Signing in at the page of a service: the browser goes there, comes back to our page, and the attaching goes on by itself.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openPage, picture } from './demo.mjs';
-import { startServer } from './server.mjs';
+import { look, openPage } from './demo.mjs';
+import { control, startServer } from './server.mjs';
 
-const SIZES = [['1366', { width: 1366, height: 900 }], ['370', { width: 370, height: 800 }]];
 let server, view, page;
 
 before(async () => {
   server = await startServer((sandbox) => ({ VENDORS__AVITO: `${sandbox}/avito`, AVITO__CLIENT_ID: 'application', AVITO__CLIENT_SECRET: 'secret' }));
   const redirect = new URL('/attach/return', server.address).href;
-  await control('/_/avito/accounts', { id: 94_235_311, name: 'Ромашка', client_id: 'application', client_secret: 'secret', redirect });
+  await control(server, '/_/avito/accounts', { id: 94_235_311, name: 'Ромашка', client_id: 'application', client_secret: 'secret', redirect });
   view = await openPage(server.address);
   page = view.page;
   page.setDefaultTimeout(10_000);
@@ -20,21 +19,6 @@ after(async () => {
   await view?.close();
   if (server) assert.deepEqual(await server.stop(), [0, 0]);
 });
-
-async function control(path, body) {
-  const reply = await fetch(new URL(path, server.sandbox), { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
-  assert.ok(reply.ok, `${path}: ${reply.status}`);
-}
-
-async function look(name) {
-  for (const [size, viewport] of SIZES) {
-    await page.setViewportSize(viewport);
-    await page.waitForTimeout(400); // what slides in has arrived
-    await picture(page, `visit-${name}-${size}`);
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0, `${name} at ${size}`);
-  }
-  await page.setViewportSize(SIZES[0][1]);
-}
 
 const dialog = () => page.getByRole('dialog');
 const named = (name) => page.locator(`input[name="${name}"]`);
@@ -52,14 +36,14 @@ test('a seller signs in at Avito and the channel is attached', { timeout: 90_000
   await page.getByRole('link', { name: 'Продажи', exact: true }).click();
   await page.getByRole('button', { name: 'Привязать Авито' }).click();
   await dialog().locator('[data-step="redirect"]').waitFor();
-  await look('redirect');
+  await look(page, 'visit-redirect');
   // whoever has keys of his own gives them instead
   await dialog().getByRole('button', { name: 'Указать ключи вместо входа' }).click();
   await named('client_id').fill('unknown');
   await named('client_secret').fill('unknown');
   await page.keyboard.press('Enter');
   await page.locator('[aria-invalid="true"][name="client_secret"]').waitFor();
-  await look('keys');
+  await look(page, 'visit-keys');
   await named('client_id').fill('');
   await named('client_secret').fill('');
   await page.keyboard.press('Enter');
@@ -70,7 +54,7 @@ test('a seller signs in at Avito and the channel is attached', { timeout: 90_000
   await page.waitForURL((url) => url.pathname === '/attach/return');
   await dialog().locator('[data-step="done"]').waitFor();
   assert.equal(new URL(page.url()).search, '', 'the code does not stay in the address');
-  await look('done');
+  await look(page, 'visit-done');
   await dialog().getByRole('button', { name: 'Готово', exact: true }).click();
   await page.locator('[data-test="messenger-avito"]').getByText('Подключено', { exact: true }).waitFor();
   assert.match(new URL(page.url()).pathname, /^\/lines\/\d+/);
@@ -79,7 +63,7 @@ test('a seller signs in at Avito and the channel is attached', { timeout: 90_000
 test('a word that nobody was sent with leads nowhere, and says where to begin', { timeout: 60_000 }, async () => {
   await page.goto(new URL('/attach/return?code=x&state=stolen', server.address).href);
   await page.getByText('Начните подключение заново').waitFor();
-  await look('refused');
+  await look(page, 'visit-refused');
   await page.getByRole('link', { name: 'К линиям' }).click();
   await page.getByRole('link', { name: 'Продажи', exact: true }).waitFor();
 });

@@ -1,18 +1,17 @@
 // A VK community is attached by signing in at VK: the button, VK's page, the choice of the community, VK's page once more.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openPage, picture } from './demo.mjs';
-import { startServer } from './server.mjs';
+import { look, openPage } from './demo.mjs';
+import { control, startServer } from './server.mjs';
 
-const SIZES = [['1366', { width: 1366, height: 900 }], ['370', { width: 370, height: 800 }]];
 let server, view, page;
 
 before(async () => {
   server = await startServer((sandbox) => ({ VENDORS__VK: `${sandbox}/vk/method`, VK__CLIENT_ID: '51000001', VK__CLIENT_SECRET: 'protected-key' }));
   const redirect = new URL('/attach/return', server.address).href;
-  await control('/_/vk/applications', { client_id: '51000001', client_secret: 'protected-key', redirect });
-  await control('/_/vk/communities', { id: 200_000_001, name: 'Ромашка', screen_name: 'romashka' });
-  await control('/_/vk/communities', { id: 200_000_002, name: 'Василёк — цветы и подарки с доставкой по всей области', screen_name: 'vasilek' });
+  await control(server, '/_/vk/applications', { client_id: '51000001', client_secret: 'protected-key', redirect });
+  await control(server, '/_/vk/communities', { id: 200_000_001, name: 'Ромашка', screen_name: 'romashka' });
+  await control(server, '/_/vk/communities', { id: 200_000_002, name: 'Василёк — цветы и подарки с доставкой по всей области', screen_name: 'vasilek' });
   view = await openPage(server.address);
   page = view.page;
   page.setDefaultTimeout(10_000);
@@ -22,21 +21,6 @@ after(async () => {
   await view?.close();
   if (server) assert.deepEqual(await server.stop(), [0, 0]);
 });
-
-async function control(path, body) {
-  const reply = await fetch(new URL(path, server.sandbox), { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
-  assert.ok(reply.ok, `${path}: ${reply.status}`);
-}
-
-async function look(name) {
-  for (const [size, viewport] of SIZES) {
-    await page.setViewportSize(viewport);
-    await page.waitForTimeout(400); // what slides in has arrived
-    await picture(page, `vk-${name}-${size}`);
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0, `${name} at ${size}`);
-  }
-  await page.setViewportSize(SIZES[0][1]);
-}
 
 const dialog = () => page.getByRole('dialog');
 const named = (name) => page.locator(`input[name="${name}"]`);
@@ -69,7 +53,7 @@ test('an administrator signs in at VK, chooses a community, and it is attached',
   await begin();
   // the key is asked for beside it, and a button that needs none does not complain of it
   await named('token').waitFor();
-  await look('first');
+  await look(page, 'vk-first');
   await dialog().getByRole('button', { name: 'Войти через ВКонтакте' }).click();
   await step('redirect').waitFor();
   assert.match(await dialog().getByRole('link', { name: 'Перейти ко входу' }).getAttribute('href'), /\/vk\/oauth\/authorize\?.*scope=groups/);
@@ -77,21 +61,21 @@ test('an administrator signs in at VK, chooses a community, and it is attached',
   await step('choose').waitFor();
   await dialog().getByRole('button', { name: 'Далее' }).click();
   await dialog().getByText('Заполните поле').waitFor();
-  await look('choose');
+  await look(page, 'vk-choose');
   await dialog().getByLabel('Сообщество').click();
   await page.getByRole('option', { name: /Василёк/ }).waitFor();
-  await look('options');
+  await look(page, 'vk-options');
   assert.equal(await page.getByRole('option').count(), 2);
   assert.match(await page.getByRole('option', { name: /Ромашка/ }).innerText(), /vk\.com\/romashka/);
   await page.getByRole('option', { name: /Василёк/ }).click();
-  await look('chosen');
+  await look(page, 'vk-chosen');
   await dialog().getByRole('button', { name: 'Далее' }).click();
   await step('redirect').waitFor();
   assert.match(await dialog().getByRole('link', { name: 'Перейти ко входу' }).getAttribute('href'), /group_ids=200000002/);
   await visit('allow');
   await step('done').waitFor();
   assert.equal(new URL(page.url()).search, '', 'the code does not stay in the address');
-  await look('done');
+  await look(page, 'vk-done');
   await dialog().getByRole('button', { name: 'Готово', exact: true }).click();
   const card = page.locator('[data-test="messenger-vk"]');
   await card.getByText('Подключено', { exact: true }).waitFor();
@@ -109,7 +93,7 @@ test('whoever says no at VK is told what to press, and may begin again', { timeo
   await dialog().getByRole('button', { name: 'Войти через ВКонтакте' }).click();
   await visit('deny');
   await page.getByText('нажмите «Разрешить»').waitFor();
-  await look('denied');
+  await look(page, 'vk-denied');
   await page.getByRole('link', { name: 'К линиям' }).click();
   await page.getByRole('link', { name: 'Вторая', exact: true }).waitFor();
 });

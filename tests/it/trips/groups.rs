@@ -11,19 +11,6 @@ const ANNA: &str = "79990000001";
 const BORIS: &str = "79990000002";
 const VERA: &str = "79990000003";
 
-async fn over(stage: &Stage, made: &Value) -> Value {
-    let path = format!("/api/v1/group-acts/{}", made["id"].as_str().unwrap());
-    stage
-        .wait_for("the act is over", |stage| {
-            let path = path.clone();
-            async move {
-                let act = stage.api("GET", &path).await;
-                (act["state"] != "waiting").then_some(act)
-            }
-        })
-        .await
-}
-
 async fn groups(stage: &Stage) -> Value {
     stage.control("GET", "/_/waha", Value::Null).await["sessions"][0]["groups"].clone()
 }
@@ -58,7 +45,7 @@ on_both_databases! {
             stage.control("POST", "/_/phones", json!({ "id": phone, "reads": true })).await;
         }
         let body = json!({ "title": "Заказ 15", "people": ["+7 999 000-00-01", BORIS, VERA] });
-        let made = over(&stage, &stage.api_with("POST", &of(&phone), body).await).await;
+        let made = stage.act_over(&stage.api_with("POST", &of(&phone), body).await).await;
         assert_eq!((&made["state"], &made["act"], &made["code"]), (&json!("done"), &json!("create"), &Value::Null), "{made}");
         let chat = made["chat"].as_str().unwrap().to_owned();
         let told: Vec<(&str, &str, Option<&str>)> = made["people"].as_array().unwrap().iter()
@@ -87,23 +74,23 @@ on_both_databases! {
 
         stage.control("POST", "/_/waha/closed", json!({ "phones": [] })).await;
         let body = json!({ "people": [ANNA, BORIS] });
-        let added = over(&stage, &stage.api_with("POST", &format!("{}/{chat}/people", of(&phone)), body).await).await;
+        let added = stage.act_over(&stage.api_with("POST", &format!("{}/{chat}/people", of(&phone)), body).await).await;
         assert_eq!(added["state"], "done", "{added}");
         assert!(added["people"].as_array().unwrap().iter().all(|one| one["outcome"] == "added"), "{added}");
         assert_eq!(groups(&stage).await[0]["members"], json!([ANNA, BORIS]));
 
         let body = json!({ "title": "Заказ 15, доставка" });
-        let renamed = over(&stage, &stage.api_with("PATCH", &format!("{}/{chat}", of(&phone)), body).await).await;
+        let renamed = stage.act_over(&stage.api_with("PATCH", &format!("{}/{chat}", of(&phone)), body).await).await;
         assert_eq!(renamed["state"], "done", "{renamed}");
         assert_eq!(groups(&stage).await[0]["subject"], "Заказ 15, доставка");
         let listed = stage.api("GET", &of(&phone)).await;
         assert_eq!(listed["groups"], json!([{ "chat": chat, "title": "Заказ 15, доставка", "allowed": true }]));
 
-        let left = over(&stage, &stage.api("DELETE", &format!("{}/{chat}", of(&phone))).await).await;
+        let left = stage.act_over(&stage.api("DELETE", &format!("{}/{chat}", of(&phone))).await).await;
         assert_eq!(left["state"], "done", "{left}");
         assert_eq!(groups(&stage).await[0]["inside"], false);
         assert_eq!(stage.api("GET", &of(&phone)).await["groups"][0]["allowed"], false);
-        let again = over(&stage, &stage.api("DELETE", &format!("{}/{chat}", of(&phone))).await).await;
+        let again = stage.act_over(&stage.api("DELETE", &format!("{}/{chat}", of(&phone))).await).await;
         assert_eq!((&again["state"], &again["code"]), (&json!("failed"), &json!("refused")), "{again}");
         stage.clear().await;
     }
@@ -115,14 +102,14 @@ on_both_databases! {
         let fault = json!({ "vendor": "waha", "method": "groups", "kind": "cut", "times": 1 });
         stage.control("POST", "/_/faults", fault).await;
         let body = json!({ "title": "Раз", "people": [ANNA] });
-        let made = over(&stage, &stage.api_with("POST", &of(&phone), body).await).await;
+        let made = stage.act_over(&stage.api_with("POST", &of(&phone), body).await).await;
         assert_eq!(made["state"], "unknown", "{made}");
         assert_eq!(stage.calls("waha", "groups").await.len(), 1);
         let chat = groups(&stage).await[0]["id"].as_str().unwrap().to_owned();
         let fault = json!({ "vendor": "waha", "method": "participants/add", "kind": "cut", "times": 1 });
         stage.control("POST", "/_/faults", fault).await;
         let body = json!({ "people": [BORIS] });
-        let added = over(&stage, &stage.api_with("POST", &format!("{}/{chat}/people", of(&phone)), body).await).await;
+        let added = stage.act_over(&stage.api_with("POST", &format!("{}/{chat}/people", of(&phone)), body).await).await;
         assert_eq!((&added["state"], &added["people"][0]["outcome"]), (&json!("done"), &json!("added")), "{added}");
         assert_eq!(stage.calls("waha", "participants/add").await.len(), 2);
         assert_eq!(groups(&stage).await[0]["members"], json!([ANNA, BORIS]));
@@ -157,8 +144,8 @@ on_both_databases! {
         let first = json!({ "title": "Раз", "people": [ANNA] });
         let second = json!({ "title": "Два", "people": [ANNA] });
         let (first, second) = (stage.api_with("POST", &of(&phone), first).await, stage.api_with("POST", &of(&phone), second).await);
-        over(&stage, &first).await;
-        over(&stage, &second).await;
+        stage.act_over(&first).await;
+        stage.act_over(&second).await;
         let starts = stage.vendor_starts_us("waha", "groups").await;
         assert_eq!(starts.len(), 2);
         assert!(starts[1] - starts[0] >= GAP_MS * 2 / 3 * 1000, "{starts:?}");

@@ -312,6 +312,19 @@ impl Stage {
         .await
     }
 
+    /// Waits until a group act is over.
+    pub async fn act_over(&self, made: &Value) -> Value {
+        let path = format!("/api/v1/group-acts/{}", made["id"].as_str().unwrap());
+        self.wait_for("the act is over", |stage| {
+            let path = path.clone();
+            async move {
+                let act = stage.api("GET", &path).await;
+                (act["state"] != "waiting").then_some(act)
+            }
+        })
+        .await
+    }
+
     /// What the history of a channel says, oldest first: `>` before ours, `<` before theirs.
     pub async fn history(&self, channel: &str) -> Vec<String> {
         let company = self.company;

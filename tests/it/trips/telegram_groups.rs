@@ -9,19 +9,6 @@ const ANNA: &str = "79990000001";
 const BORIS: &str = "79990000002";
 const VERA: &str = "79990000003";
 
-async fn over(stage: &Stage, made: &Value) -> Value {
-    let path = format!("/api/v1/group-acts/{}", made["id"].as_str().unwrap());
-    stage
-        .wait_for("the act is over", |stage| {
-            let path = path.clone();
-            async move {
-                let act = stage.api("GET", &path).await;
-                (act["state"] != "waiting").then_some(act)
-            }
-        })
-        .await
-}
-
 async fn account(stage: &Stage) -> Value {
     stage.control("GET", "/_/mtproto/accounts", Value::Null).await["accounts"][0].clone()
 }
@@ -79,7 +66,7 @@ on_both_databases! {
         // a stranger by phone, one who wrote, a stranger by name, and nobody
         let (boris, vera) = (name(BORIS), name(VERA));
         let body = json!({ "title": "Заказ 15", "people": ["+7 999 000-00-01", boris, vera, "@nobody_there"] });
-        let made = over(&stage, &stage.api_with("POST", &groups, body).await).await;
+        let made = stage.act_over(&stage.api_with("POST", &groups, body).await).await;
         assert_eq!((&made["state"], &made["code"]), (&json!("done"), &Value::Null), "{made}");
         let told = [person(ANNA, "added", None), person(&boris, "invited", Some("group_privacy")),
             person(&vera, "added", None), person("@nobody_there", "left_out", Some("nobody"))];
@@ -105,11 +92,11 @@ on_both_databases! {
 
         // whoever still knows the old name reaches the group
         let body = json!({ "title": "Заказ 15, доставка" });
-        let renamed = over(&stage, &stage.api_with("PATCH", &format!("{groups}/{chat}"), body).await).await;
+        let renamed = stage.act_over(&stage.api_with("PATCH", &format!("{groups}/{chat}"), body).await).await;
         assert_eq!((&renamed["state"], &renamed["chat"]), (&json!("done"), &json!(new)), "{renamed}");
         change(&stage, json!({ "closed": [] })).await;
         let body = json!({ "people": [ANNA, boris] });
-        let added = over(&stage, &stage.api_with("POST", &format!("{groups}/{new}/people"), body).await).await;
+        let added = stage.act_over(&stage.api_with("POST", &format!("{groups}/{new}/people"), body).await).await;
         assert_eq!(people(&added), [person(ANNA, "added", None), person(&boris, "added", None)], "{added}");
         stage.sent(json!({ "to": new, "text": "Переехали", "channel": id }), "sent").await;
         assert_eq!(got(&stage, VERA).await, ["Всем привет", "Счёт", "Переехали"]);
@@ -120,7 +107,7 @@ on_both_databases! {
         }).await;
         let listed = stage.api("GET", &groups).await;
         assert_eq!(listed["groups"], json!([{ "chat": new, "title": "Заказ 15, доставка", "allowed": true }]));
-        let left = over(&stage, &stage.api("DELETE", &format!("{groups}/{new}")).await).await;
+        let left = stage.act_over(&stage.api("DELETE", &format!("{groups}/{new}")).await).await;
         assert_eq!(left["state"], "done", "{left}");
         assert_eq!(account(&stage).await["supergroups"][0]["left"], true);
         assert_eq!(stage.api("GET", &groups).await["groups"][0]["allowed"], false);
@@ -134,7 +121,7 @@ on_both_databases! {
         let id = channel["id"].as_str().unwrap();
         let groups = format!("/api/v1/channels/{id}/groups");
         write_first(&stage, id, &[BORIS, VERA]).await;
-        let made = over(&stage, &stage.api_with("POST", &groups, json!({ "title": "Раз", "people": [ANNA] })).await).await;
+        let made = stage.act_over(&stage.api_with("POST", &groups, json!({ "title": "Раз", "people": [ANNA] })).await).await;
         let chat = made["chat"].as_str().unwrap();
         change(&stage, json!({ "closed": [VERA] })).await;
         for method in ["messages.addChatUser", "messages.exportChatInvite"] {
@@ -142,7 +129,7 @@ on_both_databases! {
         }
         let (boris, vera) = (name(BORIS), name(VERA));
         let body = json!({ "people": [boris, vera] });
-        let added = over(&stage, &stage.api_with("POST", &format!("{groups}/{chat}/people"), body).await).await;
+        let added = stage.act_over(&stage.api_with("POST", &format!("{groups}/{chat}/people"), body).await).await;
         assert_eq!(people(&added), [person(&boris, "added", None), person(&vera, "invited", Some("group_privacy"))], "{added}");
         stage.wait_for_message(added["people"][1]["message"].as_str().unwrap(), "sent").await;
         assert_eq!(got(&stage, VERA).await.len(), 1);
@@ -150,7 +137,7 @@ on_both_databases! {
         assert_eq!(stage.calls("mtproto", "messages.exportChatInvite").await.len(), 2);
         // nothing drops a second group, so one of unknown fate is not made again
         fault(&stage, "messages.createChat").await;
-        let made = over(&stage, &stage.api_with("POST", &groups, json!({ "title": "Два", "people": [ANNA] })).await).await;
+        let made = stage.act_over(&stage.api_with("POST", &groups, json!({ "title": "Два", "people": [ANNA] })).await).await;
         assert_eq!(made["state"], "unknown", "{made}");
         assert_eq!(stage.calls("mtproto", "messages.createChat").await.len(), 2);
         stage.clear().await;
@@ -183,7 +170,7 @@ on_both_databases! {
         change(&stage, json!({ "limited": true })).await;
         stage.sql("UPDATE first_gates SET last_at = 0, held_until = 9000000000000").await;
         let body = json!({ "title": "Два", "people": ["79990000004"] });
-        let made = over(&stage, &stage.api_with("POST", &groups, body).await).await;
+        let made = stage.act_over(&stage.api_with("POST", &groups, body).await).await;
         assert_eq!((&made["state"], &made["code"]), (&json!("failed"), &json!("spam_suspected")), "{made}");
         stage.clear().await;
     }
