@@ -36,6 +36,8 @@ export default defineConfig({
     // whose work is inside, as their licences ask
     license: { fileName: 'assets/licences.md' },
     rolldownOptions: {
+      // the cabinet, and the pages inside portals
+      input: { app: 'index.html', b24: 'b24.html' },
       output: {
         codeSplitting: {
           groups: [

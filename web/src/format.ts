@@ -57,3 +57,13 @@ export function endOfDay(text: string): number | null {
   const at = new Date(`${text}T23:59:59`).getTime()
   return Number.isNaN(at) ? null : at
 }
+
+/** A language by its code, as the vendor writes it (`pt_BR`): its name, and the code beside it. */
+export function languageName(language: Language, code: string): string {
+  try {
+    const name = new Intl.DisplayNames([tags[language]], { type: 'language', fallback: 'none' }).of(code.replaceAll('_', '-'))
+    return name ? `${name} (${code})` : code
+  } catch {
+    return code
+  }
+}

@@ -4,7 +4,7 @@ import { live, refresh } from './queries'
 const GATHER_MS = 200
 /** A stream that was refused is asked for again after so long; one that broke comes back by itself. */
 const AGAIN_MS = 30_000
-const ALL = ['channels', 'queue', 'mailings', 'lines', 'messages']
+const ALL = ['channels', 'queue', 'mailings', 'lines', 'messages', 'templates']
 
 let stream: EventSource | null = null
 /** Whether somebody is signed in, so that there is something to hear. */

@@ -35,6 +35,8 @@ export function linkOf(kind: MessengerKind, address: string | null | undefined):
     case 'waba':
     case 'whatsapp_web':
       return phone && `https://wa.me/${phone}`
+    case 'avito':
+      return /^https:\/\/(www\.|m\.)?avito\.ru\/[\w./-]+$/.test(text) ? text : undefined
     case 'email':
       return /^[^\s@?&#%]+@[^\s@?&#%]+$/.test(text) ? `mailto:${text}` : undefined
     default:

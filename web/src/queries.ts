@@ -28,6 +28,13 @@ export const useLines = () => useQuery({ queryKey: ['lines'], queryFn: async () 
 export const useChannels = () =>
   useQuery({ queryKey: ['channels'], queryFn: async () => (await unwrap(api.GET('/channels'))).channels, refetchInterval: LISTS_MS })
 
+export const useTemplates = (id: string) =>
+  useQuery({
+    queryKey: ['templates', id, 'list'],
+    queryFn: () => unwrap(api.GET('/channels/{id}/templates', { params: { path: { id } } })),
+    refetchInterval: LISTS_MS
+  })
+
 /** Read once when it is opened: a form that is being filled in does not change under the hand. */
 export const useChannelSettings = (id: string) =>
   useQuery({

@@ -10,6 +10,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/lines/:id(\\d+)/:tab(channels|settings)?', component: () => import('./views/LineCard.vue'), meta: { title: 'lines.one' } },
   { path: '/attach/return', component: () => import('./views/AttachReturn.vue'), meta: { title: 'comeBack.title' } },
   { path: '/queue', component: () => import('./views/Queue.vue'), meta: { title: 'queue.title' } },
+  { path: '/templates/:channel?', component: () => import('./views/Templates.vue'), meta: { title: 'templates.title' } },
   { path: '/settings/applications', component: () => import('./views/Applications.vue'), meta: { title: 'application.title' } },
   { path: '/:rest(.*)', component: () => import('./views/NotFound.vue'), meta: { title: 'app.notFound' } }
 ]

@@ -4,12 +4,14 @@ import { describe, expect, it } from 'vitest'
 import { makeI18n, ruPlural } from '../src/i18n'
 import en from '../src/i18n/en.json'
 import ru from '../src/i18n/ru.json'
+import framedEn from '../src/b24/words/en.json'
+import framedRu from '../src/b24/words/ru.json'
 
 type Tree = { [key: string]: string | Tree }
 const leaves = (tree: Tree, above = ''): [string, string][] =>
   Object.entries(tree).flatMap(([key, value]) => (typeof value === 'string' ? [[above + key, value] as [string, string]] : leaves(value, `${above}${key}.`)))
-const russian = new Map(leaves(ru))
-const english = new Map(leaves(en))
+const russian = new Map([...leaves(ru), ...leaves(framedRu)])
+const english = new Map([...leaves(en), ...leaves(framedEn)])
 const source = join(import.meta.dirname, '../src')
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(vue|ts)$/.test(file) && !file.endsWith('schema.d.ts'))
 

@@ -15,7 +15,10 @@ describe('the link of a channel', () => {
     ['whatsapp_web', '+79990000001', 'https://wa.me/79990000001'],
     ['email', 'sales@company.test', 'mailto:sales@company.test'],
     ['vk_notify', 'Devino: romashka', undefined],
-    ['avito', '79990000001', undefined]
+    ['avito', '79990000001', undefined],
+    ['avito', 'https://www.avito.ru/user/0a1b-2c/profile', 'https://www.avito.ru/user/0a1b-2c/profile'],
+    ['avito', 'https://avito.ru.evil.example/user', undefined],
+    ['avito', 'https://avito.ru/x?y=javascript:', undefined]
   ])('of %s %s is %s', (kind, address, link) => expect(linkOf(kind, address)).toBe(link))
 
   it.each<[MessengerKind, string]>([

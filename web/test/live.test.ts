@@ -57,7 +57,7 @@ describe('what the server tells by itself', () => {
     Stream.all[0]?.say('ready')
     expect(live.value).toBe(true)
     vi.advanceTimersByTime(200)
-    expect(asked.splice(0).sort()).toEqual(['channels', 'lines', 'mailings', 'messages', 'queue'])
+    expect(asked.splice(0).sort()).toEqual(['channels', 'lines', 'mailings', 'messages', 'queue', 'templates'])
     Stream.all[0]?.say('changed', { topics: ['queue'] })
     Stream.all[0]?.say('changed', { topics: ['queue', 'channels'] })
     vi.advanceTimersByTime(200)

@@ -9,7 +9,7 @@ import { makeI18n } from '../src/i18n'
 import { answer } from './server'
 
 const line = { id: 7, name: 'Продажи' } as Line
-const field = (name: string, optional: boolean, secret = false) => ({ name, label: [`Поле ${name}`, `Field ${name}`], optional, secret })
+const field = (name: string, optional: boolean, secret = false, more: object = {}) => ({ name, label: [`Поле ${name}`, `Field ${name}`], optional, secret, kind: { is: 'text' }, begins: '', ...more })
 const messenger = (...form: ReturnType<typeof field>[]) => ({ kind: 'telegram_bot', title: ['Telegram-бот', 'Telegram bot'], about: { form } }) as unknown as Messenger
 
 function open(about: Messenger, from?: Attached) {

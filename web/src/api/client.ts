@@ -14,6 +14,8 @@ export type Channel = Loose<Schemas['ChannelOut']>
 export type ChannelPace = Schemas['ChannelPace']
 export type ChannelSettings = Loose<Schemas['ChannelSettings']>
 export type ChannelState = Schemas['ChannelState']
+export type Delivery = Schemas['DeliveryOut']
+export type DeliveryWhole = Schemas['DeliveryWhole']
 export type Errand = Schemas['ErrandOut']
 export type Field = Loose<Schemas['AttachField']>
 export type Lane = Schemas['LaneOut']
@@ -26,6 +28,7 @@ export type Plan = Schemas['Plan']
 export type QueueState = Schemas['QueueState']
 export type Returned = Loose<Schemas['ReturnOut']>
 export type SetUp = Schemas['SetUpIn']
+export type Template = Schemas['TemplateCard']
 export type Window = Schemas['Window']
 
 /** What the server told of an error: its code, its words in our language, and the field that is wrong. */
