@@ -8,7 +8,7 @@ help: ## show this list
 run: ## build everything and start the demo: the server on SQLite beside the sandbox
 	scripts/need build web
 	scripts/web
-	cargo run --locked -- demo $(ARGS)
+	scripts/cargo run --locked -- demo $(ARGS)
 
 build: ## a release binary with the cabinet in it: target/release/switchboard
 	scripts/need build web
@@ -20,7 +20,7 @@ web: ## build the cabinet into web/dist, where something of it changed
 	scripts/web
 
 test: ## every check there is, on both databases and in a browser
-	scripts/need build lint web postgres mail browser bot_api
+	scripts/need build lint web postgres mail browser bot_api b24pysdk
 	scripts/test
 
 bench: ## measure, and write bench/results/*.json; PEERS=<folder> measures the peers in the same rounds
@@ -37,4 +37,4 @@ fmt: ## format the code
 lint: ## the checks that need no running
 	scripts/need build lint
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	scripts/cargo clippy --locked --all-targets -- -D warnings

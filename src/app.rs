@@ -121,6 +121,8 @@ pub struct Known {
     lines: Mutex<HashMap<LineId, (Tick, Moment)>>,
     dialogs: Mutex<HashMap<Recipient, (Tick, Option<DialogRow>)>>,
     asked: Mutex<HashSet<String>>,
+    unlined: Mutex<HashMap<ChannelId, Tick>>,
+    unhooked: Mutex<HashMap<ChannelId, Tick>>,
 }
 
 impl Known {
@@ -208,6 +210,36 @@ impl Known {
         taken.filter(|(read, _)| tick.since_ms(*read) < Self::GOOD_MS).map(|(_, dialog)| dialog)
     }
 
+    /// Whether a channel was found in no open line just now.
+    #[must_use]
+    pub fn is_unlined(&self, id: ChannelId, tick: Tick) -> bool {
+        self.unlined.lock().get(&id).is_some_and(|read| tick.since_ms(*read) < Self::GOOD_MS)
+    }
+
+    /// Keeps that a channel is in no open line.
+    pub fn keep_unlined(&self, id: ChannelId, tick: Tick) {
+        let mut unlined = self.unlined.lock();
+        if unlined.len() >= unlined.capacity().max(1_024) {
+            unlined.retain(|_, read| tick.since_ms(*read) < Self::GOOD_MS);
+        }
+        unlined.insert(id, tick);
+    }
+
+    /// Whether a channel was found to have no webhook just now.
+    #[must_use]
+    pub fn is_unhooked(&self, id: ChannelId, tick: Tick) -> bool {
+        self.unhooked.lock().get(&id).is_some_and(|read| tick.since_ms(*read) < Self::GOOD_MS)
+    }
+
+    /// Keeps that a channel has no webhook.
+    pub fn keep_unhooked(&self, id: ChannelId, tick: Tick) {
+        let mut unhooked = self.unhooked.lock();
+        if unhooked.len() >= unhooked.capacity().max(1_024) {
+            unhooked.retain(|_, read| tick.since_ms(*read) < Self::GOOD_MS);
+        }
+        unhooked.insert(id, tick);
+    }
+
     /// Whether this question to a vendor is put for the first time by this process.
     #[must_use]
     pub fn asks_first(&self, question: String) -> bool {
@@ -230,6 +262,8 @@ impl Known {
         self.channels.lock().clear();
         self.lines.lock().clear();
         self.dialogs.lock().clear();
+        self.unlined.lock().clear();
+        self.unhooked.lock().clear();
     }
 }
 

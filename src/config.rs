@@ -283,6 +283,12 @@ pub struct Keep {
     pub messages_days: i64,
     /// Deliveries.
     pub hooks_days: i64,
+    /// Deliveries as they came, at most; 0 keeps none.
+    pub deliveries: i64,
+    /// The same, in hours.
+    pub deliveries_hours: i64,
+    /// So much of one of them, in KB.
+    pub delivery_kb: i64,
     /// Keys of accepted requests.
     pub keys_days: i64,
     /// Files; 0 is for ever.

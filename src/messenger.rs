@@ -11,24 +11,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use secrecy::SecretString;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::model::change::{ChangeAct, Said};
 use crate::model::group::{GroupAct, GroupDone};
 use crate::model::message::{Event, Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Peer, Person};
 use crate::model::moment::Moment;
-use crate::model::pace::Pace;
 use crate::model::template::TemplateCard;
 use crate::model::vendor::Answer;
 use crate::net::dial::Dial;
 use crate::net::http::Http;
 
+mod about;
 mod attach;
 pub mod avito;
 mod change;
 pub mod email;
 mod field;
+mod form;
 mod group;
 mod listen;
 mod parcel;
@@ -39,96 +38,15 @@ pub mod vk_notify;
 pub mod waba;
 pub mod whatsapp_web;
 
+pub use self::about::{Abilities, About};
 pub use self::attach::{AttachError, AttachNext, AttachStep, Attachment, Choice};
 pub use self::change::Changes;
+pub use self::form::{Field, FieldKind, FieldOption, Only, Words};
 pub use self::group::Groups;
 pub use self::listen::{Deaf, Ear, Heard, Lines};
 
 /// A future in a box, as trait objects need it.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// What a messenger is and can do, as plain data: the cabinet, the flows and the documents read it, nobody else asks.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct About {
-    /// Which messenger.
-    pub kind: Kind,
-    /// Its name on screen, in Russian and in English.
-    pub title: (&'static str, &'static str),
-    /// What it can do.
-    pub abilities: Abilities,
-    /// The fields a person fills in to attach it; steps beyond a form are in `attach`.
-    pub form: &'static [Field],
-    /// The pace that a new channel begins with.
-    pub pace: Pace,
-    /// The shortest gap that may be set, in milliseconds.
-    pub floor_ms: i64,
-    /// The longest text, in characters as the vendor counts them.
-    pub text_limit: usize,
-    /// The longest caption.
-    pub caption_limit: usize,
-    /// The largest file of a kind, in bytes; a kind that is not listed is not taken.
-    pub media_limits: &'static [(MediaKind, u64)],
-    /// How many cards of people one message holds.
-    pub card_limit: usize,
-    /// Until when messages that have left may be changed, and which.
-    pub changes: Changes,
-    /// Where the vendor's API is, unless the configuration says otherwise.
-    pub vendor: &'static str,
-}
-
-/// What a messenger can do. What it cannot is shown to people and answered with a stable code.
-#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "a matrix of yes and no is what this is")]
-pub struct Abilities {
-    /// Writes to a phone that never wrote to us.
-    pub first_by_phone: bool,
-    /// Writes to a user name.
-    pub by_username: bool,
-    /// Free text at any time; without it only within the vendor's window after the customer's message.
-    pub free_text_always: bool,
-    /// Has templates.
-    pub templates: bool,
-    /// Sends templates alone, and never free text.
-    pub templates_only: bool,
-    /// Tells when a message was delivered.
-    pub delivered: bool,
-    /// Tells when a message was read.
-    pub viewed: bool,
-    /// Drops a second send with our key, so that an unsure one may be repeated.
-    pub drops_repeats: bool,
-    /// Tells whether a phone has the messenger.
-    pub checks_phone: bool,
-    /// Takes part in groups.
-    pub groups: bool,
-    /// Keeps a connection on which it hears of messages, instead of being posted to.
-    pub listens: bool,
-    /// Has subjects, and answers go into the thread of what they answer.
-    pub threads: bool,
-    /// Changes texts of ours that have left.
-    pub edits: bool,
-    /// Deletes messages of ours for both sides.
-    pub deletes: bool,
-    /// Answers one certain message.
-    pub answers: bool,
-    /// Sends places on the map.
-    pub places: bool,
-    /// Sends cards of people.
-    pub cards: bool,
-}
-
-/// A field of an attach form.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = AttachField)]
-pub struct Field {
-    /// The name in the answers.
-    pub name: &'static str,
-    /// The label, in Russian and in English.
-    pub label: (&'static str, &'static str),
-    /// Whether it is a secret: kept encrypted, never shown again.
-    pub secret: bool,
-    /// Whether it may stay empty.
-    pub optional: bool,
-}
 
 /// Where the bytes of a file are read from. The flow provides it, so that a messenger knows neither the store nor the guard.
 pub trait Files: Send + Sync {
@@ -298,7 +216,8 @@ pub trait Messenger: Send + Sync {
     }
 
     /// The fields of [`Messenger::configure`]; none where nothing can be changed. Never blocks, never fails.
-    fn settings_form(&self) -> &'static [Field] {
+    fn settings_form(&self, wire: &Wire) -> &'static [Field] {
+        let _ = wire;
         &[]
     }
 
@@ -335,6 +254,17 @@ pub trait Messenger: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Whether its vendor tells where it posts to ([`Messenger::posts_to`]). Never blocks, never fails.
+    fn tells_where(&self) -> bool {
+        false
+    }
+
+    /// The address that the vendor posts to, empty where it posts to nobody. May be repeated, so its error is never `Unsure`.
+    fn posts_to<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<String, Answer>> {
+        let _ = wire;
+        Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
+    }
+
     /// What is answered to a delivery that asks for a proof ([`Received::proof`]), which the vendor tells us anew each time.
     /// Called by the intake while the vendor waits for our answer.
     ///
@@ -364,6 +294,18 @@ pub trait Messenger: Send + Sync {
     /// Lists the templates of the account, where the abilities say that it has them. May be repeated, so its error is never
     /// `Unsure`.
     fn templates<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Vec<TemplateCard>, Answer>> {
+        let _ = wire;
+        Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
+    }
+
+    /// Whether the vendor tells what it thinks of an account ([`Messenger::standing`]). Never blocks, never fails.
+    fn tells_standing(&self) -> bool {
+        false
+    }
+
+    /// Asks what the vendor thinks of the account: its quality, its limits. What it tells is kept with the settings of the channel,
+    /// by these names. May be repeated, so its error is never `Unsure`.
+    fn standing<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<serde_json::Map<String, serde_json::Value>, Answer>> {
         let _ = wire;
         Box::pin(std::future::ready(Err(parcel::refused(crate::model::result::Code::NotSupported))))
     }
@@ -410,6 +352,12 @@ pub trait Messenger: Send + Sync {
     /// What it does with groups beside writing into them. Never blocks, never fails.
     fn groups(&self) -> Groups {
         Groups::default()
+    }
+
+    /// The same for one channel, by its settings: an account may lack what others of its messenger have. Never blocks, never fails.
+    fn groups_of(&self, settings: &serde_json::Value) -> Groups {
+        let _ = settings;
+        self.groups()
     }
 
     /// Does something with a group; only what [`Messenger::groups`] names. Called by the pump at the lane's pace, people that

@@ -6,3 +6,4 @@ pub mod download;
 pub mod guard;
 pub mod http;
 pub mod signature;
+pub mod webhook;

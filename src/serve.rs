@@ -22,7 +22,7 @@ use crate::loops::pump::lanes::Rules;
 use crate::loops::pump::lease::Times;
 use crate::loops::pump::{self, Pump};
 use crate::loops::works::Works;
-use crate::loops::{feeder, fetcher, herald, keeper, listener, live};
+use crate::loops::{feeder, fetcher, herald, inspector, keeper, listener, live, watch, witness};
 use crate::model::address;
 use crate::model::clock::Clock;
 use crate::net::dial::Dial;
@@ -149,8 +149,13 @@ pub async fn start_on(
     if roles.contains(&Role::Keeper) {
         loops.push(tokio::spawn(keeper::run(app.clone(), stop.clone())));
         loops.push(tokio::spawn(herald::run(app.clone(), stop.clone())));
+        loops.push(tokio::spawn(inspector::run(app.clone(), stop.clone())));
+        loops.push(tokio::spawn(watch::run(app.clone(), stop.clone())));
     }
     loops.push(tokio::spawn(live::run(app.clone(), stop.clone())));
+    if roles.contains(&Role::Http) {
+        loops.push(tokio::spawn(witness::run(app.clone(), stop.clone())));
+    }
     let (mut server, mut address) = (None, None);
     if let Some(listener) = listener {
         address = Some(listener.local_addr()?);

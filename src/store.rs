@@ -155,11 +155,12 @@ impl Conn {
         };
     }
 
-    /// What names the transaction to those who ask for its fate; none where its fate is always known.
-    fn mark(&mut self) -> Result<Option<i64>> {
+    /// Names the transaction, by its writer and that one's count, to those who ask for its fate. Tells whether anybody can be
+    /// asked: on SQLite its fate is always known.
+    fn mark(&mut self, pen: &str, count: i64) -> Result<bool> {
         match self {
-            Self::Sqlite(_) => Ok(None),
-            Self::Postgres(conn) => postgres::mark(conn).map(Some),
+            Self::Sqlite(_) => Ok(false),
+            Self::Postgres(conn) => postgres::pen::mark(conn, pen, count).map(|()| true),
         }
     }
 

@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::Asked;
 use crate::child::Child;
-use crate::receive;
 use crate::report::{ms, quantile, rounded};
+use crate::{portals, receive};
 
 /// A vendor that runs.
 pub struct Vendor {
@@ -33,7 +33,11 @@ impl Vendor {
     }
 }
 
-/// Answers every call as the Bot API answers `sendMessage`, until its input ends.
+/// What a portal answers to a batch of marks.
+const DELIVERED: &str = r#"{"result":{"result":{"c00":{"SUCCESS":true},"c01":{"SUCCESS":true},"c02":{"SUCCESS":true}},
+    "result_error":{},"result_total":{},"result_next":{},"result_time":{}},"time":{"operating":0.1}}"#;
+
+/// Answers every call as the Bot API answers `sendMessage`, and calls of a portal as it answers marks, until its input ends.
 pub async fn vendor() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap().port());
@@ -52,14 +56,19 @@ async fn serve(mut stream: TcpStream, numbers: Arc<AtomicU64>) -> std::io::Resul
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     while let Some(length) = read_message(&mut stream, &mut buffer).await? {
+        let is_batch = buffer.starts_with(b"POST /rest/");
         buffer.drain(..length);
         let number = numbers.fetch_add(1, Ordering::Relaxed);
         if number == 1 {
             println!("called");
         }
-        let body = format!(
-            r#"{{"ok":true,"result":{{"message_id":{number},"date":1767258000,"chat":{{"id":1,"type":"private"}}}}}}"#
-        );
+        let body = if is_batch {
+            DELIVERED.to_owned()
+        } else {
+            format!(
+                r#"{{"ok":true,"result":{{"message_id":{number},"date":1767258000,"chat":{{"id":1,"type":"private"}}}}}}"#
+            )
+        };
         let answer = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
@@ -117,19 +126,23 @@ const FORM: &str = include_str!("../../tests/fixtures/bitrix24/handler_robot_wai
 pub async fn load(asked: &Asked) {
     let (port, rate) = (asked.number("port", 0, 0) as u16, asked.number("rate", 0, 0));
     let seconds = asked.number("seconds", 10, 10);
-    let post = match asked.text("what") {
-        Some("message") => receive::post,
-        _ => robot,
+    let post: Arc<Post> = match asked.text("what") {
+        Some("message") => Arc::new(receive::post),
+        Some(what) if what.starts_with("portals:") => {
+            let count = what["portals:".len()..].parse().unwrap();
+            Arc::new(move |number| portals::post(number, count))
+        }
+        _ => Arc::new(robot),
     };
     let next = Arc::new(AtomicU64::new(0));
     let begun = Instant::now() + Duration::from_millis(200);
     let end = begun + Duration::from_secs(seconds.unsigned_abs());
     let posts = (0..asked.number("connections", 100, 100)).map(|_| {
-        let next = Arc::clone(&next);
+        let (next, post) = (Arc::clone(&next), Arc::clone(&post));
         tokio::spawn(async move {
             let mut taken = Vec::new();
             // an error is the end of the server, which the bench kills
-            let _ = post_all(port, post, rate, begun, end, &next, &mut taken).await;
+            let _ = post_all(port, &*post, rate, begun, end, &next, &mut taken).await;
             taken
         })
     });
@@ -170,9 +183,12 @@ fn robot(number: u64) -> String {
     )
 }
 
+/// Makes the request of a number.
+type Post = dyn Fn(u64) -> String + Send + Sync;
+
 async fn post_all(
     port: u16,
-    post: fn(u64) -> String,
+    post: &Post,
     rate: i64,
     begun: Instant,
     end: Instant,

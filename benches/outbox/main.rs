@@ -14,6 +14,7 @@ mod child;
 mod drain;
 mod lanes;
 mod load;
+mod portals;
 mod pumping;
 mod receive;
 mod report;
@@ -85,6 +86,7 @@ fn main() {
             "takeover" => lanes::takeover(&asked).await,
             "hook" => server::hook(&asked).await,
             "receive" => receive::receive(&asked).await,
+            "portals" => portals::portals(&asked).await,
             "idle" => server::idle(&asked).await,
             "start" => server::start(&asked).await,
             // what the bench starts beside itself

@@ -40,9 +40,14 @@ impl Served {
 
     /// The same on the first core of the machine alone.
     pub async fn start_on_one_core(asked: &Asked) -> Self {
+        Self::start_on_one_core_with(asked, &[]).await
+    }
+
+    /// The same with more settings.
+    pub async fn start_on_one_core_with(asked: &Asked, more: &[(&str, &str)]) -> Self {
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", "0", env!("CARGO_BIN_EXE_switchboard")]);
-        Self::run(command, asked, None, &[]).await
+        Self::run(command, asked, None, more).await
     }
 
     async fn run(mut command: Command, asked: &Asked, roles: Option<&str>, more: &[(&str, &str)]) -> Self {

@@ -10,7 +10,7 @@ use switchboard::model::message::Event;
 use switchboard_fuzz::{NOW, holds_zero};
 
 fuzz_target!(|raw: &[u8]| {
-    for (folder, on) in [(Folder::Inbox, false), (Folder::Inbox, true), (Folder::Sent, false)] {
+    for (folder, on) in [(Folder::Inbox, false), (Folder::Inbox, true), (Folder::Sent, false), (Folder::Junk, true)] {
         let around = Around {
             own: "sales@company.test",
             folder,

@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use switchboard::crm::bitrix24::event::{Page, RobotCall, SmsCall, read_event};
-use switchboard::crm::bitrix24::robot::{NotRead, SendRequest};
+use switchboard::crm::bitrix24::event::{LineEvent, Page, RobotCall, SmsCall, read_event};
+use switchboard::crm::bitrix24::robot::{NotRead, Request, Robot, SendRequest};
 use switchboard::model::moment::Moment;
 use switchboard::model::php_form::{Caps, decode, decode_within, without_zeros};
 use switchboard::model::result::{read_entries, write_entries};
@@ -29,18 +29,24 @@ fuzz_target!(|body: &[u8]| {
     let form = without_zeros(form);
     assert!(!holds_zero(&form), "{form}");
     let _ = read_event(&form);
+    let _ = LineEvent::read(&form);
     let _ = SmsCall::read(&form).map(|call| (call.rank(), call.module_is_known()));
     let _ = Page::read(&form, &form);
     let request = SendRequest::read(&form, "RU");
     if let Ok(call) = RobotCall::read(&form) {
         let _ = call.waits_until(Moment(i64::MAX));
-        check(SendRequest::read(&call.properties, "RU"));
+        for robot in Robot::ALL {
+            check(Request::read(*robot, &call.properties, "RU"));
+        }
     }
     check(request);
+    for robot in Robot::ALL {
+        check(Request::read(*robot, &form, "RU"));
+    }
 });
 
 /// What cannot be done is told in entries that read back.
-fn check(request: Result<SendRequest, NotRead>) {
+fn check<T>(request: Result<T, NotRead>) {
     if let Err(told) = request {
         let entries = told.entries();
         assert_eq!(read_entries(&write_entries(&entries)), entries);

@@ -27,8 +27,10 @@ impl Topics {
     pub const LINES: Self = Self(8);
     /// What was said.
     pub const MESSAGES: Self = Self(16);
+    /// Templates of channels.
+    pub const TEMPLATES: Self = Self(32);
     /// All of them.
-    pub const ALL: Self = Self(31);
+    pub const ALL: Self = Self(63);
 
     /// Both sets.
     #[must_use]
@@ -45,6 +47,7 @@ impl Topics {
             (Self::MAILINGS, "mailings"),
             (Self::LINES, "lines"),
             (Self::MESSAGES, "messages"),
+            (Self::TEMPLATES, "templates"),
         ];
         all.into_iter().filter(|(topic, _)| self.0 & topic.0 != 0).map(|(_, name)| name).collect()
     }

@@ -1,9 +1,13 @@
 //! `switchboard doctor`: what is wrong, and how to mend it.
 
+mod bots;
 mod files;
 mod gateway;
+mod mail;
+mod wire;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -20,7 +24,7 @@ use crate::store::{self, connect, state};
 /// Looks at everything that a server needs, and says what to mend. Ends with an error code where something is wrong.
 ///
 /// Looks at: the settings, the keys, the database and its tables, where files lie, the clock against that of the database and of vendors, the
-/// public address, and whether vendors can be reached. Leaves everything as it was.
+/// public address, the mail server, whether vendors can be reached, and whether bots still post to this server. Leaves everything as it was.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Asks only whether the server on this machine answers: for health checks of containers.
@@ -49,7 +53,7 @@ impl Doctor {
             }
         };
         let limits = Limits { deadline: Duration::from_secs(8), body: 64 << 10 };
-        let http = Http::with_limits(limits)?;
+        let http = Arc::new(Http::with_limits(limits)?);
         let findings = super::runtime()?.block_on(async {
             if self.live {
                 return vec![live(&http, &config).await];
@@ -59,6 +63,7 @@ impl Doctor {
             findings.extend(look_at_database(&config));
             findings.push(files::look(&config).await);
             findings.push(look_at_address(&http, &config).await);
+            findings.extend(mail::look(&http, &config).await);
             findings.extend(look_at_vendors(&http, &config).await);
             findings
         });
@@ -168,7 +173,7 @@ async fn look_at_address(http: &Http, config: &Config) -> Finding {
     }
 }
 
-async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
+async fn look_at_vendors(http: &Arc<Http>, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for messenger in messenger::catalogue() {
         let about = messenger.about();
@@ -189,7 +194,14 @@ async fn look_at_vendors(http: &Http, config: &Config) -> Vec<Finding> {
             _ => "",
         };
         let address = if configured.is_empty() { about.vendor } else { configured };
+        if address.is_empty() {
+            // each mailbox names its own servers
+            continue;
+        }
         findings.extend(look_at_vendor(http, about.title.1, address).await);
+        if messenger.tells_where() {
+            findings.extend(bots::look(http, config, address).await);
+        }
     }
     findings.extend(match config.vendors.oauth_hosts.first() {
         Some(host) if config.vendors.allow_http => look_at_vendor(http, "Bitrix24", &format!("http://{host}/")).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use crate::config::Config;
-use crate::crm::bitrix24::robot;
+use crate::crm::bitrix24::robot::Robot;
 use crate::model::clock::SystemClock;
 use crate::serve;
 
@@ -25,7 +25,8 @@ impl Robots {
         match self {
             Self::Print => {
                 let handler = format!("{}/bitrix24/robot", config.server.public_url);
-                super::tell(&serde_json::to_string_pretty(&robot::install_body(&handler, 1))?);
+                let bodies: Vec<_> = Robot::ALL.iter().map(|robot| robot.install_body(&handler, 1)).collect();
+                super::tell(&serde_json::to_string_pretty(&bodies)?);
                 Ok(ExitCode::SUCCESS)
             }
             Self::Install => super::runtime()?.block_on(install(config)),

@@ -1,21 +1,23 @@
 //! A robot's answer: one entry for each address, given when all are known or when the time is nearly over.
 
+mod results;
+
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::crm::bitrix24::card::{self, Card};
 use crate::crm::bitrix24::robot;
-use crate::crm::bitrix24::robot::Mode;
+use crate::flow::route;
 use crate::flow::tell::Verdict;
 use crate::messenger;
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{AnswerId, ChannelId, CompanyId, LaneId, MessageId, PortalId};
-use crate::model::message::{Kind, Outgoing};
+use crate::model::message::{Kind, Media, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::origin::Origin;
 use crate::model::result::{Code, Entry, write_entries};
 use crate::model::status::Status;
-use crate::store::row::{AnswerRow, EntryRow, value};
+use crate::store::row::{AnswerRow, text, value};
 use crate::store::{Conn, Result, StoreError};
 
 /// How long the vendor's word about a delivery is waited for after the message was sent, in milliseconds.
@@ -98,6 +100,85 @@ pub fn fill(
     if open > 0 { Ok(Vec::new()) } else { give(app, conn, &answer, true, now) }
 }
 
+/// The file that the messages of an answer waited for has come: they enter the outbox with it.
+///
+/// # Errors
+/// Those of the database.
+pub fn release(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    id: AnswerId,
+    media: &Media,
+    now: Moment,
+) -> Result<Vec<NewErrand>> {
+    let Some(answer) = crate::on!(conn, answer::by_id(company, id))? else { return Ok(Vec::new()) };
+    let Some(plan) = &answer.plan else { return Ok(Vec::new()) };
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for mut tried in value::<Vec<NextTry>>("answers", plan)? {
+        match takes(app, conn, company, tried.channel, media)? {
+            Ok(()) => {
+                tried.outgoing.content.media = Some(media.clone());
+                good.push(tried);
+            }
+            Err(code) => bad.push((tried.entry, code)),
+        }
+    }
+    let first = answer.mode == "first";
+    let kept = if first { Some(text(&good)?) } else { None };
+    crate::on!(conn, answer::set_plan(id, kept.as_deref()))?;
+    let mut open = answer.open_entries;
+    for (entry, code) in bad {
+        open = crate::on!(conn, answer::fill(id, entry, false, Some(code.slug()), None))?.unwrap_or(open);
+    }
+    let mut new = Vec::new();
+    for tried in good.into_iter().take(if first { 1 } else { usize::MAX }) {
+        crate::on!(conn, answer::try_entry(id, tried.entry, &tried.message.to_string()))?;
+        if !answer.exact {
+            // without the exact result an address counts as Y when its message stands in the queue
+            open = crate::on!(conn, answer::fill(id, tried.entry, true, None, None))?.unwrap_or(open);
+        }
+        new.push(try_errand(company, id, tried));
+    }
+    if open <= 0 {
+        new.extend(give(app, conn, &answer, true, now)?);
+    }
+    Ok(new)
+}
+
+/// Whether the messenger of a channel takes such a file.
+fn takes(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    channel: ChannelId,
+    media: &Media,
+) -> Result<std::result::Result<(), Code>> {
+    let row = crate::on!(conn, channel::by_id(company, channel))?;
+    Ok(row.map_or(Err(Code::ChannelNotFound), |row| route::check_file(app, &row, media)))
+}
+
+/// Nothing more will come of what is still open of an answer: it is given.
+///
+/// # Errors
+/// Those of the database.
+pub fn refuse(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    id: AnswerId,
+    code: Code,
+    reason: &str,
+    now: Moment,
+) -> Result<Vec<NewErrand>> {
+    let Some(answer) = crate::on!(conn, answer::by_id(company, id))? else { return Ok(Vec::new()) };
+    crate::on!(conn, answer::set_plan(id, None))?;
+    for entry in crate::on!(conn, answer::entries(id))?.into_iter().filter(|entry| entry.ok.is_none()) {
+        crate::on!(conn, answer::fill(id, entry.entry, false, Some(code.slug()), Some(reason)))?;
+    }
+    give(app, conn, &answer, true, now)
+}
+
 /// Gives the answer as far as it is known. What still waits in the queue is told as such; it is sent all the same.
 ///
 /// # Errors
@@ -131,14 +212,13 @@ pub fn give(app: &App, conn: &mut Conn, answer: &AnswerRow, in_time: bool, now: 
     if !crate::on!(conn, answer::give(id))? {
         return Ok(Vec::new());
     }
-    let entries: Vec<Entry> = crate::on!(conn, answer::entries(id))?.iter().map(entry_of).collect();
     let company = company_of(answer)?;
+    let results = results::of(conn, company, answer, id)?;
     let portal: PortalId = answer.portal.parse().map_err(|_| unreadable("a portal's id is not of its form"))?;
     let Some(lane) = crate::on!(conn, portal::lane_of(company, portal))? else { return Ok(Vec::new()) };
-    let mode = if answer.mode == "first" { Mode::First } else { Mode::All };
     let mut new = Vec::new();
     if answer.waits {
-        let values = robot::return_values(mode, &entries, in_time);
+        let values = robot::return_values(results.good, &results.entries, in_time, &results.own);
         let (method, params) = robot::answer(&answer.event_token, &values);
         // one answer for each token: a second one is ignored by the portal
         new.push(portal_call(company, portal, lane, method, params, true, &answer.event_token, now));
@@ -146,7 +226,7 @@ pub fn give(app: &App, conn: &mut Conn, answer: &AnswerRow, in_time: bool, now: 
     if answer.comments
         && let Some(card) = Card::read(&answer.document_id)
     {
-        let (method, params) = card::comment(&card, &comment_text(app, &entries));
+        let (method, params) = card::comment(&card, &comment_text(app, &results.entries));
         new.push(portal_call(company, portal, lane, method, params, false, &answer.event_token, now));
     }
     Ok(new)
@@ -188,26 +268,21 @@ fn next_try(conn: &mut Conn, answer: &AnswerRow, entry: i32) -> Result<Option<Ne
     let Some(next) = plan.into_iter().find(|next| next.entry > entry) else { return Ok(None) };
     let id: AnswerId = answer.id.parse().map_err(|_| unreadable("an id is not of its form"))?;
     crate::on!(conn, answer::try_entry(id, next.entry, &next.message.to_string()))?;
-    Ok(Some(NewErrand {
-        company: company_of(answer)?,
-        lane: next.lane,
-        rank: Rank::from_db(next.rank),
-        peer: next.outgoing.to.chat_id(),
-        work: Work::Send { channel: next.channel, message: next.message, outgoing: Box::new(next.outgoing) },
-        origin: Origin::Robot { answer: id, entry: next.entry },
-        not_before: None,
-        expires_at: next.expires_at,
-        dedup_key: None,
-        merge_key: None,
-    }))
+    Ok(Some(try_errand(company_of(answer)?, id, next)))
 }
 
-fn entry_of(row: &EntryRow) -> Entry {
-    match (row.ok, row.code.as_deref().and_then(Code::from_slug)) {
-        (Some(true), _) => Entry::sent(&row.chat_id),
-        (_, code) => {
-            Entry::failed(&row.chat_id, code.unwrap_or(Code::Unknown), row.reason.as_deref().unwrap_or_default())
-        }
+fn try_errand(company: CompanyId, answer: AnswerId, tried: NextTry) -> NewErrand {
+    NewErrand {
+        company,
+        lane: tried.lane,
+        rank: Rank::from_db(tried.rank),
+        peer: tried.outgoing.to.chat_id(),
+        work: Work::Send { channel: tried.channel, message: tried.message, outgoing: Box::new(tried.outgoing) },
+        origin: Origin::Robot { answer, entry: tried.entry },
+        not_before: None,
+        expires_at: tried.expires_at,
+        dedup_key: None,
+        merge_key: None,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::flow::notice;
 use crate::model::application::{BadField, Form, Stage};
 use crate::model::id::{ApplicationId, CompanyId};
 use crate::model::moment::Moment;
@@ -139,7 +140,17 @@ pub async fn move_on(
 ) -> std::result::Result<ApplicationOut, ApplicationError> {
     let reason = reason_of(to, reason)?;
     let now = app.clock.now();
-    let row = app.store.write(move |conn| advance(conn, company, id, (to, reason.clone()), now)).await??;
+    let inner = app.clone();
+    let row = app
+        .store
+        .write(move |conn| {
+            let moved = advance(conn, company, id, (to, reason.clone()), now)?;
+            if let Ok(row) = &moved {
+                notice::application_moved(&inner, conn, company, row, now)?;
+            }
+            Ok(moved)
+        })
+        .await??;
     tracing::info!(application = row.id, stage = row.state, "an application for VK Notify moved on");
     Ok(shown(&row)?)
 }

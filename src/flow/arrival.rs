@@ -3,14 +3,15 @@
 use crate::app::App;
 use crate::app::shelf::ShelfError;
 use crate::flow::files::{self, KeepError};
-use crate::flow::perform;
 use crate::flow::renew::{self, Renewed};
+use crate::flow::{open_line, perform};
 use crate::messenger::{self, Fetched, Messenger};
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::{IncomingMedia, Kind};
 use crate::model::moment::Moment;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
+use crate::store::outbox;
 use crate::store::row::{ArrivalRow, ChannelRow, FileRow, MessageRow, text, value};
 use crate::store::{Conn, Result};
 
@@ -90,7 +91,20 @@ pub async fn fetch(app: &App, mut row: ArrivalRow) -> Result<()> {
         Attempt::Later(seen, _) => end(&mut row, Code::FileGone, &seen),
         Attempt::Over(code, seen) => end(&mut row, code, &seen),
     }
-    app.store.write(move |conn| crate::on!(conn, arrival::note(&row))).await
+    let (inner, now) = (app.clone(), app.clock.now());
+    let accepted = app
+        .store
+        .write(move |conn| {
+            crate::on!(conn, arrival::note(&row))?;
+            if row.due_at.is_some() {
+                return Ok(Vec::new());
+            }
+            let new = open_line::file_came(&inner, conn, &row, now)?;
+            Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
+        })
+        .await?;
+    app.bell.accepted(accepted);
+    Ok(())
 }
 
 fn end(row: &mut ArrivalRow, code: Code, seen: &str) {

@@ -1,4 +1,4 @@
-//! Changing and deleting messages. What waits in the queue is changed there. What has left is changed by a call of the vendor,
+//! Changing and deleting messages, and reacting to them. What waits in the queue is changed there. What has left is changed by a call of the vendor,
 //! which waits in the lane of its channel like a live answer. Vendors tell of changes too; all of them are written down beside
 //! the message, whose own row stays as it was said.
 
@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::app::live::Topics;
 use crate::flow::tell::Verdict;
-use crate::flow::{message, route};
+use crate::flow::{message, open_line, route, window};
 use crate::messenger::{self, About};
-use crate::model::change::{ChangeAct, Said};
+use crate::model::change::{ChangeAct, Said, is_emoji};
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{ChangeId, ChannelId, CompanyId, MessageId};
 use crate::model::message::{Content, Kind, MediaKind};
@@ -28,8 +28,8 @@ use crate::store::row::{ChangeEnd, ChangeRow, ChannelRow, MessageRow, value};
 use crate::store::{Conn, Result};
 
 pub use carry::carry_out;
-pub use heard::{deleted, edited};
-pub use shown::{ChangeOut, Changed, VersionOut, changed};
+pub use heard::{Reacted, deleted, edited, reacted};
+pub use shown::{ChangeOut, Changed, ReactionOut, VersionOut, changed, waiting as said_while_waiting};
 
 /// What was accepted.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -77,6 +77,16 @@ pub async fn post(
 }
 
 fn ask(app: &App, conn: &mut Conn, company: CompanyId, id: MessageId, act: &ChangeAct) -> Result<Asked> {
+    ask_as(app, conn, company, id, (act, Origin::Nobody))
+}
+
+fn ask_as(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    id: MessageId,
+    (act, origin): (&ChangeAct, Origin),
+) -> Result<Asked> {
     let now = app.clock.now();
     // the queue is asked first: what leaves it in between is in the history by then
     if let Some((errand, flies)) = outbox::by_merge_key(conn, company, &message::merge_key(id))? {
@@ -85,10 +95,33 @@ fn ask(app: &App, conn: &mut Conn, company: CompanyId, id: MessageId, act: &Chan
     let Some(row) = crate::on!(conn, message::by_id(company, id))? else {
         return Ok((Err(ChangeRefusal::NotFound), Vec::new()));
     };
-    match order(app, conn, company, &row, act, now)? {
+    match order(app, conn, company, &row, (act, origin), now)? {
         Ok((made, errand)) => Ok((Ok(made), outbox::accept(conn, now, &[errand])?.into_iter().flatten().collect())),
         Err(code) => Ok(no(code)),
     }
+}
+
+/// The same inside a transaction, for whoever is told of the end: the errands that were accepted.
+///
+/// # Errors
+/// The outer error is the database's. The inner one says why it can never be done.
+pub fn asked_for(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    id: MessageId,
+    act: &ChangeAct,
+    origin: Origin,
+) -> Result<std::result::Result<Vec<Accepted>, Code>> {
+    let (made, accepted) = ask_as(app, conn, company, id, (act, origin))?;
+    if made.is_ok() {
+        app.live.touch(company, Topics::MESSAGES.with(Topics::QUEUE));
+    }
+    Ok(match made {
+        Ok(_) => Ok(accepted),
+        Err(ChangeRefusal::No(code)) => Err(code),
+        Err(ChangeRefusal::NotFound) => Err(Code::NeverSent),
+    })
 }
 
 /// The errand of a change, which is written down.
@@ -97,7 +130,7 @@ fn order(
     conn: &mut Conn,
     company: CompanyId,
     row: &MessageRow,
-    act: &ChangeAct,
+    (act, origin): (&ChangeAct, Origin),
     now: Moment,
 ) -> Result<std::result::Result<(ChangeMade, NewErrand), Code>> {
     let Some((channel, about)) = channel_of(conn, company, &row.channel)? else {
@@ -114,6 +147,15 @@ fn order(
         Ok(said) => said,
         Err(code) => return Ok(Err(code)),
     };
+    let Ok(channel_id) = channel.id.parse() else { return Ok(Err(Code::ChannelNotFound)) };
+    // a reaction is a free message of the vendor's
+    let open_until = match act {
+        ChangeAct::React { .. } => window::of_chat(conn, about, channel_id, &row.chat)?,
+        ChangeAct::Edit { .. } | ChangeAct::Delete => None,
+    };
+    if open_until.is_some_and(|until| until <= now) {
+        return Ok(Err(Code::WindowClosed));
+    }
     let (id, chat) = (ChangeId::new(), row.chat.clone());
     let asked = ChangeRow {
         id: id.to_string(),
@@ -131,11 +173,12 @@ fn order(
         asked: true,
         asked_at: now.0,
         done_at: None,
+        who: None,
     };
     crate::on!(conn, change::enter(&asked))?;
-    let Ok(channel_id) = channel.id.parse() else { return Ok(Err(Code::ChannelNotFound)) };
     let ttl_ms = app.config.outbox.default_ttl_hours.saturating_mul(3_600_000);
     let over = about.changes.within_ms(act).map(|within_ms| said_at(row).plus_ms(within_ms));
+    let over = over.into_iter().chain(open_until).min();
     let work = Work::Change { channel: channel_id, change: id, said: Box::new(said), act: act.clone() };
     let errand = NewErrand {
         company,
@@ -144,7 +187,7 @@ fn order(
         // changes of one chat happen in the order in which they were asked for
         peer: chat,
         work,
-        origin: Origin::Nobody,
+        origin,
         not_before: None,
         expires_at: Some(over.map_or(now.plus_ms(ttl_ms), |over| over.min(now.plus_ms(ttl_ms)))),
         dedup_key: None,
@@ -177,11 +220,19 @@ fn check(
     let can = match act {
         ChangeAct::Edit { .. } => about.abilities.edits,
         ChangeAct::Delete => about.abilities.deletes,
+        ChangeAct::React { .. } => about.abilities.reactions,
     };
     if !can {
         return Ok(Err(Code::NotSupported));
     }
-    let may = row.outgoing || (matches!(act, ChangeAct::Delete) && about.changes.deletes_theirs);
+    let may = match act {
+        ChangeAct::Edit { .. } => row.outgoing,
+        ChangeAct::Delete => row.outgoing || about.changes.deletes_theirs,
+        ChangeAct::React { emoji } if emoji.as_deref().is_some_and(|emoji| !is_emoji(emoji)) => {
+            return Ok(Err(Code::ReactionBad));
+        }
+        ChangeAct::React { .. } => true,
+    };
     if !may {
         return Ok(Err(Code::NotOurs));
     }
@@ -200,7 +251,8 @@ fn check(
     }
     let Some(vendor_id) = row.vendor_id.clone() else { return Ok(Err(Code::Unchangeable)) };
     let kept = Kept::read(&row.content)?;
-    if kept.is_die && !kept.group && about.changes.dice_after_ms.is_some_and(|after_ms| age_ms < after_ms) {
+    let die = kept.is_die && !kept.group && !matches!(act, ChangeAct::React { .. });
+    if die && about.changes.dice_after_ms.is_some_and(|after_ms| age_ms < after_ms) {
         return Ok(Err(Code::ChangeTooEarly));
     }
     if let ChangeAct::Edit { text } = act
@@ -226,7 +278,7 @@ impl Kept {
         let content: Content = serde_json::from_value(all.clone()).unwrap_or_default();
         Ok(Self {
             media: content.media.as_ref().map(|media| media.kind),
-            wordless: content.template.is_some() || content.has_place_or_cards(),
+            wordless: content.has_more_than_words(),
             group: all.get("group") == Some(&serde_json::Value::Bool(true)),
             is_die: all.get("note").and_then(serde_json::Value::as_str) == Some("dice"),
         })
@@ -245,7 +297,8 @@ fn fits(about: &About, kept: &Kept, text: &str) -> std::result::Result<(), Code>
     if text.encode_utf16().count() > limit { Err(Code::MessageTooLong) } else { Ok(()) }
 }
 
-/// Writes down what became of a change that was asked for here, in the transaction that takes its errand out of the outbox.
+/// Writes down what became of a change that was asked for here, in the transaction that takes its errand out of the outbox. Gives
+/// back the errands that came of it: where the message is shown, it changes too.
 ///
 /// # Errors
 /// Those of the database.
@@ -256,7 +309,7 @@ pub fn settle(
     id: ChangeId,
     verdict: &Verdict,
     now: Moment,
-) -> Result<()> {
+) -> Result<Vec<NewErrand>> {
     let state = match verdict.status {
         Status::Sent | Status::Delivered | Status::Viewed => "done",
         Status::Error => "failed",
@@ -270,8 +323,12 @@ pub fn settle(
         reason: Some(verdict.reason.clone()).filter(|reason| !reason.is_empty()),
         done_at: good.then_some(now.0),
     };
-    if crate::on!(conn, change::end(company, id, &end))? {
-        app.live.touch(company, Topics::MESSAGES);
+    if !crate::on!(conn, change::end(company, id, &end))? {
+        return Ok(Vec::new());
     }
-    Ok(())
+    app.live.touch(company, Topics::MESSAGES);
+    match if good { crate::on!(conn, change::by_id(company, id))? } else { None } {
+        Some(row) => open_line::changed(app, conn, &row, now),
+        None => Ok(Vec::new()),
+    }
 }

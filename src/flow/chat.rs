@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::flow::channel::{self, ChannelError};
 use crate::flow::perform;
 use crate::flow::renew::{self, Renewed};
+use crate::flow::window::{self, WindowOut};
 use crate::messenger::{self, AttachError};
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::Kind;
@@ -31,6 +32,10 @@ pub struct ChatOut {
     pub link: Option<String>,
     /// When the other side wrote last.
     pub incoming_at: Option<i64>,
+    /// Whether it may be written to without a template, and until when; null where the messenger has no such window.
+    pub window: Option<WindowOut>,
+    /// Its tags, in the order in which they were set.
+    pub tags: Vec<String>,
 }
 
 /// A chat of a company's channel.
@@ -38,14 +43,17 @@ pub struct ChatOut {
 /// # Errors
 /// Those of the store.
 pub async fn find(app: &App, company: CompanyId, id: ChannelId, chat: String) -> Result<Option<ChatOut>> {
+    let now = app.clock.now();
     app.store
         .read(move |conn| {
-            if crate::on!(conn, channel::by_id(company, id))?.is_none() {
-                return Ok(None);
-            }
+            let Some(channel) = crate::on!(conn, channel::by_id(company, id))? else { return Ok(None) };
+            let about = Kind::from_slug(&channel.messenger).and_then(messenger::of).map(messenger::Messenger::about);
             let Some(dialog) = crate::on!(conn, dialog::by_chat(id, &chat))? else { return Ok(None) };
+            let window = about.and_then(|about| window::shown(about, &dialog, now));
             let (about, link) = crate::on!(conn, dialog::subject(id, &chat))?.unwrap_or_default();
+            let tags = crate::on!(conn, dialog_tag::of_dialog(&dialog.company, &dialog.id))?;
             Ok(Some(ChatOut {
+                window,
                 chat: dialog.chat,
                 title: dialog.title,
                 group: dialog.is_group,
@@ -53,6 +61,7 @@ pub async fn find(app: &App, company: CompanyId, id: ChannelId, chat: String) ->
                 about,
                 link,
                 incoming_at: dialog.incoming_at,
+                tags,
             }))
         })
         .await

@@ -76,7 +76,7 @@ pub fn settle(
         receipt::keep(conn, channel, &Receipt { key: Some(message.to_string()), ..taken(incoming) }, now)?;
         return Ok(Some(Vec::new()));
     }
-    if crate::on!(conn, message::by_vendor_id(channel, &incoming.vendor_id))?.is_some() {
+    if crate::on!(conn, message::in_chat(channel, &incoming.chat, &incoming.vendor_id))?.is_some() {
         return Ok(Some(Vec::new()));
     }
     let since = incoming.at.plus_ms(-RECOGNISED_MS);
@@ -85,7 +85,8 @@ pub fn settle(
     let Some(ours) = nameless.into_iter().find(|row| says(&row.content)) else { return Ok(None) };
     crate::on!(conn, message::name(&ours.id, &incoming.vendor_id))?;
     crate::on!(conn, message::set_chat(&ours.id, &incoming.chat))?;
-    receipt::apply(app, conn, channel, &taken(incoming), now).map(Some)
+    let ours = crate::store::row::MessageRow { vendor_id: Some(incoming.vendor_id.clone()), ..ours };
+    receipt::apply_to(app, conn, channel, &ours, &taken(incoming), now).map(Some)
 }
 
 /// Everything of ours in a chat was read up to a message. Gives back the errands that came of it.
@@ -103,11 +104,13 @@ pub fn read(
 ) -> Result<Vec<NewErrand>> {
     let mut new = Vec::new();
     for row in crate::on!(conn, message::unread(channel, chat, UNREAD))? {
-        let Some(vendor_id) = row.vendor_id.filter(|id| number(id).is_some_and(|number| number <= up_to)) else {
+        let Some(vendor_id) = row.vendor_id.clone().filter(|id| number(id).is_some_and(|number| number <= up_to))
+        else {
             continue;
         };
         let viewed = Receipt { vendor_id, key: None, status: Status::Viewed, at, error: None };
-        new.extend(receipt::apply(app, conn, channel, &viewed, now)?);
+        // the row is known: its number may be another message's in another chat
+        new.extend(receipt::apply_to(app, conn, channel, &row, &viewed, now)?);
     }
     Ok(new)
 }

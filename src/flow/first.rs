@@ -69,6 +69,19 @@ pub async fn meet(
     })
 }
 
+/// Whether somebody is no stranger to a channel: they wrote to us, or were written to before.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_known(conn: &mut Conn, channel: ChannelId, to: &Peer) -> Result<bool> {
+    let (dialog, peer) = match to {
+        Peer::Phone(phone) => (crate::on!(conn, dialog::by_contact(channel, None, Some(phone)))?, phone.clone()),
+        Peer::Username(name) => (crate::on!(conn, dialog::by_contact(channel, Some(name), None))?, format!("@{name}")),
+        Peer::Chat(_) | Peer::Email(_) => return Ok(true),
+    };
+    Ok(dialog.is_some() || crate::on!(conn, first_contact::known(channel, &peer))?.flatten().is_some())
+}
+
 /// Who is looked for.
 struct Sought {
     company: CompanyId,

@@ -23,7 +23,7 @@ use crate::store::row::{ChannelRow, GroupActRow, text, value};
 use crate::store::{Conn, Result};
 
 pub use carry::carry_out;
-pub use settle::settle;
+pub use settle::{settle, told};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -198,11 +198,20 @@ pub fn order(
     Ok(Ok((id, errand)))
 }
 
+/// What a channel does with groups.
+pub(super) fn of_channel(channel: &ChannelRow) -> messenger::Groups {
+    let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of);
+    let settings: serde_json::Value = value("channels", &channel.settings).unwrap_or_default();
+    messenger.map(|messenger| messenger.groups_of(&settings)).unwrap_or_default()
+}
+
 /// What needs no call to be known.
 fn check(channel: &ChannelRow, act: &GroupAct) -> std::result::Result<(), GroupRefusal> {
     let refuse = |field, code| Err(GroupRefusal { field, code });
-    let groups = Kind::from_slug(&channel.messenger).and_then(messenger::of).map(messenger::Messenger::groups);
-    let Some(groups) = groups.filter(|groups| groups.does(act)) else { return refuse("", Code::NotSupported) };
+    let groups = of_channel(channel);
+    if !groups.does(act) {
+        return refuse("", Code::NotSupported);
+    }
     if let GroupAct::Create { title, .. } | GroupAct::Rename { title, .. } = act {
         if title.trim().is_empty() {
             return refuse("title", Code::MessageEmpty);
@@ -230,6 +239,16 @@ fn check(channel: &ChannelRow, act: &GroupAct) -> std::result::Result<(), GroupR
 pub async fn find(app: &App, company: CompanyId, id: GroupActId) -> Result<Option<GroupActOut>> {
     let row = app.store.read(move |conn| crate::on!(conn, group_act::by_id(company, id))).await?;
     row.map(shown).transpose()
+}
+
+/// The same inside a transaction, and whom it was asked for.
+///
+/// # Errors
+/// Those of the database.
+pub fn asked_by_id(conn: &mut Conn, company: CompanyId, id: GroupActId) -> Result<Option<(GroupActOut, Vec<Peer>)>> {
+    let Some(row) = crate::on!(conn, group_act::by_id(company, id))? else { return Ok(None) };
+    let act: GroupAct = value("group_acts", &row.act)?;
+    Ok(Some((shown(row)?, act.people().to_vec())))
 }
 
 /// The groups of a channel; none where there is no such channel.

@@ -26,6 +26,9 @@ use crate::store::{Conn, Result};
 /// vendors tells when they end.
 pub const SUSPICION_MS: i64 = 24 * 3_600_000;
 
+/// What happened where a vendor posts to another program.
+pub const OVERTAKEN: &str = "channel.overtaken";
+
 /// So many letters of what was said are kept.
 const MOST_SAID: usize = 500;
 
@@ -97,6 +100,15 @@ pub fn failed(conn: &mut Conn, id: ChannelId, code: Code, said: &str, now: Momen
         return Ok(());
     }
     crate::on!(conn, health::set_error(id, code.slug(), &short(said), now.0))
+}
+
+/// A vendor posts to another program than this one: it is written down.
+///
+/// # Errors
+/// Those of the database.
+pub fn overtaken(conn: &mut Conn, row: &ChannelRow, host: &str, now: Moment) -> Result<()> {
+    let (Ok(id), Ok(company)) = (row.id.parse::<ChannelId>(), row.company.parse::<CompanyId>()) else { return Ok(()) };
+    write_event(conn, company, OVERTAKEN, id, &described(row, &row.state, Some(host)), now)
 }
 
 /// A vendor suspects a channel of spam: shown, and told where it is news. Gives back the calls that tell the portals.

@@ -1,10 +1,11 @@
 //! Telling the people of a company what happened to a channel: a letter to each administrator, a notification in each portal.
 
 use chrono_tz::Tz;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::config::Mail;
 use crate::flow::{health, perform};
 use crate::messenger::{Wire, email};
 use crate::model::errand::{NewErrand, Rank, Work};
@@ -38,6 +39,11 @@ pub enum Word {
         since: Moment,
         /// How often it was lost.
         times: i32,
+    },
+    /// The vendor posts to another program.
+    Overtaken {
+        /// Its host; empty where the vendor posts to nobody.
+        host: String,
     },
     /// The vendor suspects spam.
     Spam {
@@ -241,11 +247,17 @@ fn fate(letter: &NoticeRow, answer: &Answer, now: Moment) -> (i16, i64) {
 
 /// The mail server of the settings, as the messenger sees one.
 fn wire(app: &App) -> Wire {
-    let mail = &app.config.mail;
+    let (settings, secrets) = mailbox(&app.config.mail);
+    Wire { secrets, settings, ..perform::bare_wire(app, "email") }
+}
+
+/// The settings and the secrets of the mailbox that letters of this server leave from.
+#[must_use]
+pub fn mailbox(mail: &Mail) -> (Value, SecretString) {
     let server = json!({ "host": mail.server, "port": mail.port, "security": mail.security });
     let settings = json!({ "address": mail.from, "from_name": "Switchboard", "login": mail.login, "imap": server, "smtp": server });
     let secrets = json!({ "password": mail.password.expose_secret() }).to_string();
-    Wire { settings, secrets: secrets.into(), ..perform::bare_wire(app, "email") }
+    (settings, secrets.into())
 }
 
 fn outgoing(letter: &NoticeRow) -> Outgoing {
@@ -305,6 +317,13 @@ impl Place<'_> {
                     self.at(*since)
                 ),
             ),
+            Word::Overtaken { host } => (
+                format!("Канал не получает сообщения: {title}"),
+                format!(
+                    "входящие сообщения уходят другой программе.{} Отключите её и привяжите канал заново",
+                    why("Мессенджер отправляет их на", host)
+                ),
+            ),
             Word::Spam { said } => (
                 format!("Подозрение на спам: {title}"),
                 format!(
@@ -342,6 +361,13 @@ impl Place<'_> {
                 format!(
                     "was interrupted from {} on (times: {times}) and works now. Look at the queue",
                     self.at(*since)
+                ),
+            ),
+            Word::Overtaken { host } => (
+                format!("Channel hears nothing: {title}"),
+                format!(
+                    "what is said to it goes to another program.{} Switch that off and attach the channel again",
+                    why("The messenger posts to", host)
                 ),
             ),
             Word::Spam { said } => (

@@ -2,7 +2,9 @@
 //! our robot, senders and event handlers there, as often as it must.
 
 mod again;
+mod compare;
 mod leave;
+mod trouble;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -10,24 +12,33 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::crm::bitrix24::batch::{Batch, LIMIT, Part};
 use crate::crm::bitrix24::client::{self, Portal};
+use crate::crm::bitrix24::connector;
 use crate::crm::bitrix24::event::{Auth, Event, Page, What};
 use crate::crm::bitrix24::fault::Fault;
 use crate::crm::bitrix24::install::{self, EVENTS, Present, Wanted};
 use crate::crm::bitrix24::limit;
 use crate::crm::bitrix24::oauth::{self, OauthError, TokenInfo};
+use crate::crm::bitrix24::placement;
 use crate::crm::bitrix24::sms::{self, Sender};
-use crate::flow::{credentials, portal};
+use crate::flow::{credentials, framed, open_line, portal};
 use crate::model::id::{CompanyId, PortalId};
 use crate::model::moment::Moment;
+use crate::model::php_form::Fields;
 use crate::net::http::Limits;
 use crate::store::row::{NewLane, PortalPatch, PortalRow, TokenPairRow};
 use crate::store::{Conn, StoreError};
 
-pub use again::put_again;
+pub use again::{put_again, put_for};
+pub use compare::{Part as PortalPart, compare};
+pub use trouble::Trouble;
 
 /// How much older than the newest word about an installation another one may be and still count, in milliseconds: the clock
 /// of the portal is not ours.
 const OLD_WORD_MS: i64 = 60_000;
+
+/// The lists that an installation compares with what should be there.
+const LISTS: [&str; 5] =
+    ["event.get", "bizproc.robot.list", "messageservice.sender.list", "placement.get", "imconnector.list"];
 
 /// The authorization server of portals that do not name one.
 const DEFAULT_SERVER: &str = "https://oauth.bitrix24.tech/rest/";
@@ -63,12 +74,14 @@ pub enum InstallError {
 pub struct Installed {
     /// The portal.
     pub portal: PortalRow,
+    /// Who did it.
+    pub user_id: i64,
     /// Whether the person who did it is an administrator.
     pub is_admin: bool,
     /// The steps that were done, as methods.
     pub steps: Vec<&'static str>,
     /// What did not work, for the person who installs.
-    pub troubles: Vec<String>,
+    pub troubles: Vec<Trouble>,
 }
 
 /// Who speaks for a portal, by an access token that the authorization server has vouched for.
@@ -117,10 +130,11 @@ pub async fn event(app: &App, event: &Event) -> Result<(), InstallError> {
         (What::Installed { .. } | What::Updated { .. }, _) => {
             let installed = settle_in(app, prove(app, event).await?, true).await?;
             for trouble in &installed.troubles {
-                tracing::warn!(portal = installed.portal.id, trouble, "the installation is not complete");
+                tracing::warn!(portal = installed.portal.id, %trouble, "the installation is not complete");
             }
             Ok(())
         }
+        (What::Test { query }, Some(row)) => Ok(framed::hear_test(app, &row, query).await?),
         (What::Uninstalled { clean }, Some(row)) => leave::uninstall(app, &row, &event.auth, *clean).await,
         (_, Some(_)) => Ok(()),
         (_, None) => Err(InstallError::NotThePortal),
@@ -150,7 +164,7 @@ async fn prove(app: &App, event: &Event) -> Result<Proven, InstallError> {
 }
 
 /// Asks the authorization server whose a token is; it must be one of our application and of the portal that is named.
-async fn introspect(
+pub(super) async fn introspect(
     app: &App,
     server: &str,
     access: &SecretString,
@@ -181,7 +195,7 @@ async fn settle_in(app: &App, proven: Proven, install: bool) -> Result<Installed
         access_token: proven.access.clone(),
         member_id: proven.info.member_id.clone(),
     };
-    let is_admin = is_administrator(app, &target).await?;
+    let (user_id, is_admin) = profile(app, &target).await?;
     if install && !is_admin {
         return Err(InstallError::NotAdministrator);
     }
@@ -190,21 +204,23 @@ async fn settle_in(app: &App, proven: Proven, install: bool) -> Result<Installed
     let known = app.store.read(move |conn| crate::on!(conn, portal::by_member(&member))).await?;
     // whoever opens the page of an application that we believed to be gone has it installed
     let is_new = known.is_none_or(|row| row.state == "uninstalled");
-    let row = enter(app, proven, is_admin, family.as_deref()).await?;
+    let row = enter(app, proven, (user_id, is_admin), family.as_deref()).await?;
     let (mut steps, mut troubles) = (Vec::new(), Vec::new());
     if install || (is_new && is_admin) {
         (steps, troubles) = put_in_place(app, &row, &target).await?;
     }
-    Ok(Installed { portal: row, is_admin, steps, troubles })
+    Ok(Installed { portal: row, user_id, is_admin, steps, troubles })
 }
 
-async fn is_administrator(app: &App, target: &Portal) -> Result<bool, InstallError> {
+/// Whose token it is, by the portal's own word, and whether that is an administrator.
+pub(super) async fn profile(app: &App, target: &Portal) -> Result<(i64, bool), Fault> {
     let profile = client::call(&app.http, target, "profile", &json!({}), Limits::CALL).await?;
-    Ok(match profile.result.get("ADMIN") {
+    let is_admin = match profile.result.get("ADMIN") {
         Some(Value::Bool(admin)) => *admin,
         Some(Value::String(admin)) => matches!(admin.as_str(), "1" | "Y" | "true"),
         _ => false,
-    })
+    };
+    Ok((Fields::of(&profile.result).number("ID").ok().flatten().unwrap_or(0), is_admin))
 }
 
 /// The family of the portal's licence decides its pace; where it is not told the slower one holds.
@@ -214,7 +230,12 @@ async fn license_family(app: &App, target: &Portal) -> Option<String> {
 }
 
 /// Writes the portal down, or what is new about it, with the tokens of the person.
-async fn enter(app: &App, proven: Proven, is_admin: bool, family: Option<&str>) -> Result<PortalRow, InstallError> {
+async fn enter(
+    app: &App,
+    proven: Proven,
+    (user_id, is_admin): (i64, bool),
+    family: Option<&str>,
+) -> Result<PortalRow, InstallError> {
     let usual = (app.config.pace.portal_per_second, app.config.pace.portal_burst);
     let (inner, pace, now) = (app.clone(), limit::pace(family, usual), app.clock.now());
     let fresh_key = crate::net::signature::fresh_secret()
@@ -224,10 +245,10 @@ async fn enter(app: &App, proven: Proven, is_admin: bool, family: Option<&str>) 
         .write(move |conn| {
             let known = crate::on!(conn, portal::by_member(&proven.info.member_id))?;
             let row = match known {
-                Some(row) => renew_row(&inner, conn, row, &proven, &pace)?,
+                Some(row) => renew_row(&inner, conn, row, (&proven, is_admin), &pace)?,
                 None => create_row(&inner, conn, &proven, &fresh_key, pace, now.0)?,
             };
-            let user_id = proven.info.user_id.unwrap_or(0).to_string();
+            let user_id = proven.info.user_id.unwrap_or(user_id).to_string();
             let pair = TokenPairRow::of(&row.id, &user_id, is_admin);
             if let Some(refresh) = &proven.refresh {
                 let pair = portal::sealed(&inner, pair, &proven.access, refresh, proven.expires_in_s);
@@ -245,10 +266,12 @@ fn renew_row(
     app: &App,
     conn: &mut Conn,
     row: PortalRow,
-    proven: &Proven,
+    (proven, is_admin): (&Proven, bool),
     pace: &crate::model::pace::Pace,
 ) -> crate::store::Result<PortalRow> {
-    let token = proven.application_token.as_ref().map(|token| credentials::seal(app, "portals", &row.id, token));
+    // the token of the page stands beside the proof and not in it: an employee must not be able to put another one here
+    let believed = proven.application_token.as_ref().filter(|_| is_admin || row.application_token.is_empty());
+    let token = believed.map(|token| credentials::seal(app, "portals", &row.id, token));
     let patch = PortalPatch {
         domain: Some(proven.info.domain.clone()),
         client_endpoint: Some(proven.info.client_endpoint.clone()),
@@ -318,15 +341,17 @@ async fn put_in_place(
     app: &App,
     row: &PortalRow,
     target: &Portal,
-) -> Result<(Vec<&'static str>, Vec<String>), InstallError> {
+) -> Result<(Vec<&'static str>, Vec<Trouble>), InstallError> {
     let base = app.config.server.public_url.trim_end_matches('/');
     if base.is_empty() {
         return Err(InstallError::NoPublicAddress);
     }
     let wanted = wanted(app, row, base).await?;
-    let present = present(app, target).await?;
-    let plan = install::plan(&present, &wanted);
-    let (mut done, mut troubles) = (Vec::new(), Vec::new());
+    let (present, mut troubles) = present(app, target).await?;
+    let mut plan = install::plan(&present, &wanted);
+    // of what could not be listed nobody knows what is missing
+    plan.retain(|step| !troubles.iter().any(|trouble| family(step.method) == family(&trouble.method)));
+    let mut done = Vec::new();
     for part in plan.chunks(LIMIT) {
         let mut batch = Batch::new();
         for step in part {
@@ -336,49 +361,92 @@ async fn put_in_place(
         let success = client::call(&app.http, target, "batch", &batch.params(), Limits::CALL).await?;
         for (step, outcome) in part.iter().zip(batch.read(&success.result)) {
             match outcome {
-                Part::Done(_) => done.push(step.method),
-                Part::Failed(Fault::Refused { code, .. }) if install::is_done_already(step.method, &code) => {
+                // a connector tells of its failure inside a success
+                Part::Done(result) => {
+                    match connector::refusal(&result).filter(|_| step.method == connector::REGISTER) {
+                        Some(code) => troubles.push(Trouble::new(step.method, &code, String::new())),
+                        None => done.push(step.method),
+                    }
+                }
+                Part::Failed(Fault::Refused { code, text })
+                    if install::is_done_already(step.method, &code)
+                        || placement::is_bound_already(step.method, &text) =>
+                {
                     done.push(step.method);
                 }
-                Part::Failed(fault) => troubles.push(format!("{}: {fault}", step.method)),
-                Part::NotTried => troubles.push(format!("{}: not tried", step.method)),
+                Part::Failed(fault) => troubles.push(Trouble::of(step.method, &fault)),
+                Part::NotTried => troubles.push(Trouble::not_tried(step.method)),
             }
         }
     }
+    troubles.extend(open_line::settings::connect_again(app, row).await?);
+    framed::note_put(app, row).await?;
     Ok((done, troubles))
+}
+
+/// Where portals post their events to.
+#[must_use]
+pub fn event_handler(base: &str) -> String {
+    format!("{base}/bitrix24/event")
+}
+
+/// What a method is about: `bizproc.robot` of `bizproc.robot.add`.
+fn family(method: &str) -> &str {
+    method.rsplit_once('.').map_or(method, |(family, _)| family)
 }
 
 async fn wanted(app: &App, row: &PortalRow, base: &str) -> Result<Wanted, InstallError> {
     let (company, id) = ids(row)?;
     let lines = app.store.read(move |conn| crate::on!(conn, line::of_company(company))).await?;
     let tokens = app.store.read(move |conn| crate::on!(conn, portal::tokens(id))).await?;
+    let (cards, silent) = app
+        .store
+        .read(move |conn| {
+            let cards = open_line::settings::card_events(conn, company, id)?;
+            Ok((cards, open_line::settings::without_sms(conn, company, id)?))
+        })
+        .await?;
     let handler = sms::handler_url(&format!("{base}/bitrix24/sms"), &row.hook_key);
     let sender =
         |line: crate::store::row::LineRow| Sender { line: line.id, title: line.name, handler: handler.clone() };
     Ok(Wanted {
-        event_handler: format!("{base}/bitrix24/event"),
-        events: EVENTS.iter().map(|event| (*event).to_owned()).collect(),
+        event_handler: event_handler(base),
+        events: EVENTS.iter().chain(&connector::EVENTS).chain(&cards).map(|event| (*event).to_owned()).collect(),
         robot_handler: format!("{base}/bitrix24/robot"),
         user_id: tokens.iter().find_map(|pair| pair.user_id.parse().ok()).unwrap_or(1),
-        senders: lines.into_iter().map(sender).collect(),
+        senders: lines.into_iter().filter(|line| !silent.contains(&line.id)).map(sender).collect(),
+        connector_page: format!("{base}/bitrix24/connector"),
+        tabs: framed::settings(app, company, id).await?.tabs,
+        tab_handler: format!("{base}/bitrix24/card"),
     })
 }
 
-async fn present(app: &App, target: &Portal) -> Result<Present, InstallError> {
+/// What stands in the portal by its own lists, and which lists it did not give: a right that is missing or a tariff without
+/// robots takes away its own part alone.
+async fn present(app: &App, target: &Portal) -> Result<(Present, Vec<Trouble>), InstallError> {
     let mut batch = Batch::new();
-    for method in ["event.get", "bizproc.robot.list", "messageservice.sender.list"] {
-        // three commands fit into a batch
+    for method in LISTS {
+        // so few commands fit into a batch
         let _ = batch.push(method, &json!({}));
     }
     let success = client::call(&app.http, target, "batch", &batch.params(), Limits::CALL).await?;
-    let mut lists = batch.read(&success.result).into_iter().map(|part| match part {
-        Part::Done(list) => Ok(list),
-        Part::Failed(fault) => Err(InstallError::Portal(fault)),
-        Part::NotTried => Ok(Value::Null),
-    });
-    let mut next = || lists.next().unwrap_or(Ok(Value::Null));
-    let (events, robots, senders) = (next()?, next()?, next()?);
-    Ok(install::read_present(&events, &robots, &senders))
+    let (mut lists, mut troubles) = (Vec::new(), Vec::new());
+    for (part, method) in batch.read(&success.result).into_iter().zip(LISTS) {
+        match part {
+            Part::Done(list) => lists.push(list),
+            Part::Failed(fault @ (Fault::Refused { .. } | Fault::NoRights { .. } | Fault::Unpaid { .. })) => {
+                troubles.push(Trouble::of(method, &fault));
+                lists.push(Value::Null);
+            }
+            Part::Failed(fault) => return Err(fault.into()),
+            Part::NotTried => lists.push(Value::Null),
+        }
+    }
+    let list = |at: usize| lists.get(at).cloned().unwrap_or_default();
+    let mut present = install::read_present(&list(0), &list(1), &list(2));
+    present.placed = placement::read_placed(&list(3));
+    present.connectors = connector::read_registered(&list(4));
+    Ok((present, troubles))
 }
 
 fn ids(row: &PortalRow) -> crate::store::Result<(CompanyId, PortalId)> {

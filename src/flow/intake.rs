@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::crm::bitrix24::event::{Auth, token_matches};
+use crate::flow::delivery::{self, Outcome};
 use crate::flow::{credentials, perform};
 use crate::messenger::{self, Delivery, NotTaken, Received};
 use crate::model::id::HookId;
 use crate::model::message::{Event, Kind};
 use crate::model::php_form::without_zeros;
 use crate::net::signature::same_secret;
-use crate::store::row::{ChannelRow, NewHook, PortalRow, text, value};
+use crate::store::row::{ChannelRow, NewDelivery, NewHook, PortalRow, text, value};
 use crate::store::{Result, StoreError};
 
 /// Why a delivery was not taken.
@@ -89,7 +90,7 @@ pub async fn write_portal(app: &App, source: &str, portal: &PortalRow, key: &str
         attempts: 0,
         received_at: app.clock.now().0,
     };
-    write(app, vec![hook]).await.map(|news| news > 0)
+    write(app, vec![hook], None).await.map(|news| news > 0)
 }
 
 /// Writes an event of an application's life down. It brings tokens, so its body is sealed.
@@ -109,7 +110,7 @@ pub async fn write_event(app: &App, member_id: &str, key: &str, form: &Value) ->
         received_at: app.clock.now().0,
         id,
     };
-    write(app, vec![hook]).await.map(|news| news > 0)
+    write(app, vec![hook], None).await.map(|news| news > 0)
 }
 
 /// Takes a delivery of a messenger: verifies it, writes its events down, and says what the vendor wants to hear.
@@ -123,11 +124,23 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
     let key = hook_key.to_owned();
     let channel = app.store.read(move |conn| crate::on!(conn, channel::by_hook_key(&key))).await?;
     let channel = channel.ok_or(IntakeError::Unknown)?;
-    let received = receive(app, &channel, delivery)?;
+    let received = match receive(app, &channel, delivery) {
+        Err(unreadable @ IntakeError::Unreadable(_)) => {
+            let kept = delivery::row(app, &channel, delivery, Outcome::Unreadable, 0)?;
+            write(app, Vec::new(), kept).await?;
+            return Err(unreadable);
+        }
+        received => received?,
+    };
     let mut hooks = taken(app, &channel, &received.events)?;
+    let mut outcome = if channel.state == "off" { Outcome::Off } else { Outcome::Taken };
     for account in received.elsewhere {
         let kind = channel.messenger.clone();
         let other = app.store.read(move |conn| crate::on!(conn, channel::by_account(&kind, &account))).await?;
+        // what is said of somebody else is no business of whoever looks at this channel
+        if other.as_ref().is_none_or(|other| other.company != channel.company) {
+            outcome = Outcome::Mixed;
+        }
         // one delivery of Meta may speak of several numbers; each is proven by its own channel's secret
         if let Some(other) = other
             && let Ok(received) = receive(app, &other, delivery)
@@ -135,8 +148,9 @@ pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Re
             hooks.extend(taken(app, &other, &received.events)?);
         }
     }
-    if !hooks.is_empty() {
-        write(app, hooks).await?;
+    let kept = delivery::row(app, &channel, delivery, outcome, received.events.len())?;
+    if !hooks.is_empty() || kept.is_some() {
+        write(app, hooks, kept).await?;
     }
     if received.proof { prove(app, &channel).await } else { Ok(received.reply) }
 }
@@ -156,7 +170,7 @@ fn messenger_of(channel: &ChannelRow) -> Result<&'static dyn messenger::Messenge
 /// # Errors
 /// Those of the store.
 pub async fn write_told(app: &App, channel: &ChannelRow, told: (String, Event)) -> Result<()> {
-    write(app, rows(app, channel, &[told])?).await.map(|_| ())
+    write(app, rows(app, channel, &[told])?, None).await.map(|_| ())
 }
 
 fn receive(app: &App, channel: &ChannelRow, delivery: &Delivery<'_>) -> Result<Received, IntakeError> {
@@ -208,10 +222,13 @@ fn told(event: &Event) -> Result<String> {
     if told.contains("\\u0000") { text(&without_zeros(value("hooks", &told)?)) } else { Ok(told) }
 }
 
-async fn write(app: &App, hooks: Vec<NewHook>) -> Result<usize> {
+async fn write(app: &App, hooks: Vec<NewHook>, kept: Option<NewDelivery>) -> Result<usize> {
     let news = app
         .store
         .write(move |conn| {
+            if let Some(kept) = &kept {
+                crate::on!(conn, delivery::keep(kept))?;
+            }
             let mut news = 0;
             for hook in &hooks {
                 let new = crate::on!(conn, hook::write(hook))?;

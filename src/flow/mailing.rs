@@ -1,14 +1,18 @@
 //! Mailings: their feeding, and pause, resume and stop that act at once.
 
 mod letter;
+mod meanwhile;
 mod overview;
+mod portal;
 
 use serde::Serialize;
 
+use self::meanwhile::Next;
 use crate::app::App;
 use crate::crm::bitrix24::sms::SmsStatus;
+use crate::flow::opt_out;
 use crate::flow::route::{self, TextRequest};
-use crate::flow::tell::{Verdict, status_errand};
+use crate::flow::tell::Verdict;
 use crate::model::errand::{Errand, NewErrand, Rank, Work};
 use crate::model::id::{ChannelId, CompanyId, MailingId, RecipientId};
 use crate::model::message::Content;
@@ -21,6 +25,7 @@ use crate::store::row::{MailingRow, RecipientRow, value};
 use crate::store::{Conn, Result, StoreError};
 
 pub use letter::{LetterRow, add_letter_row};
+pub use meanwhile::{horizon, may_be_fed};
 pub use overview::{Counts, MailingOut, RowOut, ledger, overview};
 
 /// So many rows of a stopped mailing are ended in one transaction.
@@ -38,7 +43,7 @@ pub struct Turned {
     pub accepted: Vec<Accepted>,
 }
 
-/// Puts the next row of a running mailing into the outbox, if nothing of it is there. Called for every hungry mailing.
+/// Puts the next row of a running mailing into the outbox, if nothing of it is about to leave. Called for every hungry mailing.
 ///
 /// # Errors
 /// Those of the database.
@@ -46,17 +51,28 @@ pub fn feed(app: &App, conn: &mut Conn, mailing: &MailingRow, now: Moment) -> Re
     let (company, id) = ids(mailing)?;
     // the row of the mailing stays locked until the commit: of two processes one feeds, and a pause waits its turn
     if !crate::on!(conn, mailing::set_state(company, id, &["running"], "running"))?
-        || crate::on!(conn, mailing::is_fed(&mailing.id))?
+        || crate::on!(conn, mailing::is_fed(&mailing.id, meanwhile::horizon(now)))?
     {
         return Ok(Vec::new());
     }
     let mut new = Vec::new();
     loop {
         let message = crate::model::id::MessageId::new();
-        let Some(row) = crate::on!(conn, mailing::take(&mailing.id, &message.to_string()))? else {
+        let message = message.to_string();
+        let taken = match meanwhile::next(conn, company, mailing)? {
+            Next::Any => crate::on!(conn, mailing::take(&mailing.id, &message))?,
+            Next::One(row) => crate::on!(conn, mailing::take_row(&row, &message))?,
+            // what is held back is not over
+            Next::Nobody => break,
+        };
+        let Some(row) = taken else {
             crate::on!(conn, mailing::set_state(company, id, &["running"], "finished"))?;
             break;
         };
+        if is_out(conn, company, mailing, &row)? {
+            new.extend(skip(app, conn, company, id, &row, now)?);
+            continue;
+        }
         match row_errand(app, conn, company, mailing, &row, now)? {
             Ok(errand) => {
                 new.push(errand);
@@ -66,6 +82,28 @@ pub fn feed(app: &App, conn: &mut Conn, mailing: &MailingRow, now: Moment) -> Re
         }
     }
     Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
+}
+
+/// Whether the person of a row refused mailings.
+fn is_out(conn: &mut Conn, company: CompanyId, mailing: &MailingRow, row: &RecipientRow) -> Result<bool> {
+    let channel: ChannelId = mailing.channel.parse().map_err(|_| unreadable())?;
+    opt_out::is_out(conn, company, channel, &value("recipients", &row.peer)?)
+}
+
+/// Passes a row over.
+fn skip(
+    app: &App,
+    conn: &mut Conn,
+    company: CompanyId,
+    mailing: MailingId,
+    row: &RecipientRow,
+    now: Moment,
+) -> Result<Vec<NewErrand>> {
+    let code = Some(Code::OptedOut.slug());
+    let Some(row) = crate::on!(conn, mailing::advance(&row.id, &["queued"], "skipped", code, None, None))? else {
+        return Ok(Vec::new());
+    };
+    portal::tell(app, conn, company, mailing, &row, SmsStatus::Failed, now)
 }
 
 fn row_errand(
@@ -137,24 +175,7 @@ pub fn tell(
     let moved = crate::on!(conn, mailing::advance(&recipient.to_string(), from, to, code, reason, sent_at))?;
     let Some(row) = moved else { return Ok(Vec::new()) };
     let status = SmsStatus::of(verdict.status, verdict.code);
-    tell_portal(app, conn, company, mailing, &row, status, now)
-}
-
-fn tell_portal(
-    app: &App,
-    conn: &mut Conn,
-    company: CompanyId,
-    mailing: MailingId,
-    row: &RecipientRow,
-    status: SmsStatus,
-    now: Moment,
-) -> Result<Vec<NewErrand>> {
-    let Some(message) = &row.vendor_message else { return Ok(Vec::new()) };
-    let Some(mailing) = crate::on!(conn, mailing::by_id(company, mailing))? else { return Ok(Vec::new()) };
-    let (Some(portal), Some(code)) = (mailing.portal.and_then(|id| id.parse().ok()), mailing.sender_code) else {
-        return Ok(Vec::new());
-    };
-    Ok(status_errand(app, conn, company, portal, &code, message, status, now)?.into_iter().collect())
+    portal::tell(app, conn, company, mailing, &row, status, now)
 }
 
 /// Pauses a mailing: what waits in the outbox goes back into the ledger.
@@ -188,7 +209,11 @@ pub fn stop(app: &App, conn: &mut Conn, company: CompanyId, id: MailingId, now: 
         return Ok(None);
     }
     let in_flight = take_back(conn, id)?;
-    let accepted = end_stopped(app, conn, company, id, now)?;
+    let left = crate::on!(conn, mailing::waiting(id))?;
+    let mut accepted = end_stopped(app, conn, company, id, now)?;
+    let mut told = portal::tell_of_ended(app, conn, company, id, now)?;
+    told.extend(portal::tell_of_stop(conn, company, id, left, now)?);
+    accepted.extend(outbox::accept(conn, now, &told)?.into_iter().flatten());
     Ok(Some(Turned { state: "stopped".to_owned(), in_flight, accepted }))
 }
 
@@ -203,10 +228,8 @@ pub fn end_stopped(
     id: MailingId,
     now: Moment,
 ) -> Result<Vec<Accepted>> {
-    let mut new = Vec::new();
-    for row in crate::on!(conn, mailing::end_pending(id, Code::Stopped.slug(), END_AT_ONCE))? {
-        new.extend(tell_portal(app, conn, company, id, &row, SmsStatus::Failed, now)?);
-    }
+    let ended = crate::on!(conn, mailing::end_pending(id, Code::Stopped.slug(), END_AT_ONCE))?;
+    let new = portal::tell_of_failed(app, conn, company, id, &ended, now)?;
     Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
 }
 

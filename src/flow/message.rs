@@ -9,25 +9,28 @@ mod shown;
 
 use crate::app::App;
 use crate::flow::attached::{self, FileIn};
+use crate::flow::open_line;
 use crate::flow::pattern;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::tell::{self, Verdict};
 use crate::flow::template::{self, TemplateIn};
+use crate::flow::webhook;
 use crate::messenger;
 use crate::model::address::{chat_peer, phone_digits};
 use crate::model::errand::{NewErrand, Rank, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId, MessageId};
+use crate::model::interactive::{BadInteractive, Interactive};
 use crate::model::message::{Kind, Peer};
 use crate::model::moment::Moment;
 use crate::model::origin::Origin;
 use crate::model::result::Code;
 use crate::model::status::Status;
 use crate::store::outbox::{self, Accepted};
-use crate::store::row::{ChannelRow, Progress, value};
+use crate::store::row::{ChannelRow, MessageRow, Progress, value};
 use crate::store::{Conn, Result};
 
 pub use beside::{ContactIn, PlaceIn};
-pub use shown::{MessageOut, find, newest};
+pub use shown::{MessageOut, find, newest, of_chat};
 
 /// A message as the API takes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -68,12 +71,30 @@ pub struct MessageIn {
     /// Cards of people; a message of their own.
     #[serde(default)]
     pub contacts: Vec<ContactIn>,
+    /// What there is to press beneath the text, for messengers that show it; a file stands above the text then.
+    #[serde(default)]
+    pub interactive: Option<Interactive>,
     /// Whether it leaves before everything that is paced.
     #[serde(default)]
     pub urgent: bool,
     /// What the caller names it.
     #[serde(default)]
     pub tracking: Option<String>,
+}
+
+/// Why a message can never be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageRefusal {
+    /// The code says it all.
+    No(Code),
+    /// Something of what there is to press is not right.
+    Interactive(BadInteractive),
+}
+
+impl From<Code> for MessageRefusal {
+    fn from(code: Code) -> Self {
+        Self::No(code)
+    }
 }
 
 /// What a person found out about a message whose fate nobody knew.
@@ -98,11 +119,11 @@ pub async fn post(
     company: CompanyId,
     message: MessageIn,
     key: Option<String>,
-) -> Result<std::result::Result<MessageId, Code>> {
+) -> Result<std::result::Result<MessageId, MessageRefusal>> {
     // people of VK are numbers of up to ten digits, some of which are phones somewhere in the world
     let phoneless = message.messenger == Some(Kind::Vk);
     let to = if phoneless { chat_peer(&message.to) } else { peer_of(&message.to, &app.config.region) };
-    let Some(to) = to else { return Ok(Err(Code::AddressBad)) };
+    let Some(to) = to else { return Ok(Err(Code::AddressBad.into())) };
     let inner = app.clone();
     let (outcome, accepted) = app
         .store
@@ -175,8 +196,20 @@ pub async fn decide(app: &App, company: CompanyId, id: MessageId, finding: Findi
             if !crate::on!(conn, message::advance(&row.id, Status::Unknown.to_db(), &progress))? {
                 return Ok((Some(false), Vec::new()));
             }
+            let decided = MessageRow {
+                status: status.to_db(),
+                code: code.map(|code| code.slug().to_owned()),
+                reason: reason.clone(),
+                sent_at: progress.sent_at,
+                ..row
+            };
             let verdict = Verdict { status, code, reason: reason.unwrap_or_default() };
-            let new = tell::tell_later(&inner, conn, company, &value("messages", &row.origin)?, &verdict, now)?;
+            let mut new = tell::tell_later(&inner, conn, company, &value("messages", &decided.origin)?, &verdict, now)?;
+            if status == Status::Sent {
+                // it is known only now that it left
+                new.extend(open_line::sent(&inner, conn, &decided, now)?);
+            }
+            new.extend(webhook::settled(&inner, conn, &decided, now)?);
             Ok((Some(true), outbox::accept(conn, now, &new)?.into_iter().flatten().collect()))
         })
         .await?;
@@ -196,24 +229,24 @@ fn errand(
     message: &MessageIn,
     to: &Peer,
     now: Moment,
-) -> Result<std::result::Result<(NewErrand, MessageId), Code>> {
+) -> Result<std::result::Result<(NewErrand, MessageId), MessageRefusal>> {
     let channel = match channel_of(conn, company, message, to, now)? {
         Ok(channel) => channel,
-        Err(code) => return Ok(Err(code)),
+        Err(code) => return Ok(Err(code.into())),
     };
     let answered = match beside::answered(conn, company, &channel, message.reply_to, to)? {
         Ok(answered) => answered,
-        Err(code) => return Ok(Err(code)),
+        Err(code) => return Ok(Err(code.into())),
     };
     let parts = match beside::parts(&channel, message, &app.config.region) {
         Ok(parts) => parts,
-        Err(code) => return Ok(Err(code)),
+        Err(code) => return Ok(Err(code.into())),
     };
     let media = match &message.file {
         None => None,
         Some(file) => match attached::named(app, conn, company, file, now)? {
             Ok(media) => Some(media),
-            Err(code) => return Ok(Err(code)),
+            Err(code) => return Ok(Err(code.into())),
         },
     };
     let request = TextRequest {
@@ -228,19 +261,26 @@ fn errand(
     let errand = match &message.template {
         None if parts.has_place_or_cards() => route::parts_errand(app, &channel, request, parts, now),
         None => route::text_errand(app, &channel, request, now),
-        Some(_) if !message.text.trim().is_empty() || message.file.is_some() => return Ok(Err(Code::TemplateBad)),
+        Some(_) if !message.text.trim().is_empty() || message.file.is_some() => {
+            return Ok(Err(Code::TemplateBad.into()));
+        }
         Some(given) => match template::filled(app, conn, company, &channel, given, now)? {
             Ok(template) => match pattern::said(conn, company, &channel, &template)? {
                 Ok(text) => {
                     let errand = route::template_errand(app, &channel, request, template, now);
                     errand.map(|(errand, id)| (with_text(errand, text), id))
                 }
-                Err(code) => return Ok(Err(code)),
+                Err(code) => return Ok(Err(code.into())),
             },
-            Err(code) => return Ok(Err(code)),
+            Err(code) => return Ok(Err(code.into())),
         },
     };
-    Ok(errand.map(|(errand, id)| (with_reply(with_subject(errand, message.subject.as_deref()), answered), id)))
+    let (errand, id) = match errand {
+        Ok((errand, id)) => (with_reply(with_subject(errand, message.subject.as_deref()), answered), id),
+        Err(code) => return Ok(Err(code.into())),
+    };
+    let with = beside::with_interactive(errand, &channel, message.interactive.as_ref());
+    Ok(with.map(|errand| (errand, id)))
 }
 
 /// What a template comes to, where that is known.
@@ -300,7 +340,7 @@ fn accept(
     (mut errand, mut id): (NewErrand, MessageId),
     key: Option<&str>,
     now: Moment,
-) -> Result<(std::result::Result<MessageId, Code>, Vec<Accepted>)> {
+) -> Result<(std::result::Result<MessageId, MessageRefusal>, Vec<Accepted>)> {
     if let Some(key) = key {
         let key = format!("api:{}", hex::encode(Sha256::digest(key.as_bytes())));
         if let Some(at) = crate::on!(conn, queue::accepted_at(company, &key))? {

@@ -11,7 +11,9 @@ use serde_json::json;
 use crate::app::App;
 use crate::flow::files::CompanyFiles;
 use crate::flow::renew::{self, Renewed};
-use crate::flow::{change, credentials, first, group, health, pattern, phone, portal};
+use crate::flow::{
+    change, credentials, first, group, health, open_line, pattern, phone, portal, robot, standing, webhook, window,
+};
 use crate::messenger::{self, Messenger, Wire};
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{ChannelId, CompanyId, LineId};
@@ -21,9 +23,6 @@ use crate::model::result::Code;
 use crate::model::vendor::{Answer, Scope};
 use crate::store::row::{ChannelRow, DialogRow};
 use crate::store::{Conn, Result, StoreError};
-
-/// WhatsApp lets free text through for so long after the customer's last message.
-const WINDOW_MS: i64 = 24 * 3_600_000;
 
 /// How long the lane of an expired line rests before it is looked at again.
 const EXPIRED_MS: i64 = 60_000;
@@ -43,11 +42,31 @@ pub async fn perform(app: &App, errands: Vec<Errand>) -> Vec<Answer> {
             let answer = measured(app, "groups", carried).await;
             vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
+        [Errand { company, work: Work::Check { channel, phone }, .. }] => {
+            let answer = measured(app, "checks", phone::check(app, *company, *channel, phone)).await;
+            vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
+        }
+        [Errand { company, work: Work::Fetch { portal, file, tries, .. }, expires_at, .. }] => {
+            let fetched = robot::fetch::carry_out(app, *company, *portal, (file, *tries), *expires_at);
+            vec![measured(app, "bitrix24", fetched).await]
+        }
         [Errand { company, work: Work::Change { channel, said, act, .. }, .. }] => {
             let answer = measured(app, "changes", change::carry_out(app, *company, *channel, said, act)).await;
             vec![answer.unwrap_or_else(|error| unreachable_store(&error))]
         }
-        _ => measured(app, "bitrix24", portal::push_statuses(app, &errands)).await,
+        [Errand { company, work: Work::OpenLine { portal, post }, .. }] => {
+            let carried = measured(app, "bitrix24", open_line::carry_out(app, *company, *portal, *post)).await;
+            vec![carried.unwrap_or_else(|error| unreachable_store(&error))]
+        }
+        [Errand { company, work: Work::OpenLineChat { portal, chat, care }, .. }] => {
+            let tended = measured(app, "bitrix24", open_line::tend(app, *company, *portal, *chat, *care)).await;
+            vec![tended.unwrap_or_else(|error| unreachable_store(&error))]
+        }
+        [Errand { company, work: Work::Webhook { webhook, number }, .. }] => {
+            let told = measured(app, "webhooks", webhook::carry_out(app, *company, *webhook, *number)).await;
+            vec![told.unwrap_or_else(|error| unreachable_store(&error))]
+        }
+        _ => measured(app, "bitrix24", portal::push_batch(app, &errands)).await,
     }
 }
 
@@ -76,7 +95,10 @@ async fn prepare_channels(app: &App, errands: &[Errand]) -> Result<()> {
     let tick = app.clock.tick();
     let mut unknown = HashSet::new();
     for errand in errands {
-        if let Work::Send { channel, .. } | Work::Group { channel, .. } | Work::Change { channel, .. } = &errand.work
+        if let Work::Send { channel, .. }
+        | Work::Group { channel, .. }
+        | Work::Change { channel, .. }
+        | Work::Check { channel, .. } = &errand.work
             && !app.known.has_channel(*channel, tick)
         {
             unknown.insert(*channel);
@@ -128,8 +150,13 @@ pub fn is_repeatable(errand: &Errand) -> bool {
         Work::Send { .. } => false,
         Work::PortalCall { repeatable, .. } => *repeatable,
         Work::Group { order, .. } => order.is_repeatable(),
-        // what is so already stays so
-        Work::Change { .. } | Work::SmsStatus { .. } => true,
+        // what is so already stays so, and what is only asked for changes nothing
+        Work::Change { .. } | Work::SmsStatus { .. } | Work::Check { .. } | Work::Fetch { .. }
+        | Work::OpenLineChat { .. } | Work::OpenLineMark { .. }
+        // this one looks first whether it was carried out
+        | Work::OpenLine { .. }
+        // whoever gets it knows it by its id
+        | Work::Webhook { .. } => true,
     }
 }
 
@@ -143,7 +170,7 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing,
         return Ok(rest);
     }
     let wire = wire(app, &channel)?;
-    let outgoing = address(app, id, messenger.about(), outgoing.clone()).await?;
+    let (outgoing, led) = address(app, id, messenger.about(), outgoing.clone()).await?;
     let slug = messenger.about().kind.slug();
     let outgoing = match pattern::fit(app, company, id, messenger, outgoing).await? {
         Ok(outgoing) => outgoing,
@@ -174,6 +201,10 @@ async fn send(app: &App, company: CompanyId, id: ChannelId, outgoing: &Outgoing,
         *resendable &= attempts < messenger.repeats();
     }
     first::conclude(app, &channel, introduction, &answer).await?;
+    standing::doubt(app, id, &answer).await?;
+    if let (Answer::Done { .. }, Some(chat)) = (&answer, led) {
+        window::answered(app, id, chat).await?;
+    }
     meet(app, company, &channel, answer).await
 }
 
@@ -321,9 +352,15 @@ pub(super) async fn channel(app: &App, company: CompanyId, id: ChannelId) -> Res
 
 /// Puts the address in the form that the messenger can use: a person who wrote to us is reached through the chat, whatever
 /// the request knew of them; and the vendor's window counts from what they wrote last.
-async fn address(app: &App, channel: ChannelId, about: &messenger::About, mut outgoing: Outgoing) -> Result<Outgoing> {
+/// Gives beside it the chat of somebody whom an advertisement led here, where this is the first answer.
+async fn address(
+    app: &App,
+    channel: ChannelId,
+    about: &messenger::About,
+    mut outgoing: Outgoing,
+) -> Result<(Outgoing, Option<String>)> {
     let abilities = about.abilities;
-    let Some(by) = sought_by(about, &outgoing.to) else { return Ok(outgoing) };
+    let Some(by) = sought_by(about, &outgoing.to) else { return Ok((outgoing, None)) };
     let to = outgoing.to.clone();
     let dialog = match app.known.take_dialog(channel, &to, app.clock.tick()) {
         Some(dialog) => dialog,
@@ -338,13 +375,14 @@ async fn address(app: &App, channel: ChannelId, about: &messenger::About, mut ou
             outgoing.thread = thread.map(|thread| crate::store::row::value("dialogs", thread)).transpose()?;
         }
         if !abilities.free_text_always {
-            outgoing.window_until = dialog.incoming_at.map(|at| Moment(at).plus_ms(WINDOW_MS));
+            outgoing.window_until = window::closes_at(dialog);
         }
     } else if !abilities.free_text_always && outgoing.content.template.is_none() {
         // nobody of this number ever wrote to us: no window was ever open
         outgoing.window_until = Some(Moment(0));
     }
-    Ok(outgoing)
+    let led = dialog.as_ref().and_then(|dialog| window::unanswered(dialog, app.clock.now()));
+    Ok((outgoing, led))
 }
 
 /// How the dialog of a recipient is found.
@@ -366,8 +404,7 @@ fn sought_by(about: &messenger::About, to: &Peer) -> Option<SoughtBy> {
     if by_contact {
         return Some(SoughtBy::Contact);
     }
-    let window = !about.abilities.free_text_always && !about.abilities.templates_only;
-    (window || about.abilities.threads).then_some(SoughtBy::Chat)
+    (window::is_kept(about) || about.abilities.threads).then_some(SoughtBy::Chat)
 }
 
 fn find_dialog(conn: &mut Conn, channel: ChannelId, to: &Peer, by: SoughtBy) -> Result<Option<DialogRow>> {

@@ -6,13 +6,15 @@ use serde::Serialize;
 use crate::app::App;
 use crate::flow::channel::ChannelError;
 use crate::flow::perform;
+use crate::flow::renew::{self, Renewed};
 use crate::messenger::{self, Checked, Messenger, Wire};
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::{Kind, Outgoing, Peer};
+use crate::model::moment::Moment;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
-use crate::store::Result;
 use crate::store::row::ChannelRow;
+use crate::store::{Conn, Result};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -122,6 +124,49 @@ pub async fn reach_peer(
         Found::OverBudget | Found::Failed(Answer::Refused { .. } | Answer::Nobody { .. }) => Ok(to),
         Found::Failed(answer) => Err(answer),
     })
+}
+
+/// Whether a phone has the messenger, as far as that is known without asking.
+///
+/// # Errors
+/// Those of the database.
+pub fn known(conn: &mut Conn, id: ChannelId, phone: &str, now: Moment) -> Result<Option<bool>> {
+    let (asked, since) = ([phone.to_owned()], now.plus_ms(-FOUND_GOOD_MS).0);
+    let known = crate::on!(conn, phone_check::known(id, &asked, since))?.into_iter().next();
+    let good = known.filter(|(_, chat, at)| chat.is_some() || *at >= now.plus_ms(-MISSED_GOOD_MS).0);
+    Ok(good.map(|(_, chat, _)| chat.is_some()))
+}
+
+/// Looks at one phone for whoever asked by an errand.
+///
+/// # Errors
+/// Those of the store, before the vendor was asked.
+pub async fn check(app: &App, company: CompanyId, id: ChannelId, phone: &str) -> Result<Answer> {
+    let refused = |code| Ok(Answer::Refused { code, text: String::new() });
+    let Some(channel) = perform::channel(app, company, id).await? else { return refused(Code::ChannelNotFound) };
+    let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of);
+    let Some(messenger) = messenger.filter(|messenger| messenger.about().abilities.checks_phone) else {
+        return refused(Code::NotSupported);
+    };
+    if let Some(rest) = perform::rest(app, channel.line).await? {
+        return Ok(rest);
+    }
+    let mut found = find(app, id, messenger, &perform::wire(app, &channel)?, phone).await?;
+    if matches!(found, Found::Failed(Answer::Expired { .. })) {
+        match renew::renew(app, company, &channel, messenger).await? {
+            Renewed::Fresh(channel) => {
+                found = find(app, id, messenger, &perform::wire(app, &channel)?, phone).await?;
+            }
+            Renewed::Later(seen) => found = Found::Failed(Answer::Down { seen }),
+            Renewed::Never => {}
+        }
+    }
+    match found {
+        Found::Known(Checked { chat: Some(chat) }) => Ok(Answer::Done { vendor_ids: Vec::new(), chat: Some(chat) }),
+        Found::Known(Checked { chat: None }) => Ok(Answer::Nobody { text: String::new() }),
+        Found::OverBudget => refused(Code::CheckLimit),
+        Found::Failed(answer) => perform::meet(app, company, &channel, answer).await,
+    }
 }
 
 /// Whether somebody looked for a phone lately, and it did not have the messenger.

@@ -15,6 +15,7 @@ use crate::flow::credentials;
 use crate::model::errand::{Errand, Work};
 use crate::model::id::{CompanyId, PortalId};
 use crate::model::vendor::{Answer, Scope};
+use crate::net::http::Limits;
 use crate::store::row::{PortalPatch, PortalRow, TokenPairRow};
 use crate::store::{Result, StoreError};
 
@@ -45,21 +46,29 @@ pub async fn perform(
     }
 }
 
-/// Tells a portal the statuses of several SMS in one batch.
-pub async fn push_statuses(app: &App, errands: &[Errand]) -> Vec<Answer> {
+/// Tells a portal several small things in one batch: statuses of SMS, marks of open lines.
+pub async fn push_batch(app: &App, errands: &[Errand]) -> Vec<Answer> {
     let where_to = errands.iter().find_map(|errand| match &errand.work {
-        Work::SmsStatus { portal, .. } => Some((errand.company, *portal)),
+        Work::SmsStatus { portal, .. } | Work::OpenLineMark { portal, .. } => Some((errand.company, *portal)),
         _ => None,
     });
     let Some((company, portal)) = where_to else { return vec![Answer::done(); errands.len()] };
-    if let Some(resting) = resting(app, portal, &["batch", sms::STATUS_METHOD]) {
+    if let Some(resting) = resting(app, portal, &["batch"]) {
         return vec![resting; errands.len()];
     }
-    let mut answers: Vec<Option<Answer>> = vec![None; errands.len()];
-    let mut skip = 0;
-    loop {
+    let calls: Vec<Option<(&str, Value)>> = errands.iter().map(small_call).collect();
+    let mut answers: Vec<Option<Answer>> = calls
+        .iter()
+        .map(|call| call.as_ref().map_or(Some(Answer::done()), |(method, _)| resting(app, portal, &[method])))
+        .collect();
+    let (mut skip, mut renewed) = (0, false);
+    while answers.iter().any(Option::is_none) {
         let open: Vec<usize> = (0..).zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(at, _)| at).collect();
-        let batch = statuses(open.iter().filter_map(|at| errands.get(*at)));
+        let mut batch = Batch::new();
+        for (method, params) in open.iter().filter_map(|at| calls.get(*at)?.as_ref()) {
+            // a batch is never larger than what the pump takes at once
+            let _ = batch.push(method, params);
+        }
         let tried = match call_from(app, company, portal, skip, "batch", &batch.params()).await {
             Ok(tried) => tried,
             Err(error) => return filled(answers, &unreachable_store(&error)),
@@ -68,35 +77,40 @@ pub async fn push_statuses(app: &App, errands: &[Errand]) -> Vec<Answer> {
             Ok(success) => success,
             Err(fault) => return filled(answers, &meet(app, company, portal, "batch", &fault, true).await),
         };
+        let mut ran_out = false;
         for (at, part) in open.into_iter().zip(batch.read(&success.result)) {
+            let method = calls.get(at).and_then(Option::as_ref).map_or("batch", |(method, _)| method);
             let answer = match part {
                 Part::Done(_) => Some(Answer::done()),
+                // while the batch was worked: the next call renews the token
+                Part::Failed(Fault::Token { .. }) if !renewed => {
+                    ran_out = true;
+                    None
+                }
                 // the message is somebody else's, and this user is no administrator any more: another one may do it
-                Part::Failed(Fault::NoRights { .. }) if tried.more => None,
-                Part::Failed(fault) => Some(meet(app, company, portal, sms::STATUS_METHOD, &fault, true).await),
+                Part::Failed(Fault::Token { .. } | Fault::NoRights { .. }) if tried.more => None,
+                Part::Failed(fault) => Some(meet(app, company, portal, method, &fault, true).await),
                 Part::NotTried => Some(Answer::Busy { after_ms: 1000, scope: Scope::Lane }),
             };
             if let Some(slot) = answers.get_mut(at) {
                 *slot = answer;
             }
         }
-        if answers.iter().all(Option::is_some) {
-            return filled(answers, &Answer::done());
-        }
-        skip = tried.pair + 1;
+        skip = if ran_out { tried.pair } else { tried.pair + 1 };
+        renewed = ran_out;
     }
+    filled(answers, &Answer::done())
 }
 
-fn statuses<'a>(errands: impl Iterator<Item = &'a Errand>) -> Batch {
-    let mut batch = Batch::new();
-    for errand in errands {
-        if let Work::SmsStatus { code, message, status, .. } = &errand.work {
-            let params = json!({ "CODE": code, "MESSAGE_ID": message, "STATUS": status });
-            // a batch is never larger than what the pump takes at once
-            let _ = batch.push(sms::STATUS_METHOD, &params);
+/// The method and the parameters of a call that leaves in a batch.
+fn small_call(errand: &Errand) -> Option<(&str, Value)> {
+    match &errand.work {
+        Work::SmsStatus { code, message, status, .. } => {
+            Some((sms::STATUS_METHOD, json!({ "CODE": code, "MESSAGE_ID": message, "STATUS": status })))
         }
+        Work::OpenLineMark { method, params, .. } => Some((method, params.clone())),
+        _ => None,
     }
-    batch
 }
 
 fn filled(answers: Vec<Option<Answer>>, rest: &Answer) -> Vec<Answer> {
@@ -104,7 +118,7 @@ fn filled(answers: Vec<Option<Answer>>, rest: &Answer) -> Vec<Answer> {
 }
 
 /// The answer for a method that rests; none where none of them does.
-fn resting(app: &App, portal: PortalId, methods: &[&str]) -> Option<Answer> {
+pub(super) fn resting(app: &App, portal: PortalId, methods: &[&str]) -> Option<Answer> {
     let now = app.clock.now();
     let until = methods.iter().filter_map(|method| app.resting.until(portal, method, now)).max()?;
     Some(Fault::MethodResting { until: Some(until) }.answer(true, now))
@@ -112,7 +126,7 @@ fn resting(app: &App, portal: PortalId, methods: &[&str]) -> Option<Answer> {
 
 /// What a fault means for more than its own errand: a method that rests, rests for all; a portal without a good token is
 /// lost.
-async fn meet(
+pub(super) async fn meet(
     app: &App,
     company: CompanyId,
     portal: PortalId,
@@ -141,7 +155,7 @@ async fn meet(
     answer
 }
 
-fn unreachable_store(error: &StoreError) -> Answer {
+pub(super) fn unreachable_store(error: &StoreError) -> Answer {
     tracing::error!(%error, "a portal could not be called");
     Answer::Down { seen: "the store failed".to_owned() }
 }
@@ -159,6 +173,30 @@ pub async fn call(
     params: &Value,
 ) -> Result<Result<Success, Fault>> {
     Ok(call_from(app, company, id, 0, method, params).await?.outcome)
+}
+
+/// Calls a method as one employee and as nobody else, so that the portal's own rights decide what comes of it.
+///
+/// # Errors
+/// The outer error is the store's, the inner one the portal's; [`Fault::Token`] where no good token of theirs is known.
+pub async fn call_of(
+    app: &App,
+    company: CompanyId,
+    id: PortalId,
+    user_id: i64,
+    method: &str,
+    params: &Value,
+) -> Result<Result<Success, Fault>> {
+    let (row, pairs) = app
+        .store
+        .read(move |conn| Ok((crate::on!(conn, portal::by_id(company, id))?, crate::on!(conn, portal::tokens(id))?)))
+        .await?;
+    let Some(mut row) = row.filter(|row| row.state != "uninstalled") else { return Ok(Err(Fault::Gone)) };
+    let user = user_id.to_string();
+    match pairs.into_iter().find(|pair| pair.user_id == user) {
+        Some(pair) => call_with(app, &mut row, pair, method, params).await,
+        None => Ok(Err(Fault::Token { code: "NO_TOKEN".to_owned() })),
+    }
 }
 
 /// What came of trying the tokens of a portal one after the other.
@@ -224,7 +262,7 @@ async fn call_with(
             access_token: access,
             member_id: portal.member_id.clone(),
         };
-        match client::call(&app.http, &target, method, params, app.http.limits()).await {
+        match client::call(&app.http, &target, method, params, limits(app, params)).await {
             Err(Fault::Token { .. }) if !renewed => {
                 pair = match renew(app, portal, pair).await? {
                     Ok(pair) => pair,
@@ -241,6 +279,12 @@ async fn call_with(
             other => return Ok(other),
         }
     }
+}
+
+/// A portal fetches the files of a message while it takes it, which may last.
+fn limits(app: &App, params: &Value) -> Limits {
+    let has_files = params.pointer("/MESSAGES/0/message/files").is_some();
+    if has_files { app.http.limits().with_file() } else { app.http.limits() }
 }
 
 /// Goes along with a portal that moved, once a call at the new address has shown that it is the same portal.

@@ -254,6 +254,8 @@ fn change_words(said: &Said, act: &ChangeAct) -> (String, String) {
     let words = match act {
         ChangeAct::Edit { text } => format!("изменить сообщение (change a message): {text}"),
         ChangeAct::Delete => "удалить сообщение (delete a message)".to_owned(),
+        ChangeAct::React { emoji: Some(emoji) } => format!("реакция (a reaction): {emoji}"),
+        ChangeAct::React { emoji: None } => "снять реакцию (take a reaction back)".to_owned(),
     };
     (said.chat.clone(), words.chars().take(TEXT_SHOWN).collect())
 }
@@ -266,8 +268,13 @@ fn entries(seen: &Seen) -> Result<(Vec<ErrandOut>, Vec<Waiting>)> {
             Work::Send { outgoing, .. } => (outgoing.to.chat_id(), beginning(&outgoing.content)),
             Work::Group { order, .. } => group_words(order),
             Work::Change { said, act, .. } => change_words(said, act),
-            Work::PortalCall { method, .. } => (String::new(), method.clone()),
+            Work::Check { phone, .. } => (phone.clone(), "проверить номер (check the phone)".to_owned()),
+            Work::Fetch { .. } => (String::new(), "disk".to_owned()),
+            Work::PortalCall { method, .. } | Work::OpenLineMark { method, .. } => (String::new(), method.clone()),
             Work::SmsStatus { status, .. } => (String::new(), status.clone()),
+            Work::OpenLine { .. } => (String::new(), "imconnector.send.messages".to_owned()),
+            Work::OpenLineChat { care, .. } => (String::new(), care.slug().to_owned()),
+            Work::Webhook { number, .. } => (String::new(), number.to_string()),
         };
         let state = if *flying { "flying" } else { "waiting" };
         if !flying {

@@ -1,8 +1,8 @@
 //! A vendor's word about a message that has left.
 
 use crate::app::App;
-use crate::flow::health;
 use crate::flow::tell::{self, Verdict};
+use crate::flow::{health, open_line, opt_out, webhook};
 use crate::model::errand::NewErrand;
 use crate::model::id::{ChannelId, CompanyId, MessageId};
 use crate::model::message::Receipt;
@@ -25,6 +25,21 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
         keep(conn, channel, receipt, now)?;
         return Ok(Vec::new());
     };
+    apply_to(app, conn, channel, &message, receipt, now)
+}
+
+/// The same for a message that is known already.
+///
+/// # Errors
+/// Those of the database.
+pub fn apply_to(
+    app: &App,
+    conn: &mut Conn,
+    channel: ChannelId,
+    message: &MessageRow,
+    receipt: &Receipt,
+    now: Moment,
+) -> Result<Vec<NewErrand>> {
     if message.vendor_id.is_none()
         && receipt.key.as_deref() != Some(&receipt.vendor_id)
         && !receipt.vendor_id.is_empty()
@@ -37,24 +52,38 @@ pub fn apply(app: &App, conn: &mut Conn, channel: ChannelId, receipt: &Receipt, 
         let next = seen.after(receipt.status);
         if next == seen {
             // a late word still knows the moment of something that was seen already
-            if unknown_moment(&message, receipt.status) {
+            if unknown_moment(message, receipt.status) {
                 crate::on!(conn, message::remember(&message.id, receipt.status, receipt.at.0))?;
             }
-            note(conn, &message, seen, receipt)?;
+            note(conn, message, seen, receipt)?;
             return Ok(Vec::new());
         }
         if crate::on!(conn, message::advance(&message.id, seen.to_db(), &progress(next, receipt)))? {
             break;
         }
         // another receipt was faster
-        let Some(fresh) = find(conn, channel, receipt)? else { return Ok(Vec::new()) };
+        let Ok(id) = message.id.parse::<MessageId>() else { return Ok(Vec::new()) };
+        let Some(fresh) = crate::on!(conn, message::of_channel(channel, id))? else { return Ok(Vec::new()) };
         seen = Status::from_db(fresh.status);
     }
     if let Some((code, said)) = &receipt.error {
         health::failed(conn, channel, *code, said, now)?;
     }
     let Ok(company) = message.company.parse::<CompanyId>() else { return Ok(Vec::new()) };
-    tell::tell_later(app, conn, company, &value("messages", &message.origin)?, &verdict(receipt), now)
+    if let Some((Code::OptedOut, said)) = &receipt.error {
+        opt_out::told(conn, company, channel, &message.chat, said, now)?;
+    }
+    let mut new = tell::tell_later(app, conn, company, &value("messages", &message.origin)?, &verdict(receipt), now)?;
+    if seen == Status::Unknown && receipt.status != Status::Error {
+        // it is known only now that it left
+        new.extend(open_line::sent(app, conn, message, now)?);
+    }
+    let row = moved(message, receipt);
+    if seen == Status::Unknown && receipt.status != Status::Error {
+        new.extend(webhook::said(app, conn, &row, None, now)?);
+    }
+    new.extend(webhook::moved(app, conn, &row, receipt.at, now)?);
+    Ok(new)
 }
 
 /// What a receipt says to whoever asked.
@@ -172,6 +201,12 @@ fn note(conn: &mut Conn, message: &MessageRow, seen: Status, receipt: &Receipt) 
     let Some((_, word)) = receipt.error.as_ref().filter(|_| receipt.status == Status::Sent) else { return Ok(()) };
     let told = Progress { status: seen.to_db(), reason: Some(Some(word.clone())), ..Progress::default() };
     crate::on!(conn, message::advance(&message.id, seen.to_db(), &told)).map(|_| ())
+}
+
+/// The message as it is after a receipt that moved it.
+fn moved(message: &MessageRow, receipt: &Receipt) -> MessageRow {
+    let (code, reason) = error_of(receipt).map(|(code, reason)| (code.slug().to_owned(), reason.clone())).unzip();
+    MessageRow { status: receipt.status.to_db(), code, reason, ..message.clone() }
 }
 
 fn progress(next: Status, receipt: &Receipt) -> Progress {

@@ -1,7 +1,11 @@
 //! What a messenger brought: messages of customers, receipts, and word about chats.
 
 use crate::app::App;
-use crate::flow::{arrival, change, echo, health, receipt, template};
+use crate::flow::change::Reacted;
+use crate::flow::{
+    arrival, change, echo, group, health, open_line, opt_out, receipt, standing, template, webhook, window,
+};
+use crate::model::errand::NewErrand;
 use crate::model::id::{ChannelId, CompanyId, ContactId, DialogId, MessageId};
 use crate::model::message::{Content, Event, Incoming, Receipt};
 use crate::model::moment::Moment;
@@ -25,19 +29,20 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
             if let Some(settled) = echo::settle(app, conn, (id, channel.lane), incoming, now)? {
                 return Ok(outbox::accept(conn, now, &settled)?.into_iter().flatten().collect());
             }
-            message(conn, channel, id, incoming, now)?;
+            return message(app, conn, channel, id, incoming, now);
         }
         Event::Taken(incoming) => {
             let settled = echo::settle(app, conn, (id, channel.lane), incoming, now)?.unwrap_or_default();
             return Ok(outbox::accept(conn, now, &settled)?.into_iter().flatten().collect());
         }
         Event::Message(incoming) => {
-            message(conn, channel, id, incoming, now)?;
+            opt_out::hear(conn, channel, incoming, now)?;
             seen(app, channel, crate::on!(conn, health::set_message(id, now.0))?);
+            return message(app, conn, channel, id, incoming, now);
         }
         Event::Letter(letter) => {
-            crate::flow::letter::work(conn, channel, id, letter, now)?;
             seen(app, channel, crate::on!(conn, health::set_message(id, now.0))?);
+            return crate::flow::letter::work(app, conn, channel, id, letter, now);
         }
         Event::Read { chat, up_to, at } => {
             seen(app, channel, crate::on!(conn, health::set_receipt(id, now.0))?);
@@ -51,10 +56,15 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
         Event::Moved { from, to } => {
             crate::on!(conn, dialog::rename(id, from, to))?;
             crate::on!(conn, chat_name::follow(id, from, to))?;
+            open_line::renamed(conn, id, from, to)?;
         }
         Event::Trouble { seen } => {
             tracing::warn!(channel = channel.id, seen, "a messenger reports trouble");
             health::failed(conn, id, Code::Refused, seen, now)?;
+        }
+        Event::Restanding { seen } => {
+            tracing::debug!(channel = channel.id, seen, "an account is asked how it stands");
+            standing::hurry(conn, channel, now)?;
         }
         Event::Suspicion { seen, lifted: false } => return health::suspect(app, conn, channel, seen, now),
         Event::Suspicion { lifted: true, .. } => health::clear(conn, channel, now)?,
@@ -63,24 +73,44 @@ pub fn work(app: &App, conn: &mut Conn, channel: &ChannelRow, event: &Event, now
         Event::Template { name, language, state, reason } => {
             let news =
                 TemplateNews { status: Some(word_of(state)), reason: Some(reason.clone()), ..TemplateNews::default() };
-            template::hear(conn, id, (name, language), &news)?;
+            template::hear(app, conn, channel, (name, language), &news)?;
         }
         Event::TemplateRated { name, language, quality, category } => {
             let (quality, category) = (quality.clone(), category.clone());
-            template::hear(conn, id, (name, language), &TemplateNews { category, quality, ..TemplateNews::default() })?;
+            let news = TemplateNews { category, quality, ..TemplateNews::default() };
+            template::hear(app, conn, channel, (name, language), &news)?;
         }
         Event::Chat { chat, name, about, link } => {
             let (name, about) = (name.as_deref(), about.as_deref());
-            describe(conn, id, chat, (name, about, link.as_deref()))?;
+            let new = describe(app, conn, id, chat, (name, about, link.as_deref()), now)?;
+            return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
+        }
+        Event::Group { chat, title, inside } => {
+            let new = group::told(app, conn, channel, id, (chat, title.as_deref(), *inside), now)?;
+            return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
+        }
+        Event::Marketing { chat, wanted, seen } => {
+            let Ok(company) = channel.company.parse() else { return Ok(Vec::new()) };
+            match wanted {
+                true => opt_out::taken_back(conn, company, id, chat)?,
+                false => opt_out::told(conn, company, id, chat, seen, now)?,
+            }
         }
         Event::Edited { chat, vendor_id, text, at } => {
-            change::edited(app, conn, channel, (chat, vendor_id, *at), text.as_deref(), now)?;
+            let new = change::edited(app, conn, channel, (chat, vendor_id, *at), text.as_deref(), now)?;
+            return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
         }
         Event::Deleted { chat, vendor_ids, at } => {
-            change::deleted(app, conn, channel, (chat, vendor_ids, *at), now)?;
+            let new = change::deleted(app, conn, channel, (chat, vendor_ids, *at), now)?;
+            return Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect());
         }
-        // worked by `flow::link`; the others are kept for the inbox, which comes later
-        Event::Link { .. } | Event::Reaction { .. } => {}
+        Event::Reaction { chat, vendor_id, emoji, by, ours, at } => {
+            let who = (!ours).then(|| by.as_deref().unwrap_or_default());
+            let told = Reacted { chat, vendor_id, emoji: emoji.as_deref(), who, at: *at };
+            change::reacted(app, conn, channel, &told, now)?;
+        }
+        // worked by `flow::link`
+        Event::Link { .. } => {}
     }
     Ok(Vec::new())
 }
@@ -119,17 +149,26 @@ fn word_of(event: &str) -> String {
     .to_owned()
 }
 
-/// A chat is called by who is in it and what it is about, and the contact by the name that the vendor has.
+/// A chat is called by who is in it and what it is about, and the contact by the name that the vendor has. Gives back the errands
+/// that came of it: a group is called in open lines as its members call it, a customer as the card says.
 fn describe(
+    app: &App,
     conn: &mut Conn,
     channel: ChannelId,
     chat: &str,
     (name, about, link): (Option<&str>, Option<&str>, Option<&str>),
-) -> Result<()> {
-    let Some(dialog) = crate::on!(conn, dialog::by_chat(channel, chat))? else { return Ok(()) };
+    now: Moment,
+) -> Result<Vec<NewErrand>> {
+    let mut new = Vec::new();
+    let Some(dialog) = crate::on!(conn, dialog::by_chat(channel, chat))? else { return Ok(new) };
     let title = [name, about].into_iter().flatten().collect::<Vec<_>>().join(" · ");
     if !title.is_empty() {
         crate::on!(conn, dialog::set_title(channel, chat, &title))?;
+        new = match dialog.is_group {
+            true if dialog.title != title => open_line::titled(app, conn, channel, chat, &title, now)?,
+            true => Vec::new(),
+            false => open_line::named(app, conn, channel, chat, &title, now)?,
+        };
     }
     if let (Some(name), Some(contact)) = (name, &dialog.contact) {
         // a name that somebody gave the contact here stays
@@ -138,7 +177,7 @@ fn describe(
     if about.is_some() || link.is_some() {
         crate::on!(conn, dialog::set_subject(channel, chat, about, link))?;
     }
-    Ok(())
+    Ok(new)
 }
 
 /// Two names are one chat: what was said under both is one dialog from now on.
@@ -146,11 +185,19 @@ fn same_chat(conn: &mut Conn, channel: ChannelId, hidden: &str, shown: &str) -> 
     if hidden != shown && crate::on!(conn, chat_name::keep(channel, hidden, shown))? {
         let phone = shown.strip_suffix("@c.us").or_else(|| is_phone(shown).then_some(shown));
         crate::on!(conn, chat_name::merge(channel, hidden, shown, phone))?;
+        open_line::renamed(conn, channel, hidden, shown)?;
     }
     Ok(())
 }
 
-fn message(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
+fn message(
+    app: &App,
+    conn: &mut Conn,
+    channel: &ChannelRow,
+    id: ChannelId,
+    incoming: &Incoming,
+    now: Moment,
+) -> Result<Vec<Accepted>> {
     // only WhatsApp hides phones, behind such names
     let hidden = incoming.chat.ends_with("@lid") || is_business_scoped(&incoming.chat);
     if let (false, false, Some(name)) = (hidden, incoming.group, incoming.from.vendor_id.as_deref())
@@ -162,8 +209,8 @@ fn message(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Inco
         same_chat(conn, id, name, &incoming.chat)?;
     }
     match if hidden { crate::on!(conn, chat_name::shown(id, &incoming.chat))? } else { None } {
-        Some(shown) => enter_plain(conn, channel, id, &Incoming { chat: shown, ..incoming.clone() }, now),
-        None => enter_plain(conn, channel, id, incoming, now),
+        Some(shown) => enter_plain(app, conn, channel, id, &Incoming { chat: shown, ..incoming.clone() }, now),
+        None => enter_plain(app, conn, channel, id, incoming, now),
     }
 }
 
@@ -181,8 +228,15 @@ fn is_phone(chat: &str) -> bool {
     (7..=15).contains(&chat.len()) && chat.chars().all(|c| c.is_ascii_digit())
 }
 
-fn enter_plain(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &Incoming, now: Moment) -> Result<()> {
-    enter(conn, channel, id, incoming, content(incoming)?, now)
+fn enter_plain(
+    app: &App,
+    conn: &mut Conn,
+    channel: &ChannelRow,
+    id: ChannelId,
+    incoming: &Incoming,
+    now: Moment,
+) -> Result<Vec<Accepted>> {
+    enter(app, conn, (channel, id), incoming, content(incoming)?, now)
 }
 
 /// What a message says, as the history keeps it: the text alone where there is nothing else.
@@ -190,32 +244,38 @@ fn enter_plain(conn: &mut Conn, channel: &ChannelRow, id: ChannelId, incoming: &
 /// # Errors
 /// Where it has no JSON form.
 pub fn content(incoming: &Incoming) -> Result<String> {
-    if incoming.media.is_empty() && incoming.place.is_none() && incoming.note.is_none() {
+    let bare = incoming.payload.is_none() && incoming.referral.is_empty();
+    if bare && incoming.media.is_empty() && incoming.place.is_none() && incoming.note.is_none() {
         text(&Content { text: incoming.text.clone(), ..Content::default() })
     } else {
         text(incoming)
     }
 }
 
-/// Enters a message that came in into the history and its dialog; the content is told as it is to be kept.
+/// Enters a message that came in into the history and its dialog; the content is told as it is to be kept. Gives back the errands
+/// that show it elsewhere.
 pub(super) fn enter(
+    app: &App,
     conn: &mut Conn,
-    channel: &ChannelRow,
-    id: ChannelId,
+    (channel, id): (&ChannelRow, ChannelId),
     incoming: &Incoming,
     content: String,
     now: Moment,
-) -> Result<()> {
+) -> Result<Vec<Accepted>> {
     if crate::on!(conn, dialog::by_chat(id, &incoming.chat))?.is_none() {
         open_dialog(conn, channel, incoming, now)?;
     }
-    if incoming.ours && crate::on!(conn, message::by_vendor_id(id, &incoming.vendor_id))?.is_some() {
+    if incoming.ours && crate::on!(conn, message::in_chat(id, &incoming.chat, &incoming.vendor_id))?.is_some() {
         // an echo of what left through us
-        return Ok(());
+        return Ok(Vec::new());
     }
     if !incoming.ours {
         // the vendor's own clock opens its window; a clock that runs ahead may not make it longer
-        crate::on!(conn, dialog::heard(id, &incoming.chat, incoming.at.0.min(now.0)))?;
+        let at = incoming.at.0.min(now.0);
+        crate::on!(conn, dialog::heard(id, &incoming.chat, at))?;
+        if !incoming.referral.is_empty() && window::is_kept_by(channel) {
+            crate::on!(conn, dialog::led(id, &incoming.chat, at))?;
+        }
     }
     let origin = serde_json::json!({ "by": "nobody" });
     // what fills a gap stands where it was said
@@ -239,7 +299,10 @@ pub(super) fn enter(
         viewed_at: None,
     };
     crate::on!(conn, message::enter(std::slice::from_ref(&row)))?;
-    arrival::enter(conn, &row, &incoming.media, now)
+    arrival::enter(conn, &row, &incoming.media, now)?;
+    let mut new = open_line::heard(app, conn, channel, &row, incoming, now)?;
+    new.extend(webhook::said(app, conn, &row, Some(incoming), now)?);
+    Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
 }
 
 fn open_dialog(conn: &mut Conn, channel: &ChannelRow, incoming: &Incoming, now: Moment) -> Result<()> {
@@ -276,6 +339,8 @@ fn open_dialog(conn: &mut Conn, channel: &ChannelRow, incoming: &Incoming, now: 
         incoming_at: None,
         created_at: now.0,
         thread: None,
+        led_at: None,
+        free_until: None,
     };
     crate::on!(conn, dialog::create(&row))?;
     Ok(())

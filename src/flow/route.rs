@@ -64,7 +64,7 @@ pub fn channel(channels: &[ChannelRow], kind: Option<Kind>, to: &Peer) -> Result
 }
 
 /// Whether a messenger reaches this kind of address by itself.
-fn reaches(kind: Kind, to: &Peer) -> bool {
+pub(super) fn reaches(kind: Kind, to: &Peer) -> bool {
     let Some(messenger) = messenger::of(kind) else { return false };
     let abilities = messenger.about().abilities;
     match to {
@@ -132,6 +132,35 @@ pub fn text_errand(
         ..Content::default()
     };
     errand(app, channel, request, (message, content), now)
+}
+
+/// The errand of a message whose file is still to come; its text is the caption, which may be empty.
+///
+/// # Errors
+/// The code for whoever asked, where it can never be sent.
+pub fn caption_errand(
+    app: &App,
+    channel: &ChannelRow,
+    request: TextRequest,
+    now: Moment,
+) -> Result<(NewErrand, MessageId), Code> {
+    let message = MessageId::new();
+    let text = pick(&request.text, message);
+    let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of).ok_or(Code::ChannelNotFound)?;
+    if text.encode_utf16().count() > perform::about(app, messenger).caption_limit {
+        return Err(Code::MessageTooLong);
+    }
+    let content = Content { text: Some(text).filter(|text| !text.trim().is_empty()), ..Content::default() };
+    errand(app, channel, request, (message, content), now)
+}
+
+/// Refuses a file that the messenger of a channel certainly will not take.
+///
+/// # Errors
+/// The code for whoever asked.
+pub fn check_file(app: &App, channel: &ChannelRow, media: &Media) -> Result<(), Code> {
+    let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of).ok_or(Code::ChannelNotFound)?;
+    check_size(perform::about(app, messenger), "", Some(media))
 }
 
 /// The errand of a message that is a place or cards, which were checked before.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::app::App;
 use crate::flow::tell::{self, Verdict};
-use crate::flow::{change, group, health, receipt};
+use crate::flow::{change, group, health, notice, open_line, opt_out, receipt, robot, webhook};
 use crate::model::errand::{Errand, NewErrand, Work};
 use crate::model::id::ChannelId;
 use crate::model::message::{Outgoing, Receipt};
@@ -44,8 +44,15 @@ pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Res
         }
     }
     history::enter(conn, &rows)?;
+    let shown: HashMap<String, MessageRow> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
     let mut early = history::take_receipts(conn, &taken_by_vendors(over))?;
     let mut new: Vec<NewErrand> = Vec::new();
+    for entry in over.iter().filter(|entry| !entry.ours && !is_unknown(entry.answer)) {
+        // it was told as unknown already, and the history took the better word
+        let Work::Send { message, .. } = &entry.errand.work else { continue };
+        let row = shown.get(&message.to_string());
+        new.extend(row.map(|row| webhook::settled(app, conn, row, now)).transpose()?.unwrap_or_default());
+    }
     for entry in over.iter().filter(|entry| entry.ours) {
         let early = if early.is_empty() { Vec::new() } else { early_receipts(&mut early, entry)? };
         // a call without an answer whose message the vendor speaks of was taken: whoever asked hears of nothing else
@@ -57,18 +64,50 @@ pub fn settle(app: &App, conn: &mut Conn, over: &[Over<'_>], now: Moment) -> Res
             new.extend(group::settle(app, conn, entry, (*act, order), &verdict, now)?);
         }
         if let Work::Change { change, .. } = &entry.errand.work {
-            change::settle(app, conn, entry.errand.company, *change, &verdict, now)?;
+            new.extend(change::settle(app, conn, entry.errand.company, *change, &verdict, now)?);
+        }
+        if let Work::OpenLine { post, .. } = &entry.errand.work {
+            open_line::over(conn, *post, &verdict, now)?;
+        }
+        if let Work::Fetch { .. } = &entry.errand.work {
+            new.extend(robot::fetch::settle(app, conn, entry, &verdict, now)?);
         }
         new.extend(tell::tell(app, conn, entry.errand, &verdict, now)?);
+        if let (Work::Send { message, .. }, Status::Sent) = (&entry.errand.work, verdict.status) {
+            let row = shown.get(&message.to_string());
+            new.extend(row.map(|row| open_line::sent(app, conn, row, now)).transpose()?.unwrap_or_default());
+        }
+        if let Work::Send { channel, outgoing, message } = &entry.errand.work {
+            health::sent(conn, *channel, entry.answer, now)?;
+            if let Answer::Refused { code: Code::OptedOut, text } = entry.answer {
+                opt_out::told(conn, entry.errand.company, *channel, &outgoing.to.chat_id(), text, now)?;
+            }
+            // of what a receipt knows better the receipt tells
+            let better = is_unknown(entry.answer) && !early.is_empty();
+            if let Some(row) = shown.get(&message.to_string()).filter(|_| !better) {
+                new.extend(webhook::settled(app, conn, row, now)?);
+            }
+        }
         for (channel, receipt) in early {
             new.extend(receipt::apply(app, conn, channel, &receipt, now)?);
         }
-        if let Work::Send { channel, .. } = &entry.errand.work {
-            health::sent(conn, *channel, entry.answer, now)?;
+        if let Work::Webhook { webhook, number } = &entry.errand.work {
+            webhook::over(conn, entry.errand.company, (*webhook, *number), entry.answer, now)?;
         }
+        tell_of_template(app, conn, entry, now)?;
         note(entry);
     }
     Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect())
+}
+
+/// A template that the vendor does not take concerns more than one message.
+fn tell_of_template(app: &App, conn: &mut Conn, entry: &Over<'_>, now: Moment) -> Result<()> {
+    let (Work::Send { channel, outgoing, .. }, Answer::Refused { code, text }) = (&entry.errand.work, entry.answer)
+    else {
+        return Ok(());
+    };
+    let Some(template) = &outgoing.content.template else { return Ok(()) };
+    notice::template_refused(app, conn, (entry.errand.company, *channel), &template.name, (*code, text), now)
 }
 
 /// What an answer means for the message and for whoever asked.

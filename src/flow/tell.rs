@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::crm::bitrix24::sms::SmsStatus;
-use crate::flow::{answer, mailing};
+use crate::flow::{answer, mailing, open_line};
 use crate::model::errand::{Errand, NewErrand, Rank, Work};
 use crate::model::id::{CompanyId, LaneId, PortalId};
 use crate::model::moment::Moment;
@@ -27,16 +27,28 @@ pub struct Verdict {
 /// # Errors
 /// Those of the database.
 pub fn tell(app: &App, conn: &mut Conn, errand: &Errand, verdict: &Verdict, now: Moment) -> Result<Vec<NewErrand>> {
-    let message = match &errand.work {
-        Work::Send { channel, .. } | Work::Group { channel, .. } => *channel,
-        // whoever asked for a change looks at the message
-        Work::Change { .. } | Work::PortalCall { .. } | Work::SmsStatus { .. } => return Ok(Vec::new()),
-    };
-    match &errand.origin {
-        Origin::Robot { answer, entry } => {
-            answer::settled(app, conn, errand.company, *answer, *entry, message, verdict, now)
+    match (&errand.work, &errand.origin) {
+        // an operator is told of a change that was not made; whoever else asked for one looks at the message
+        (Work::Change { change, .. }, Origin::OpenLine { word, .. }) => {
+            open_line::change_told(conn, errand.company, *word, &change.to_string(), verdict, now)
         }
-        other => tell_later(app, conn, errand.company, other, verdict, now),
+        // messages that waited for a file tell of themselves
+        (
+            Work::Change { .. }
+            | Work::PortalCall { .. }
+            | Work::SmsStatus { .. }
+            | Work::Fetch { .. }
+            | Work::OpenLine { .. }
+            | Work::OpenLineChat { .. }
+            | Work::OpenLineMark { .. }
+            | Work::Webhook { .. },
+            _,
+        ) => Ok(Vec::new()),
+        (Work::Send { channel, .. }, Origin::Robot { answer, entry }) => {
+            answer::settled(app, conn, errand.company, *answer, *entry, *channel, verdict, now)
+        }
+        // what is done with a group, and a look at a phone, has no receipt
+        (_, other) => tell_later(app, conn, errand.company, other, verdict, now),
     }
 }
 
@@ -59,6 +71,7 @@ pub fn tell_later(
             let status = SmsStatus::of(verdict.status, verdict.code);
             Ok(status_errand(app, conn, company, *portal, code, message, status, now)?.into_iter().collect())
         }
+        Origin::OpenLine { word, place } => open_line::told(conn, company, (*word, *place), verdict, now),
         Origin::Recipient { mailing, recipient } => {
             mailing::tell(app, conn, company, *mailing, *recipient, verdict, now)
         }

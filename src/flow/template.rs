@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::app::live::Topics;
 use crate::flow::attached::{self, FileIn};
 use crate::flow::channel::ChannelError;
-use crate::flow::{pattern, perform};
+use crate::flow::{pattern, perform, standing};
 use crate::messenger;
 use crate::model::id::{ChannelId, CompanyId};
 use crate::model::message::{Kind, Template, TemplateButton, TemplateValue};
@@ -116,6 +117,7 @@ pub async fn sync(app: &App, company: CompanyId, id: ChannelId) -> std::result::
     let now = app.clock.now();
     let rows = cards.iter().map(|card| of_card(&row, card, now)).collect::<Result<Vec<_>>>()?;
     app.store.write(move |conn| crate::on!(conn, template::replace(company, id, &rows))).await?;
+    app.live.touch(company, Topics::TEMPLATES);
     list(app, company, id).await
 }
 
@@ -146,13 +148,21 @@ fn card(row: &TemplateRow) -> Result<TemplateCard> {
     })
 }
 
-/// The vendor told something of a template; one that was never listed is listed with the others.
+/// The vendor told something of a template of an account, which several channels may share. Where it was never listed, all are listed
+/// anew.
 ///
 /// # Errors
 /// Those of the database.
-pub fn hear(conn: &mut Conn, channel: ChannelId, name: (&str, &str), news: &TemplateNews) -> Result<()> {
-    if !crate::on!(conn, template::note(channel, name, news))? {
-        tracing::info!(channel = %channel, name = name.0, language = name.1, "a template that was not listed yet changed");
+pub fn hear(app: &App, conn: &mut Conn, channel: &ChannelRow, name: (&str, &str), news: &TemplateNews) -> Result<()> {
+    for id in standing::beside(conn, channel)? {
+        let Ok(id) = id.parse::<ChannelId>() else { continue };
+        if !crate::on!(conn, template::note(id, name, news))? {
+            tracing::info!(channel = %id, name = name.0, language = name.1, "a template that was not listed yet changed");
+            crate::on!(conn, standing::list_anew(id, app.clock.now().0))?;
+        }
+    }
+    if let Ok(company) = channel.company.parse() {
+        app.live.touch(company, Topics::TEMPLATES);
     }
     Ok(())
 }

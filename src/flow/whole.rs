@@ -2,11 +2,12 @@
 //! once; the rest of it comes a moment later.
 
 use crate::app::App;
-use crate::flow::{perform, receive};
+use crate::flow::{open_line, perform, receive};
 use crate::messenger;
 use crate::model::id::ChannelId;
 use crate::model::message::{CROPPED, Event, Incoming, Kind};
 use crate::store::Result;
+use crate::store::outbox::{self, Accepted};
 use crate::store::row::{HookRow, value};
 
 /// Pauses before the vendor is asked once more, in milliseconds. After the last one the message stays as it came.
@@ -45,7 +46,17 @@ async fn complete(app: &App, id: ChannelId, cut: &Incoming) -> Result<bool> {
     match messenger.whole(&perform::wire(app, &row)?, cut).await {
         Ok(Some(whole)) => {
             let (content, name) = (receive::content(&whole)?, cut.vendor_id.clone());
-            app.store.write(move |conn| crate::on!(conn, message::rewrite(id, &name, &content))).await?;
+            let (inner, text, chat) = (app.clone(), whole.text.clone().unwrap_or_default(), cut.chat.clone());
+            let accepted = app.store.write(move |conn| {
+                crate::on!(conn, message::rewrite(id, &name, &content))?;
+                let (now, mut new) = (inner.clock.now(), Vec::new());
+                let found = crate::on!(conn, message::all_by_vendor_id(id, &name))?;
+                for row in found.into_iter().filter(|row| row.chat == chat) {
+                    new.extend(open_line::completed(&inner, conn, &row.channel, &row.id, &text, now)?);
+                }
+                Ok(outbox::accept(conn, now, &new)?.into_iter().flatten().collect::<Vec<Accepted>>())
+            });
+            app.bell.accepted(accepted.await?);
             Ok(true)
         }
         Ok(None) => Ok(true),

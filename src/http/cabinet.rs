@@ -34,6 +34,11 @@ pub(super) async fn show_page(request: HttpRequest) -> HttpResponse {
         .body(file.data.into_owned())
 }
 
+/// The page that portals show in their frames; none where this binary was built without it.
+pub(super) fn framed_page() -> Option<String> {
+    Files::get("b24.html").and_then(|file| String::from_utf8(file.data.into_owned()).ok())
+}
+
 /// Shows a script, a style or a picture. Its name holds a hash of what is inside, so it never changes.
 pub(super) async fn show_asset(name: web::Path<String>) -> Told {
     // a slash that came as %2F must not lead out of the folder

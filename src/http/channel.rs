@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub(super) mod deliveries;
 mod health;
 pub(super) mod settings;
+mod standing;
 
 use self::health::HealthOut;
+use self::standing::StandingOut;
 use super::auth::{Admin, Role, Signed};
 use super::error::{ApiError, ErrorOut, Told};
 use crate::app::App;
@@ -18,7 +21,7 @@ use crate::model::address::phone_digits;
 use crate::model::id::{ChannelId, CompanyId, LaneId, LineId};
 use crate::model::message::Kind;
 use crate::model::pace::Pace;
-use crate::store::row::{ChannelRow, HealthRow, LaneRow, LaneState, ListeningRow};
+use crate::store::row::{ChannelRow, HealthRow, LaneRow, LaneState, ListeningRow, StandingRow};
 use crate::store::{Conn, Result};
 
 /// One step of attaching.
@@ -87,6 +90,8 @@ pub(super) struct ChannelOut {
     connected_at: i64,
     /// How it fares.
     health: HealthOut,
+    /// What the vendor thinks of the account; null where it never tells.
+    standing: Option<StandingOut>,
     /// Where the vendor posts to, for administrators of channels whose vendor is told by hand.
     webhook_url: Option<String>,
     /// How its own connection fares, where it keeps one.
@@ -272,6 +277,7 @@ struct Seen {
     lanes: Vec<LaneRow>,
     listenings: Vec<ListeningRow>,
     healths: Vec<HealthRow>,
+    standings: Vec<StandingRow>,
 }
 
 impl Seen {
@@ -280,6 +286,7 @@ impl Seen {
             lanes: crate::on!(conn, lane::of_company(company))?,
             listenings: crate::on!(conn, listening::of_company(company))?,
             healths: crate::on!(conn, health::of_company(company))?,
+            standings: crate::on!(conn, standing::of_company(company))?,
         })
     }
 }
@@ -311,6 +318,7 @@ fn shown(app: &App, asks: Role, row: &ChannelRow, seen: &Seen) -> Told<ChannelOu
         pace,
         connected_at: row.connected_at,
         health: HealthOut::of(health, listening, now),
+        standing: StandingOut::of(&settings, seen.standings.iter().find(|standing| standing.channel == row.id)),
         listening: listening.map(ListeningOut::of),
         webhook_url: told_by_hand.then(|| channel::webhook_url(app, &row.hook_key)),
     })

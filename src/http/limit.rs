@@ -19,7 +19,7 @@ const MOST_ADDRESSES: usize = 100_000;
 
 /// The buckets of all addresses.
 #[derive(Debug)]
-pub(super) struct Doors {
+pub struct Doors {
     requests: Buckets,
     sign_ins: Buckets,
     trust_proxy: bool,
@@ -38,6 +38,11 @@ impl Doors {
     /// Takes one attempt to sign in from the caller's address.
     pub(super) fn sign_in(&self, request: &HttpRequest) -> Result<(), ApiError> {
         self.sign_ins.take(self.caller(request), Instant::now()).map_err(ApiError::TooMany)
+    }
+
+    /// Takes one page of a portal out of the bucket of the caller's address: a page makes calls to the vendor.
+    pub(super) fn page(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        self.requests.take(self.caller(request), Instant::now()).map_err(ApiError::TooMany)
     }
 
     /// The address of whoever asks; a network of IPv6 counts as one.

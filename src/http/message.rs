@@ -8,9 +8,10 @@ use super::auth::Signed;
 use super::error::{ApiError, ErrorOut, Told};
 use crate::app::App;
 use crate::flow::change::{self, ChangeMade, ChangeRefusal};
-use crate::flow::message::{self, Finding, MessageIn, MessageOut};
+use crate::flow::message::{self, Finding, MessageIn, MessageOut, MessageRefusal};
 use crate::model::change::ChangeAct;
 use crate::model::id::MessageId;
+use crate::model::interactive::BadInteractive;
 use crate::model::result::Code;
 
 /// The header that names a request, so that it may be repeated.
@@ -50,6 +51,14 @@ pub(super) struct MessageTextIn {
     text: String,
 }
 
+/// A reaction.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReactionIn {
+    /// One emoji; which of them are taken is the messenger's own matter.
+    emoji: String,
+}
+
 /// Accepts a message.
 #[utoipa::path(post, path = "/messages", tag = "messages", request_body = MessageIn,
     params(("Idempotency-Key" = Option<String>, Header, description = "names the request, so that it may be repeated")),
@@ -60,29 +69,29 @@ pub(super) async fn create_message(
     request: HttpRequest,
     input: web::Json<MessageIn>,
 ) -> Told {
-    let key = match request.headers().get(KEY) {
-        None => None,
-        Some(key) => match key.to_str() {
-            Ok(key) if !key.is_empty() && key.len() <= LONGEST_KEY => Some(key.to_owned()),
-            _ => {
-                return Err(ApiError::bad(
-                    KEY,
-                    "В ключе от 1 до 200 знаков ASCII",
-                    "A key has 1 to 200 letters of ASCII",
-                ));
-            }
-        },
-    };
+    let key = key_of(&request)?;
     let input = input.into_inner();
     let id = match message::post(&app, signed.company, input.clone(), key).await? {
         Ok(id) => id,
-        Err(code) => {
+        Err(MessageRefusal::Interactive(BadInteractive { field, ru, en })) => {
+            return Err(ApiError::Bad { field, code: Code::InteractiveBad.slug(), ru, en });
+        }
+        Err(MessageRefusal::No(code)) => {
             let words =
                 if code == Code::FileTooBig { message::too_big(&app, signed.company, input).await? } else { None };
             return Err(refusal(code, words));
         }
     };
     Ok(HttpResponse::Accepted().json(MessageMade { id }))
+}
+
+/// The key by which a request is known when it comes again.
+pub(super) fn key_of(request: &HttpRequest) -> Told<Option<String>> {
+    let Some(key) = request.headers().get(KEY) else { return Ok(None) };
+    match key.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= LONGEST_KEY => Ok(Some(key.to_owned())),
+        _ => Err(ApiError::bad(KEY, "В ключе от 1 до 200 знаков ASCII", "A key has 1 to 200 letters of ASCII")),
+    }
 }
 
 /// Shows the newest messages.
@@ -146,6 +155,33 @@ pub(super) async fn delete_message(app: web::Data<App>, signed: Signed, id: web:
     Ok(HttpResponse::Accepted().json(made))
 }
 
+/// Reacts to a message of either side, in the place of our reaction before; the messenger does it in a moment: `changes` of the
+/// message tells what became of it.
+#[utoipa::path(put, path = "/messages/{id}/reaction", tag = "messages", params(("id" = String, Path)),
+    request_body = ReactionIn,
+    responses((status = 202, body = ChangeMade), (status = 404, body = ErrorOut), (status = 409, body = ErrorOut),
+        (status = 422, body = ErrorOut)))]
+pub(super) async fn react_to_message(
+    app: web::Data<App>,
+    signed: Signed,
+    id: web::Path<MessageId>,
+    input: web::Json<ReactionIn>,
+) -> Told {
+    let act = ChangeAct::React { emoji: Some(input.into_inner().emoji) };
+    let made = change::post(&app, signed.company, *id, act).await?.map_err(change_refusal)?;
+    Ok(HttpResponse::Accepted().json(made))
+}
+
+/// Takes our reaction to a message back.
+#[utoipa::path(delete, path = "/messages/{id}/reaction", tag = "messages", params(("id" = String, Path)),
+    responses((status = 202, body = ChangeMade), (status = 404, body = ErrorOut), (status = 409, body = ErrorOut),
+        (status = 422, body = ErrorOut)))]
+pub(super) async fn take_reaction_back(app: web::Data<App>, signed: Signed, id: web::Path<MessageId>) -> Told {
+    let act = ChangeAct::React { emoji: None };
+    let made = change::post(&app, signed.company, *id, act).await?.map_err(change_refusal)?;
+    Ok(HttpResponse::Accepted().json(made))
+}
+
 /// Whether it is the message that stands in the way, or what was asked for.
 fn change_refusal(refusal: ChangeRefusal) -> ApiError {
     match refusal {
@@ -155,6 +191,7 @@ fn change_refusal(refusal: ChangeRefusal) -> ApiError {
             | Code::InFlight
             | Code::NeverSent
             | Code::Deleted
+            | Code::WindowClosed
             | Code::ChangeTooLate
             | Code::ChangeTooEarly),
         ) => ApiError::Conflict { code: code.slug(), ru: code.ru().to_owned(), en: code.en().to_owned() },
@@ -163,7 +200,7 @@ fn change_refusal(refusal: ChangeRefusal) -> ApiError {
 }
 
 /// The words are those of the code where there are none of the matter's own.
-fn refusal(code: Code, words: Option<(&str, &str)>) -> ApiError {
+pub(super) fn refusal(code: Code, words: Option<(&str, &str)>) -> ApiError {
     let field = match code {
         Code::LineNotFound | Code::LineExpired | Code::LineNotChosen => "line",
         Code::ChannelNotFound | Code::ChannelLost => "channel",
@@ -172,6 +209,7 @@ fn refusal(code: Code, words: Option<(&str, &str)>) -> ApiError {
         Code::FileGone | Code::FileBad | Code::FileTooBig => "file",
         Code::AddressBad => "to",
         Code::ReplyNotFound | Code::ReplyElsewhere => "reply_to",
+        Code::ReactionBad => "emoji",
         Code::PlaceBad => "place",
         Code::ContactsBad => "contacts",
         _ => "",

@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    application, attaching, auth, channel, chat, file, group, line, live, mailing, message, messenger, portal, queue,
-    session, set_up, template,
+    application, attaching, auth, channel, chat, file, framed, group, line, live, mailing, message, messenger, portal,
+    queue, session, set_up, template, webhook,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +39,8 @@ use super::{
         channel::set_pace,
         channel::settings::show_settings,
         channel::settings::change_settings,
+        channel::deliveries::list_deliveries,
+        channel::deliveries::show_delivery,
         channel::detach_channel,
         channel::check_phones,
         channel::decide_channel,
@@ -59,6 +61,11 @@ use super::{
         group::leave_group,
         group::add_people,
         group::show_group_act,
+        webhook::list_webhooks,
+        webhook::keep_webhook,
+        webhook::remove_webhook,
+        webhook::list_webhook_events,
+        webhook::replay_webhook,
         portal::list_portals,
         queue::show_queue,
         queue::pause_lane,
@@ -70,6 +77,8 @@ use super::{
         message::change_message,
         message::delete_message,
         message::decide_message,
+        message::react_to_message,
+        message::take_reaction_back,
         file::upload_file,
         file::show_file,
         mailing::list_mailings,
@@ -77,6 +86,26 @@ use super::{
         mailing::pause_mailing,
         mailing::resume_mailing,
         mailing::stop_mailing,
+        framed::renew_token,
+        framed::show_state,
+        framed::show_test,
+        framed::check_portal,
+        framed::install_again,
+        framed::change_portal_settings,
+        framed::connector::list_connections,
+        framed::connector::show_connection,
+        framed::connector::connect,
+        framed::connector::disconnect,
+        framed::connector::ask_for_account,
+        framed::webhook::show_webhook,
+        framed::webhook::keep_webhook,
+        framed::webhook::remove_webhook,
+        framed::card::show_card,
+        framed::card::show_history,
+        framed::card::write_message,
+        framed::card::show_card_message,
+        framed::card::list_card_templates,
+        framed::card::sync_card_templates,
     ),
     modifiers(&Ways)
 )]

@@ -5,15 +5,17 @@
 //! | anyone | no proof is asked |
 //! | user | `Signed`: a bearer token or the session cookie |
 //! | admin | `Admin`: the same, of a user who administers the company |
+//! | employee | `PortalEmployee`: a bearer token of a page inside a portal |
+//! | portal admin | `PortalAdmin`: the same, of an administrator of that portal |
 //! | own proof | the handler itself checks what the caller brings |
 
 use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, scope};
 
-use super::channel::settings;
+use super::channel::{deliveries, settings};
 use super::hook::{bitrix24, messenger as hook};
 use super::{
-    application, attaching, cabinet, channel, chat, file, group, health, line, live, mailing, measure, message,
-    messenger, openapi, portal, queue, session, set_up, template,
+    application, attaching, cabinet, channel, chat, file, framed, group, health, line, live, mailing, measure, message,
+    messenger, openapi, portal, queue, session, set_up, template, webhook,
 };
 
 /// Tells the server its addresses.
@@ -28,6 +30,9 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/metrics").route(get().to(measure::show_metrics))) //                        own proof
         .service(resource("/bitrix24/install").route(post().to(bitrix24::install))) //                  own proof
         .service(resource("/bitrix24/app").route(post().to(bitrix24::app_page))) //                     own proof
+        .service(resource("/bitrix24/card").route(post().to(bitrix24::card))) //                        own proof
+        .service(resource("/bitrix24/connector").route(post().to(bitrix24::connector))) //              own proof
+        .service(resource("/bitrix24/robot-settings").route(post().to(bitrix24::robot_settings))) //    own proof
         .service(resource("/bitrix24/event").route(post().to(bitrix24::event))) //                      own proof
         .service(resource("/bitrix24/robot").route(post().to(bitrix24::robot))) //                      own proof
         .service(resource("/bitrix24/sms/{key}").route(post().to(bitrix24::sms))) //                    own proof
@@ -56,6 +61,8 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/channels").route(get().to(channel::list_channels))) // user
         .service(resource("/channels/{id}").route(get().to(channel::show_channel)).route(patch().to(channel::set_pace))) // user, admin
         .service(resource("/channels/{id}/settings").route(get().to(settings::show_settings)).route(put().to(settings::change_settings))) // admin
+        .service(resource("/channels/{id}/deliveries").route(get().to(deliveries::list_deliveries))) // admin
+        .service(resource("/channels/{id}/deliveries/{n}").route(get().to(deliveries::show_delivery))) // admin
         .service(resource("/channels/{id}/detach").route(post().to(channel::detach_channel))) // admin
         .service(resource("/channels/{id}/phones").route(post().to(channel::check_phones))) // user
         .service(resource("/channels/{id}/templates").route(get().to(template::list_templates)).route(post().to(template::keep_template))) // user, admin
@@ -71,6 +78,10 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/channels/{id}/groups/{chat}/people").route(post().to(group::add_people))) // user
         .service(resource("/channels/{id}/chats/{chat}").route(get().to(chat::show_chat))) // user
         .service(resource("/channels/{id}/chats/{chat}/read").route(post().to(chat::mark_read))) // user
+        .service(resource("/channels/{id}/webhook").route(put().to(webhook::keep_webhook)).route(delete().to(webhook::remove_webhook))) // admin
+        .service(resource("/webhooks").route(get().to(webhook::list_webhooks))) // admin
+        .service(resource("/webhooks/{id}/events").route(get().to(webhook::list_webhook_events))) // admin
+        .service(resource("/webhooks/{id}/replay").route(post().to(webhook::replay_webhook))) // admin
         .service(resource("/group-acts/{id}").route(get().to(group::show_group_act))) // user
         .service(resource("/portals").route(get().to(portal::list_portals))) // user
         .service(resource("/queue").route(get().to(queue::show_queue))) // user
@@ -79,6 +90,7 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/lanes/{id}/clear").route(post().to(queue::clear_lane))) // admin
         .service(resource("/messages").route(get().to(message::list_messages)).route(post().to(message::create_message))) // user
         .service(resource("/messages/{id}").route(get().to(message::show_message)).route(patch().to(message::change_message)).route(delete().to(message::delete_message))) // user
+        .service(resource("/messages/{id}/reaction").route(put().to(message::react_to_message)).route(delete().to(message::take_reaction_back))) // user
         .service(resource("/messages/{id}/decide").route(post().to(message::decide_message))) // user
         .service(resource("/files").route(post().to(file::upload_file))) // user
         .service(resource("/files/{id}").route(get().to(file::show_file))) // user
@@ -86,5 +98,19 @@ fn api(config: &mut ServiceConfig) {
         .service(resource("/mailings/{id}").route(get().to(mailing::show_mailing))) // user
         .service(resource("/mailings/{id}/pause").route(post().to(mailing::pause_mailing))) // user
         .service(resource("/mailings/{id}/resume").route(post().to(mailing::resume_mailing))) // user
-        .service(resource("/mailings/{id}/stop").route(post().to(mailing::stop_mailing))); // user
+        .service(resource("/mailings/{id}/stop").route(post().to(mailing::stop_mailing))) // user
+        .service(resource("/b24/tokens").route(post().to(framed::renew_token))) // own proof
+        .service(resource("/b24/state").route(get().to(framed::show_state))) // employee
+        .service(resource("/b24/check").route(get().to(framed::show_test)).route(post().to(framed::check_portal))) // portal admin
+        .service(resource("/b24/install").route(post().to(framed::install_again))) // portal admin
+        .service(resource("/b24/settings").route(put().to(framed::change_portal_settings))) // portal admin
+        .service(resource("/b24/cards/{card}/{id}").route(get().to(framed::card::show_card))) // employee
+        .service(resource("/b24/connections").route(get().to(framed::connector::list_connections))) // portal admin
+        .service(resource("/b24/connections/{connector}/requests").route(post().to(framed::connector::ask_for_account))) // portal admin
+        .service(resource("/b24/connections/{connector}/{line}").route(get().to(framed::connector::show_connection)).route(put().to(framed::connector::connect)).route(delete().to(framed::connector::disconnect))) // portal admin
+        .service(resource("/b24/channels/{id}/webhook").route(get().to(framed::webhook::show_webhook)).route(put().to(framed::webhook::keep_webhook)).route(delete().to(framed::webhook::remove_webhook))) // portal admin
+        .service(resource("/b24/history").route(get().to(framed::card::show_history))) // employee
+        .service(resource("/b24/messages").route(post().to(framed::card::write_message))) // employee
+        .service(resource("/b24/messages/{id}").route(get().to(framed::card::show_card_message))) // employee
+        .service(resource("/b24/channels/{id}/templates").route(get().to(framed::card::list_card_templates)).route(post().to(framed::card::sync_card_templates))); // employee
 }

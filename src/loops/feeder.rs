@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::crm::bitrix24::event;
 use crate::flow::install::{self, InstallError};
-use crate::flow::{credentials, echo, link, mailing, names, receive, robot, sms, whole};
+use crate::flow::{credentials, echo, link, mailing, names, open_line, receive, robot, sms, whole};
 use crate::model::message::Event;
 use crate::model::moment::Moment;
 use crate::store::outbox::Accepted;
@@ -121,6 +121,9 @@ async fn work(app: &App, hook: HookRow) -> Result<Option<Vec<Accepted>>> {
         names::learn_later(app, &came);
         whole::complete_later(app, &came);
     }
+    if came.source == "b24_open_line" {
+        open_line::shelve_later(app, accepted.as_deref().unwrap_or_default());
+    }
     Ok(accepted)
 }
 
@@ -167,6 +170,8 @@ fn dispatch(app: &App, conn: &mut Conn, hook: &HookRow) -> Result<robot::Worked>
     match hook.source.as_str() {
         "b24_robot" => robot::work(app, conn, &portal, &form, at),
         "b24_sms" => sms::work(app, conn, &portal, &form, at),
+        "b24_open_line" => open_line::work(app, conn, &portal, &form, at),
+        "b24_card" => open_line::card_changed(conn, &portal, &form, app.clock.now()).map(Ok),
         other => Ok(Err(format!("nobody works deliveries of the kind {other}"))),
     }
 }
@@ -189,7 +194,19 @@ async fn postpone(app: &App, hook: &HookRow) {
 
 /// Feeds every hungry mailing. Tells whether one was fed.
 async fn feed(app: &App) -> Result<bool> {
-    let hungry = app.store.read(|conn| crate::on!(conn, mailing::hungry(AT_ONCE))).await?;
+    let horizon = mailing::horizon(app.clock.now());
+    let hungry = app
+        .store
+        .read(move |conn| {
+            let mut hungry = Vec::new();
+            for row in crate::on!(conn, mailing::hungry(horizon, AT_ONCE))? {
+                if mailing::may_be_fed(conn, &row)? {
+                    hungry.push(row);
+                }
+            }
+            Ok(hungry)
+        })
+        .await?;
     let fed = join_all(hungry.into_iter().map(|row| {
         let inner = app.clone();
         app.store.write(move |conn| mailing::feed(&inner, conn, &row, inner.clock.now()))

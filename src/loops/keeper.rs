@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::flow::settle::{self, Over};
-use crate::flow::{answer, channel, files, mailing, receipt};
+use crate::flow::{answer, channel, delivery, files, mailing, receipt};
 use crate::model::moment::Tick;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -25,6 +25,9 @@ const PHONE_CHECKS_DAYS: i64 = 30;
 
 /// What happened in companies is kept for so many days.
 const EVENTS_DAYS: i64 = 90;
+
+/// What webhooks were told is kept for so many days, and what nobody took for so many.
+const WEBHOOK_DAYS: (i64, i64) = (7, 30);
 
 /// So many of a kind are worked in one transaction.
 const AT_ONCE: i64 = 200;
@@ -48,6 +51,7 @@ async fn round(app: &App, forget_at: &mut Tick) -> Result<()> {
     app.bell.accepted(end_expired(app).await?);
     app.bell.accepted(end_stopped(app).await?);
     app.bell.accepted(apply_receipts(app).await?);
+    delivery::forget(app).await?;
     if app.clock.tick() >= *forget_at {
         *forget_at = app.clock.tick().plus_ms(FORGET_MS);
         forget(app).await?;
@@ -129,6 +133,9 @@ async fn forget(app: &App) -> Result<()> {
     // none is for ever
     let messages = Some(app.config.keep.messages_days).filter(|days| *days > 0).map(days);
     let (checks, events) = (days(PHONE_CHECKS_DAYS), days(EVENTS_DAYS));
+    // no text is kept longer there than in the history
+    let told = |of_webhooks: i64| messages.map_or(days(of_webhooks), |before| before.max(days(of_webhooks)));
+    let (delivered, failed) = (told(WEBHOOK_DAYS.0), told(WEBHOOK_DAYS.1));
     let minutes_ago = now.plus_ms(-30 * 60_000).0;
     files::forget(app, AT_ONCE).await?;
     let visits = now.plus_ms(-channel::VISIT_MS).0;
@@ -144,6 +151,10 @@ async fn forget(app: &App) -> Result<()> {
             crate::on!(conn, group_act::forget(keys))?;
             crate::on!(conn, message::forget_receipts(minutes_ago))?;
             crate::on!(conn, phone_check::forget(checks))?;
+            crate::on!(conn, open_post::forget(events, FORGOTTEN_AT_ONCE))?;
+            crate::on!(conn, open_word::forget(events, FORGOTTEN_AT_ONCE))?;
+            crate::on!(conn, webhook::forget("delivered", delivered, FORGOTTEN_AT_ONCE))?;
+            crate::on!(conn, webhook::forget("failed", failed, FORGOTTEN_AT_ONCE))?;
             if let Some(before) = messages {
                 crate::on!(conn, message::forget(before, FORGOTTEN_AT_ONCE))?;
                 crate::on!(conn, change::forget(before, FORGOTTEN_AT_ONCE))?;

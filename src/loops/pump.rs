@@ -262,9 +262,13 @@ impl<T: Trade> Pump<T> {
             }
             Event::Started { lane, which, at, flight } => {
                 if !self.is_former(flight) {
-                    let sent = match self.flights.noted(flight) {
-                        Some(sent) => self.lanes.moved(sent, at, now),
-                        None => self.lanes.started(lane, which, at, now),
+                    let sent = if let Some(sent) = self.flights.noted(flight) {
+                        self.lanes.charge(lane, self.flights.follow(flight), at, now);
+                        self.lanes.moved(sent, at, now)
+                    } else {
+                        let sent = self.lanes.started(lane, which, at, now);
+                        self.lanes.charge(lane, self.flights.ahead(flight), at, now);
+                        sent
                     };
                     self.flights.note(flight, sent);
                 }

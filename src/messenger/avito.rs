@@ -21,6 +21,7 @@ use super::{
     NotTaken, Received, Wire, field,
 };
 use crate::model::change::{ChangeAct, Said};
+use crate::model::interactive::InteractiveLimits;
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -55,23 +56,23 @@ static ABOUT: About = About {
         answers: false,
         places: false,
         cards: false,
+        interactive: false,
+        reactions: false,
     },
     form: &[
-        Field {
-            name: "client_id",
-            label: ("Client ID (пусто — вход на сайте Авито)", "Client ID (empty: sign in at Avito's site)"),
-            secret: false,
-            optional: true,
-        },
-        Field {
-            name: "client_secret",
-            label: (
-                "Client secret (ключ из раздела API кабинета)",
-                "Client secret (the key of the cabinet's API page)",
-            ),
-            secret: true,
-            optional: true,
-        },
+        Field::text(
+            "client_id",
+            "Client ID (пусто — вход на сайте Авито)",
+            "Client ID (empty: sign in at Avito's site)",
+        )
+        .optional(),
+        Field::text(
+            "client_secret",
+            "Client secret (ключ из раздела API кабинета)",
+            "Client secret (the key of the cabinet's API page)",
+        )
+        .secret()
+        .optional(),
     ],
     pace: Pace::CAREFUL,
     floor_ms: 1_000,
@@ -81,6 +82,7 @@ static ABOUT: About = About {
     media_limits: &[(MediaKind::Image, LARGEST)],
     card_limit: 0,
     changes: Changes { delete_within_ms: Some(HOUR_MS), ..Changes::NONE },
+    interactive: InteractiveLimits::NONE,
     vendor: "https://api.avito.ru",
 };
 

@@ -25,6 +25,8 @@ pub struct Changes {
     pub deletes_theirs: bool,
     /// When a thrown die may be deleted at the soonest, in private chats; none where dice are as all else.
     pub dice_after_ms: Option<i64>,
+    /// How long a message may be reacted to; none where that has no end.
+    pub react_within_ms: Option<i64>,
 }
 
 impl Changes {
@@ -35,6 +37,7 @@ impl Changes {
         captions: false,
         deletes_theirs: false,
         dice_after_ms: None,
+        react_within_ms: None,
     };
 
     /// How long this may be done, in milliseconds after the message was sent; none where that has no end.
@@ -43,6 +46,7 @@ impl Changes {
         match act {
             ChangeAct::Edit { .. } => self.edit_within_ms,
             ChangeAct::Delete => self.delete_within_ms,
+            ChangeAct::React { .. } => self.react_within_ms,
         }
     }
 }

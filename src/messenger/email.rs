@@ -8,6 +8,7 @@ mod attach;
 mod compose;
 mod configure;
 mod door;
+mod form;
 pub mod letter;
 mod listen;
 mod mailbox;
@@ -26,6 +27,7 @@ use super::{
     Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Ear, Fetched, Field, Messenger,
     NotTaken, Received, Wire,
 };
+use crate::model::interactive::InteractiveLimits;
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -41,72 +43,20 @@ pub async fn post(wire: &Wire, message: &Outgoing, now: Moment) -> Answer {
     smtp::post(wire, message, now).await
 }
 
+/// Logs in at the SMTP server of the settings and sends nothing. May take as long as the call's deadline.
+///
+/// # Errors
+/// What was seen instead.
+pub async fn reach(wire: &Wire) -> Result<(), String> {
+    smtp::reach(wire).await
+}
+
 /// The messenger.
 #[derive(Debug, Clone, Copy)]
 pub struct Email;
 
 /// Providers take 25 MB, and a file grows by more than a third on its way.
 const FILE: u64 = 18 << 20;
-
-const fn field(name: &'static str, label: (&'static str, &'static str)) -> Field {
-    Field { name, label, secret: false, optional: true }
-}
-
-const FORM: [Field; 17] = [
-    field(
-        "service",
-        ("Почтовый сервис: gmail, yandex, mailru или custom", "Mail service: gmail, yandex, mailru or custom"),
-    ),
-    Field { optional: false, ..field("address", ("Адрес почты", "E-mail address")) },
-    field("login", ("Логин, если он отличается от адреса", "Login, where it is not the address")),
-    Field {
-        secret: true,
-        ..field(
-            "password",
-            (
-                "Пароль (для Gmail, Яндекса и Mail.ru — пароль приложения)",
-                "Password (an app password for Gmail, Yandex and Mail.ru)",
-            ),
-        )
-    },
-    Field {
-        secret: true,
-        ..field("access_token", ("Токен OAuth вместо пароля", "OAuth token instead of the password"))
-    },
-    Field {
-        secret: true,
-        ..field(
-            "refresh_token",
-            ("Refresh token: новые токены OAuth запрашиваются сами", "Refresh token: new OAuth tokens are asked for"),
-        )
-    },
-    field("client_id", ("Client ID приложения OAuth", "Client id of the OAuth application")),
-    Field { secret: true, ..field("client_secret", ("Client secret приложения OAuth", "Its client secret")) },
-    field("from_name", ("Имя отправителя", "Name of the sender")),
-    field("imap_host", ("Сервер IMAP", "IMAP server")),
-    field("imap_port", ("Порт IMAP", "IMAP port")),
-    field(
-        "imap_security",
-        (
-            "Защита IMAP: ssl, starttls или none (без шифрования)",
-            "Protection of IMAP: ssl, starttls or none (no encryption)",
-        ),
-    ),
-    field("smtp_host", ("Сервер SMTP", "SMTP server")),
-    field("smtp_port", ("Порт SMTP", "SMTP port")),
-    field(
-        "smtp_security",
-        (
-            "Защита SMTP: ssl, starttls или none (без шифрования)",
-            "Protection of SMTP: ssl, starttls or none (no encryption)",
-        ),
-    ),
-    field(
-        "group_letters",
-        ("Группировать письма: отдельный чат на каждую тему", "Group letters: one chat for each subject"),
-    ),
-    field("remove_links", ("Удалять ссылки из писем", "Remove links from letters")),
-];
 
 static ABOUT: About = About {
     kind: Kind::Email,
@@ -130,8 +80,10 @@ static ABOUT: About = About {
         answers: true,
         places: false,
         cards: false,
+        interactive: false,
+        reactions: false,
     },
-    form: &FORM,
+    form: &form::FORM,
     pace: Pace::CAREFUL,
     floor_ms: 1_000,
     text_limit: 100_000,
@@ -147,6 +99,7 @@ static ABOUT: About = About {
     // each mailbox names its own servers; where it is set, it is where tokens are asked for
     card_limit: 0,
     changes: Changes::NONE,
+    interactive: InteractiveLimits::NONE,
     vendor: "",
 };
 
@@ -168,9 +121,9 @@ impl Messenger for Email {
         Box::pin(attach::attach(wire, step))
     }
 
-    fn settings_form(&self) -> &'static [Field] {
+    fn settings_form(&self, _wire: &Wire) -> &'static [Field] {
         // which service it is was told with the servers
-        ABOUT.form.get(1..).unwrap_or_default()
+        form::FORM.get(1..).unwrap_or_default()
     }
 
     fn settings(&self, wire: &Wire) -> Option<Map<String, Value>> {

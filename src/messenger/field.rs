@@ -10,6 +10,11 @@ pub(super) fn text(from: &Value, name: &str) -> Option<String> {
     from.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
+/// Those of some texts that are there, by their names.
+pub(super) fn texts(from: &Value, names: &[&str]) -> std::collections::BTreeMap<String, String> {
+    names.iter().filter_map(|name| Some(((*name).to_owned(), text(from, name)?))).collect()
+}
+
 /// An id as text, whether it came as a number or as a string.
 pub(super) fn id(from: &Value, name: &str) -> Option<String> {
     match from.get(name)? {

@@ -15,6 +15,7 @@ mod line;
 mod listen;
 mod local;
 mod login;
+mod react;
 mod read;
 mod send;
 mod session;
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::model::change::{ChangeAct, Said};
 use crate::model::group::{GroupAct, GroupDone};
+use crate::model::interactive::InteractiveLimits;
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing, Peer};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -65,13 +67,15 @@ static ABOUT: About = About {
         answers: true,
         places: true,
         cards: true,
+        interactive: false,
+        reactions: true,
     },
-    form: &[Field {
-        name: "phone",
-        label: ("Номер телефона, если вместо QR удобнее код", "Phone number, where a code is handier than the QR"),
-        secret: false,
-        optional: true,
-    }],
+    form: &[Field::text(
+        "phone",
+        "Номер телефона, если вместо QR удобнее код",
+        "Phone number, where a code is handier than the QR",
+    )
+    .optional()],
     // twenty messages a minute are the most that an account is known to bear
     pace: Pace::CAREFUL,
     floor_ms: 3_000,
@@ -87,6 +91,7 @@ static ABOUT: About = About {
     ],
     card_limit: 1,
     changes: Changes { edit_within_ms: Some(48 * HOUR_MS), captions: true, ..Changes::NONE },
+    interactive: InteractiveLimits::NONE,
     vendor: "https://telegram.org",
 };
 

@@ -21,6 +21,7 @@ use super::{
     NotTaken, Received, Wire, field,
 };
 use crate::model::change::{ChangeAct, Said};
+use crate::model::interactive::InteractiveLimits;
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -32,12 +33,7 @@ pub struct TelegramBot;
 
 const MB: u64 = 1 << 20;
 
-const TOKEN: Field = Field {
-    name: "token",
-    label: ("Токен бота от @BotFather", "Bot token from @BotFather"),
-    secret: true,
-    optional: false,
-};
+const TOKEN: Field = Field::text("token", "Токен бота от @BotFather", "Bot token from @BotFather").secret();
 
 const fn about(media_limits: &'static [(MediaKind, u64)]) -> About {
     About {
@@ -61,6 +57,8 @@ const fn about(media_limits: &'static [(MediaKind, u64)]) -> About {
             answers: true,
             places: true,
             cards: true,
+            interactive: false,
+            reactions: true,
         },
         form: &[TOKEN],
         pace: Pace::CAREFUL,
@@ -76,7 +74,9 @@ const fn about(media_limits: &'static [(MediaKind, u64)]) -> About {
             captions: true,
             deletes_theirs: true,
             dice_after_ms: Some(24 * HOUR_MS),
+            ..Changes::NONE
         },
+        interactive: InteractiveLimits::NONE,
         vendor: "https://api.telegram.org",
     }
 }
@@ -149,7 +149,15 @@ impl Messenger for TelegramBot {
         Box::pin(attach::leave(wire))
     }
 
-    fn settings_form(&self) -> &'static [Field] {
+    fn tells_where(&self) -> bool {
+        true
+    }
+
+    fn posts_to<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<String, Answer>> {
+        Box::pin(attach::posts_to(wire))
+    }
+
+    fn settings_form(&self, _wire: &Wire) -> &'static [Field] {
         configure::FORM
     }
 

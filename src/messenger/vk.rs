@@ -6,6 +6,7 @@
 mod answer;
 mod attach;
 mod change;
+mod group;
 mod incoming;
 mod lookup;
 mod receive;
@@ -17,10 +18,12 @@ use serde_json::{Map, Value};
 
 use super::change::HOUR_MS;
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Messenger,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Groups, Messenger,
     NotTaken, Received, Reply, Wire, field, parcel,
 };
 use crate::model::change::{ChangeAct, Said};
+use crate::model::group::{GroupAct, GroupDone};
+use crate::model::interactive::InteractiveLimits;
 use crate::model::message::{Incoming, IncomingMedia, Kind, MediaKind, Outgoing, Person};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -55,18 +58,17 @@ static ABOUT: About = About {
         edits: true,
         deletes: true,
         answers: true,
-        places: false,
+        places: true,
         cards: false,
+        interactive: false,
+        reactions: false,
     },
-    form: &[Field {
-        name: "token",
-        label: (
-            "Ключ доступа сообщества (Управление → Работа с API)",
-            "Access key of the community (Manage, API usage)",
-        ),
-        secret: true,
-        optional: false,
-    }],
+    form: &[Field::text(
+        "token",
+        "Ключ доступа сообщества (Управление → Работа с API)",
+        "Access key of the community (Manage, API usage)",
+    )
+    .secret()],
     pace: Pace::CAREFUL,
     floor_ms: 1_000,
     // the schema allows 9000, the server cuts what is longer than this
@@ -87,6 +89,7 @@ static ABOUT: About = About {
         captions: true,
         ..Changes::NONE
     },
+    interactive: InteractiveLimits::NONE,
     vendor: "https://api.vk.com/method",
 };
 
@@ -105,6 +108,14 @@ impl Messenger for Vk {
 
     fn change<'a>(&'a self, wire: &'a Wire, said: &'a Said, act: &'a ChangeAct, _now: Moment) -> Boxed<'a, Answer> {
         Box::pin(change::change(wire, said, act))
+    }
+
+    fn groups(&self) -> Groups {
+        group::GROUPS
+    }
+
+    fn act_in_group<'a>(&'a self, wire: &'a Wire, act: &'a GroupAct) -> Boxed<'a, Result<GroupDone, Answer>> {
+        Box::pin(group::act(wire, act))
     }
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {

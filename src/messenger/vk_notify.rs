@@ -11,10 +11,13 @@ mod edna;
 mod receive;
 mod send;
 
+use serde_json::{Map, Value};
+
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Messenger,
-    NotTaken, Received, Wire, field, parcel,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, FieldOption,
+    Messenger, NotTaken, Received, Wire, field, parcel,
 };
+use crate::model::interactive::InteractiveLimits;
 use crate::model::message::{IncomingMedia, Kind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -48,16 +51,19 @@ static ABOUT: About = About {
         answers: false,
         places: false,
         cards: false,
+        interactive: false,
+        reactions: false,
     },
-    form: &[Field {
-        name: "provider",
-        label: (
-            "Агрегатор, с которым заключён договор: devino, devino_legacy (прежний API) или edna",
-            "Aggregator of your contract: devino, devino_legacy (its older API) or edna",
-        ),
-        secret: false,
-        optional: false,
-    }],
+    form: &[Field::choice(
+        "provider",
+        "Агрегатор, с которым заключён договор",
+        "Aggregator that you have a contract with",
+        &[
+            FieldOption::new("devino", "Devino", "Devino"),
+            FieldOption::new("devino_legacy", "Devino, прежний API", "Devino, its older API"),
+            FieldOption::new("edna", "edna Pulse", "edna Pulse"),
+        ],
+    )],
     pace: Pace::Gap { from_ms: 1_000, to_ms: 1_000, live_ms: 1_000 },
     // 50 a second for a community
     floor_ms: 20,
@@ -67,6 +73,7 @@ static ABOUT: About = About {
     media_limits: &[],
     card_limit: 0,
     changes: Changes::NONE,
+    interactive: InteractiveLimits::NONE,
     vendor: "https://api.devino.online",
 };
 
@@ -133,6 +140,22 @@ impl Messenger for VkNotify {
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {
         Box::pin(attach::attach(wire, step))
+    }
+
+    fn settings_form(&self, wire: &Wire) -> &'static [Field] {
+        attach::settings_form(wire)
+    }
+
+    fn settings(&self, wire: &Wire) -> Option<Map<String, Value>> {
+        attach::values(wire)
+    }
+
+    fn configure<'a>(
+        &'a self,
+        wire: &'a Wire,
+        answers: &'a Map<String, Value>,
+    ) -> Option<Boxed<'a, Result<AttachNext, AttachError>>> {
+        Some(Box::pin(attach::configure(wire, answers)))
     }
 
     fn announces(&self) -> bool {

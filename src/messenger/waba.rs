@@ -7,16 +7,23 @@ mod attach;
 mod catalogue;
 mod code;
 mod content;
+mod group;
 mod incoming;
+mod interactive;
 mod media;
+mod react;
 mod receive;
 mod send;
+mod standing;
 mod template;
 
+use super::change::HOUR_MS;
 use super::{
-    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Messenger,
+    Abilities, About, AttachError, AttachNext, AttachStep, Boxed, Changes, Delivery, Fetched, Field, Groups, Messenger,
     NotTaken, Received, Wire, field,
 };
+use crate::model::change::{ChangeAct, Said};
+use crate::model::group::{GroupAct, GroupDone};
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -28,10 +35,6 @@ use crate::model::vendor::Answer;
 pub struct Waba;
 
 const MB: u64 = 1 << 20;
-
-const fn asked(name: &'static str, ru: &'static str, en: &'static str, secret: bool, optional: bool) -> Field {
-    Field { name, label: (ru, en), secret, optional }
-}
 
 static ABOUT: About = About {
     kind: Kind::Waba,
@@ -55,14 +58,18 @@ static ABOUT: About = About {
         answers: true,
         places: true,
         cards: true,
+        interactive: true,
+        reactions: true,
     },
     form: &[
-        asked("phone_number_id", "ID номера телефона", "Phone number ID", false, false),
-        asked("waba_id", "ID аккаунта WhatsApp Business", "WhatsApp Business account ID", false, false),
-        asked("token", "Токен системного пользователя", "System user token", true, false),
-        asked("app_secret", "Секрет приложения", "App secret", true, false),
-        asked("verify_token", "Маркер подтверждения вебхука", "Webhook verify token", true, false),
-        asked("pin", "PIN двухэтапной проверки (6 цифр)", "Two-step verification PIN (6 digits)", true, true),
+        Field::text("phone_number_id", "ID номера телефона", "Phone number ID"),
+        Field::text("waba_id", "ID аккаунта WhatsApp Business", "WhatsApp Business account ID"),
+        Field::text("token", "Токен системного пользователя", "System user token").secret(),
+        Field::text("app_secret", "Секрет приложения", "App secret").secret(),
+        Field::text("verify_token", "Маркер подтверждения вебхука", "Webhook verify token").secret(),
+        Field::text("pin", "PIN двухэтапной проверки (6 цифр)", "Two-step verification PIN (6 digits)")
+            .secret()
+            .optional(),
     ],
     pace: Pace::Gap { from_ms: 2_000, to_ms: 2_000, live_ms: 1_000 },
     floor_ms: 2_000,
@@ -77,7 +84,9 @@ static ABOUT: About = About {
         (MediaKind::Document, 100 * MB),
     ],
     card_limit: 5,
-    changes: Changes::NONE,
+    // a message is reacted to for 30 days
+    changes: Changes { react_within_ms: Some(30 * 24 * HOUR_MS), ..Changes::NONE },
+    interactive: interactive::LIMITS,
     vendor: "https://graph.facebook.com/v23.0",
 };
 
@@ -92,6 +101,10 @@ impl Messenger for Waba {
 
     fn send<'a>(&'a self, wire: &'a Wire, message: &'a Outgoing, now: Moment) -> Boxed<'a, Answer> {
         Box::pin(send::send(wire, message, now))
+    }
+
+    fn change<'a>(&'a self, wire: &'a Wire, said: &'a Said, act: &'a ChangeAct, _: Moment) -> Boxed<'a, Answer> {
+        Box::pin(react::change(wire, said, act))
     }
 
     fn attach<'a>(&'a self, wire: &'a Wire, step: &'a AttachStep) -> Boxed<'a, Result<AttachNext, AttachError>> {
@@ -117,6 +130,28 @@ impl Messenger for Waba {
 
     fn templates<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<Vec<TemplateCard>, Answer>> {
         Box::pin(catalogue::list(wire))
+    }
+
+    fn groups(&self) -> Groups {
+        group::GROUPS
+    }
+
+    fn groups_of(&self, settings: &serde_json::Value) -> Groups {
+        // Meta tells it of every number that it was asked for
+        let official = settings.get("official").and_then(serde_json::Value::as_bool);
+        if official == Some(false) { Groups::default() } else { group::GROUPS }
+    }
+
+    fn act_in_group<'a>(&'a self, wire: &'a Wire, act: &'a GroupAct) -> Boxed<'a, Result<GroupDone, Answer>> {
+        Box::pin(group::act(wire, act))
+    }
+
+    fn tells_standing(&self) -> bool {
+        true
+    }
+
+    fn standing<'a>(&'a self, wire: &'a Wire) -> Boxed<'a, Result<serde_json::Map<String, serde_json::Value>, Answer>> {
+        Box::pin(standing::ask(wire))
     }
 
     fn fetch_media<'a>(

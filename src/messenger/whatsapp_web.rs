@@ -26,6 +26,7 @@ use super::{
 };
 use crate::model::change::{ChangeAct, Said};
 use crate::model::group::{GroupAct, GroupDone};
+use crate::model::interactive::InteractiveLimits;
 use crate::model::message::{IncomingMedia, Kind, MediaKind, Outgoing};
 use crate::model::moment::Moment;
 use crate::model::pace::Pace;
@@ -58,13 +59,15 @@ static ABOUT: About = About {
         answers: true,
         places: true,
         cards: true,
+        interactive: false,
+        reactions: true,
     },
-    form: &[Field {
-        name: "phone",
-        label: ("Номер телефона, если вместо QR удобнее код", "Phone number, where a code is handier than the QR"),
-        secret: false,
-        optional: true,
-    }],
+    form: &[Field::text(
+        "phone",
+        "Номер телефона, если вместо QR удобнее код",
+        "Phone number, where a code is handier than the QR",
+    )
+    .optional()],
     pace: Pace::CAREFUL,
     // nobody publishes a figure; below this accounts are known to be banned
     floor_ms: 3_000,
@@ -79,6 +82,7 @@ static ABOUT: About = About {
     ],
     card_limit: 10,
     changes: Changes { edit_within_ms: Some(15 * MINUTE_MS), delete_within_ms: Some(48 * HOUR_MS), ..Changes::NONE },
+    interactive: InteractiveLimits::NONE,
     vendor: "http://localhost:3000",
 };
 

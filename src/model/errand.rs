@@ -4,10 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{ChangeAct, Said};
 use super::group::GroupAct;
-use super::id::{ChangeId, ChannelId, CompanyId, ErrandId, GroupActId, LaneId, MessageId, PortalId};
+use super::id::{
+    AnswerId, ChangeId, ChannelId, CompanyId, ErrandId, GroupActId, LaneId, MessageId, OpenLineChatId, OpenLinePostId,
+    PortalId, WebhookId,
+};
 use super::message::Outgoing;
 use super::moment::Moment;
 use super::origin::Origin;
+use super::portal_file::PortalFile;
 
 /// The rank inside a lane: lower goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -89,6 +93,56 @@ pub enum Work {
         /// Whether repeating a call whose fate is unknown does no harm.
         repeatable: bool,
     },
+    /// Write something into an open line of a portal.
+    OpenLine {
+        /// The portal.
+        portal: PortalId,
+        /// What is to be written.
+        post: OpenLinePostId,
+    },
+    /// Do something in a dialog of an open line beside writing into it.
+    OpenLineChat {
+        /// The portal.
+        portal: PortalId,
+        /// The dialog.
+        chat: OpenLineChatId,
+        /// What is to be done.
+        care: ChatCare,
+    },
+    /// Tell an open line something small of a message; several of them leave in one batch. A second time changes nothing.
+    OpenLineMark {
+        /// The portal.
+        portal: PortalId,
+        /// The method.
+        method: String,
+        /// Its parameters, without the token.
+        params: serde_json::Value,
+    },
+    /// Look whether a phone has the messenger.
+    Check {
+        /// The channel.
+        channel: ChannelId,
+        /// The phone in digits.
+        phone: String,
+    },
+    /// Fetch a file from a portal: messages of a robot wait for it.
+    Fetch {
+        /// The portal.
+        portal: PortalId,
+        /// The answer whose plan has the messages.
+        answer: AnswerId,
+        /// The file.
+        file: PortalFile,
+        /// How often the portal had it not ready yet.
+        tries: u32,
+    },
+    /// Tell an integrator what happened in a channel.
+    Webhook {
+        /// The webhook.
+        webhook: WebhookId,
+        /// The event's number there.
+        number: i64,
+    },
     /// Tell a portal the status of an SMS; several of them leave in one batch.
     SmsStatus {
         /// The portal.
@@ -100,6 +154,39 @@ pub enum Work {
         /// `queued`, `sent`, `delivered`, `undelivered` or `failed`.
         status: String,
     },
+}
+
+/// What is done in a dialog of an open line beside writing into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "care")]
+pub enum ChatCare {
+    /// Look for what operators said while nobody heard of it.
+    Missed {
+        /// Since when nobody did.
+        since: Moment,
+    },
+    /// Look at the card of the customer: how he is called, who is responsible.
+    Card,
+}
+
+impl ChatCare {
+    /// The written form of what is done.
+    #[must_use]
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::Missed { .. } => "missed",
+            Self::Card => "card",
+        }
+    }
+
+    /// What makes two of them one: a gap that is still to be looked through is not forgotten over a later one.
+    #[must_use]
+    pub fn key(self) -> String {
+        match self {
+            Self::Missed { since } => format!("missed:{}", since.0),
+            Self::Card => self.slug().to_owned(),
+        }
+    }
 }
 
 /// An errand as it is handed to the outbox.
@@ -150,4 +237,18 @@ pub struct Errand {
     pub expires_at: Option<Moment>,
     /// How often a vendor was down for it.
     pub attempts: i32,
+}
+
+impl Errand {
+    /// So many calls of its vendor it makes at most, as a rule: vendors that count calls are asked for all of them ahead.
+    #[must_use]
+    pub const fn calls(&self) -> i64 {
+        match &self.work {
+            // the dialog, the contact, the card, and whoever follows the other
+            Work::OpenLineChat { care: ChatCare::Card, .. } => 4,
+            // what may be there already is looked for: the chat, its history, and then the message
+            Work::OpenLine { .. } if self.attempts > 0 => 3,
+            _ => 1,
+        }
+    }
 }

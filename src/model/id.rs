@@ -107,6 +107,14 @@ id!(/// Something that happened in a company.
     CompanyEventId, "ev");
 id!(/// A letter of this server to the people of a company.
     NoticeId, "no");
+id!(/// A dialog as an open line of a portal has it.
+    OpenLineChatId, "oc");
+id!(/// Something that is written into an open line, or was.
+    OpenLinePostId, "op");
+id!(/// What an operator said in an open line.
+    OperatorWordId, "ow");
+id!(/// Where an integrator hears what happens in a channel.
+    WebhookId, "wh");
 
 impl MessageId {
     /// The id of a message that is heard of long after it was said: it sorts by the moment in which it was said, and what was

@@ -7,6 +7,8 @@ mod letter;
 
 pub use self::incoming::{CROPPED, Incoming, IncomingMedia, MEDIA_MISSING, Person};
 pub use self::letter::{Letter, Thread};
+use super::interactive::Interactive;
+use super::markup::Span;
 use super::moment::Moment;
 pub use super::place::{Card, Place};
 use super::status::Status;
@@ -187,6 +189,9 @@ pub struct Content {
     /// Plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What of the text is shown in another way, for messengers that are told so beside the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Span>,
     /// A file; the text is its caption where the messenger has captions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<Media>,
@@ -202,6 +207,9 @@ pub struct Content {
     /// Cards of people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cards: Vec<Card>,
+    /// What there is to press beneath the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interactive: Option<Interactive>,
 }
 
 impl Content {
@@ -209,6 +217,12 @@ impl Content {
     #[must_use]
     pub fn has_place_or_cards(&self) -> bool {
         self.place.is_some() || !self.cards.is_empty()
+    }
+
+    /// Whether there is more than a text and a file, which not every messenger carries.
+    #[must_use]
+    pub fn has_more_than_words(&self) -> bool {
+        self.template.is_some() || self.interactive.is_some() || self.has_place_or_cards()
     }
 }
 
@@ -314,6 +328,15 @@ pub enum Event {
         vendor_id: String,
         /// The emoji.
         emoji: Option<String>,
+        /// Who reacts, by the vendor's id; none where the vendor does not tell, and for our own side.
+        #[serde(default)]
+        by: Option<String>,
+        /// Whether our own side reacts, on the phone or through us.
+        #[serde(default)]
+        ours: bool,
+        /// When, by the vendor's clock or else by ours.
+        #[serde(default)]
+        at: Moment,
     },
     /// The person may be written to again, or may not any more.
     Allowed {
@@ -373,6 +396,24 @@ pub enum Event {
         /// Where that is.
         link: Option<String>,
     },
+    /// A group that we are in, or are not in any more.
+    Group {
+        /// The chat.
+        chat: String,
+        /// How it is called now, where the vendor tells it.
+        title: Option<String>,
+        /// Whether we are in it.
+        inside: bool,
+    },
+    /// The vendor told that somebody takes no more marketing of ours, or takes it again.
+    Marketing {
+        /// The chat.
+        chat: String,
+        /// Whether they take it.
+        wanted: bool,
+        /// What the vendor said.
+        seen: String,
+    },
     /// The vendor told that two of its names mean one chat.
     SameChat {
         /// The name that hides the phone.
@@ -386,6 +427,11 @@ pub enum Event {
         seen: String,
         /// Whether it took its suspicion back.
         lifted: bool,
+    },
+    /// Something about the account changed, as quality or limits: how it stands now is to be asked.
+    Restanding {
+        /// What the vendor said.
+        seen: String,
     },
     /// The channel itself is in trouble.
     Trouble {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{AnswerId, MailingId, PortalId, RecipientId};
+use super::id::{AnswerId, MailingId, OperatorWordId, PortalId, RecipientId};
 
 /// Who asked. One function of `flow::tell` matches on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,13 @@ pub enum Origin {
         mailing: MailingId,
         /// The row.
         recipient: RecipientId,
+    },
+    /// An operator in an open line: the portal hears whether the message was taken and read.
+    OpenLine {
+        /// What the operator said.
+        word: OperatorWordId,
+        /// Which part of it, from 0.
+        place: i32,
     },
     /// A call of the public API.
     Api {

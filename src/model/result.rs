@@ -72,6 +72,7 @@ codes! {
     OptedOut = "opted_out", "получатель отписался от рассылок", "the recipient opted out";
     VendorCap = "vendor_cap", "мессенджер ограничил число рекламных сообщений этому получателю", "the messenger limits marketing messages to this recipient";
     SpamSuspected = "spam_suspected", "мессенджер подозревает спам и ограничил канал", "the messenger suspects spam and limits the channel";
+    WebhookTaken = "webhook_taken", "сообщения этого канала получает другая программа", "another program receives what is said to this channel";
     GroupPrivacy = "group_privacy", "получатель не разрешает добавлять себя в группы", "the recipient does not let others add them to groups";
     FileTooBig = "file_too_big", "файл больше, чем допускает мессенджер", "the file is larger than the messenger allows";
     FileBad = "file_bad", "мессенджер не принимает такой файл", "the messenger does not take such a file";
@@ -94,7 +95,18 @@ codes! {
     ReplyElsewhere = "reply_elsewhere", "сообщение, на которое вы отвечаете, из другого диалога", "the message that is answered belongs to another dialog";
     PlaceBad = "place_bad", "широта — от −90 до 90, долгота — от −180 до 180, название и адрес — до 200 знаков", "latitude is from -90 to 90, longitude from -180 to 180, title and address have at most 200 characters";
     ContactsBad = "contacts_bad", "у каждого контакта есть имя до 100 знаков и телефон с кодом страны, контактов не больше, чем допускает мессенджер", "each contact has a name of at most 100 characters and a phone with its country code, and there are no more of them than the messenger allows";
-    PartsMixed = "parts_mixed", "файл, шаблон, место и контакты отправляются отдельными сообщениями, место и контакты — без текста", "a file, a template, a place and contacts are sent as messages of their own, a place and contacts without a text";
+    PartsMixed = "parts_mixed", "файл, шаблон, место и контакты отправляются отдельными сообщениями, место и контакты — без текста и кнопок, шаблон — со своими кнопками", "a file, a template, a place and contacts are sent as messages of their own, a place and contacts without a text and buttons, a template with its own buttons";
+    ReactionBad = "reaction_bad", "реакция — это один знак эмодзи из тех, что есть в мессенджере", "a reaction is one emoji of those that the messenger has";
+    InteractiveBad = "interactive_bad", "кнопки или список заданы неверно", "the buttons or the list are not right";
+    FileIdBad = "file_id_bad", "Id файла или документа — это число из Битрикс24", "the id of a file or a document is a number of Bitrix24";
+    DocumentNotReady = "document_not_ready", "Битрикс24 не успел подготовить PDF документа", "Bitrix24 did not have the PDF of the document ready in time";
+    NoRights = "no_rights", "у пользователя робота нет прав в Битрикс24", "the robot's user has no right to this in Bitrix24";
+    PortalRefused = "portal_refused", "Битрикс24 отклонил запрос", "Bitrix24 refused the request";
+    DialogNotFound = "dialog_not_found", "диалога с этим адресом нет", "there is no dialog with this address";
+    TagBad = "tag_bad", "укажите метки: до 40 знаков каждая, не больше 20 у диалога", "give tags: at most 40 characters each, at most 20 of a dialog";
+    TitleBad = "title_bad", "укажите название чата: от 1 до 100 знаков", "give a title of the chat: 1 to 100 characters";
+    GroupEmpty = "group_empty", "не указан id группы", "no group id was given";
+    CheckLimit = "check_limit", "исчерпан суточный лимит проверок номеров", "the day's limit of phone checks is used up";
     RequestBad = "request_bad", "запрос не разобран", "the request cannot be read";
 }
 

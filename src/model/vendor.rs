@@ -13,6 +13,8 @@ pub enum Scope {
     Suspected,
     /// Only this recipient's messages wait; the others go on.
     Recipient,
+    /// Nothing was called: something that this errand needs is not there yet. It is looked for again after exactly so long.
+    Unready,
     /// Only people who never wrote wait, and the vendor says why: it suspects spam. Dialogs go on.
     Strangers,
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT_ENCODING, LOCATION};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, LOCATION, REFERER};
 use url::{Host, Url};
 
+use super::departure;
 use super::download::{Deadline, Download};
-use super::http::{FetchError, Limits, Reply, no_answer, plain, plain_client, read_capped};
+use super::http::{FORBIDDEN, FetchError, Limits, Reply, no_answer, plain, plain_client, read_capped};
 
 /// What the guard lets through beyond the public internet over https.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +50,9 @@ pub struct Guard {
 
 const MAX_REDIRECTS: usize = 5;
 
+/// So many bytes are read of the answer to a POST.
+const MOST_OF_A_REPLY: u64 = 64 << 10;
+
 impl Guard {
     /// A guard with this policy; `limits` say how long a call may take.
     ///
@@ -67,9 +71,12 @@ impl Guard {
     pub async fn fetch(&self, address: &str, limit: u64) -> Result<Download, GuardError> {
         let end = Deadline::after(self.deadline);
         let mut url = self.check(address)?;
+        let from = format!("{}/", url.origin().ascii_serialization());
         for _ in 0..=MAX_REDIRECTS {
             // packed bytes would have no length that can be told on
-            let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+            let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity").header(ACCEPT, "*/*");
+            // front servers of portals give files only to those who come from a page of theirs
+            let request = request.header(REFERER, &from);
             let response = tokio::time::timeout_at(end.at, request.send())
                 .await
                 .map_err(|_| FetchError::Call(no_answer(end.given)))?
@@ -81,19 +88,31 @@ impl Guard {
         Err(GuardError::Redirects)
     }
 
-    /// Posts bytes, as a callback to an integrator. Follows no redirect: a POST would lose its body. Reads at most
-    /// 64 KB of the answer.
+    /// Posts bytes, as an event to an integrator; the head of the answer must be there within `deadline`. Follows no redirect:
+    /// a POST would lose its body. Of the answer's body at most 64 KB are read, and one that is larger or breaks off is empty.
     ///
     /// # Errors
     /// [`GuardError`]; the status is for the caller to judge.
     pub async fn post(
         &self,
         address: &str,
-        headers: reqwest::header::HeaderMap,
+        headers: HeaderMap,
         body: Vec<u8>,
+        deadline: Duration,
     ) -> Result<Reply, GuardError> {
+        let end = Deadline::after(deadline);
         let url = self.check(address)?;
-        self.within_deadline(self.once(self.client.post(url).headers(headers).body(body), 64 << 10)).await
+        if !departure::may_leave() {
+            return Err(FetchError::Call(FORBIDDEN.to_owned()).into());
+        }
+        let response = tokio::time::timeout_at(end.at, self.client.post(url).headers(headers).body(body).send())
+            .await
+            .map_err(|_| FetchError::Call(no_answer(end.given)))?
+            .map_err(refusal)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        // it was taken or not by now: a body is read only so that the connection can be used again
+        let body = tokio::time::timeout_at(end.at, read_capped(response, MOST_OF_A_REPLY)).await;
+        Ok(Reply { status, headers, body: body.ok().and_then(Result::ok).unwrap_or_default() })
     }
 
     /// Reads an address and refuses those that need no name to be known as forbidden. Good for telling a person at once.
@@ -120,22 +139,6 @@ impl Guard {
             "http" if self.policy.plain_http || neighbour => Ok(url),
             _ => Err(GuardError::BadAddress("it is not an https address".to_owned())),
         }
-    }
-
-    async fn once(&self, request: reqwest::RequestBuilder, limit: u64) -> Result<Reply, GuardError> {
-        let response = request.send().await.map_err(refusal)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = read_capped(response, limit).await?;
-        Ok(Reply { status, headers, body })
-    }
-
-    async fn within_deadline(
-        &self,
-        whole: impl Future<Output = Result<Reply, GuardError>>,
-    ) -> Result<Reply, GuardError> {
-        tokio::time::timeout(self.deadline, whole)
-            .await
-            .unwrap_or_else(|_| Err(FetchError::Call(no_answer(self.deadline)).into()))
     }
 }
 
@@ -345,8 +348,20 @@ mod tests {
         let answer = ResponseTemplate::new(307).insert_header("location", "/other");
         Mock::given(path("/callback")).respond_with(answer).expect(1).mount(&server).await;
         let address = format!("{}/callback", server.uri());
-        let reply =
-            guard(neighbours()).post(&address, reqwest::header::HeaderMap::new(), b"{}".to_vec()).await.unwrap();
+        let (guard, second) = (guard(neighbours()), Duration::from_secs(1));
+        let reply = guard.post(&address, HeaderMap::new(), b"{}".to_vec(), second).await.unwrap();
         assert_eq!(reply.status, 307);
+    }
+
+    #[tokio::test]
+    async fn whoever_took_a_callback_may_say_more_than_we_read() {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 100 << 10]);
+        Mock::given(path("/callback")).respond_with(answer).mount(&server).await;
+        let (address, second) = (format!("{}/callback", server.uri()), Duration::from_secs(1));
+        let reply = guard(neighbours()).post(&address, HeaderMap::new(), b"{}".to_vec(), second).await.unwrap();
+        assert_eq!((reply.status, reply.body.len()), (200, 0));
+        let away = guard(Policy::default()).post(&address, HeaderMap::new(), Vec::new(), second).await;
+        assert_eq!(away.unwrap_err(), GuardError::Private);
     }
 }

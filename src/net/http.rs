@@ -11,7 +11,7 @@ use super::download::{Deadline, Download};
 use crate::model::vendor::Answer;
 
 /// What is seen of a call that was forbidden at the last moment.
-const FORBIDDEN: &str = "this process does not hold the lane any more";
+pub(super) const FORBIDDEN: &str = "this process does not hold the lane any more";
 
 /// Why a call brought no answer. The one question that matters is whether the vendor may have taken it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -42,6 +42,11 @@ impl Answer {
         Self { status: 502, body: Body::Raw(page.into(), "text/html".to_owned()), header: None }
     }
 
+    /// Nothing at all, and all is said to be well.
+    pub(crate) fn empty() -> Self {
+        Self { status: 200, body: Body::Raw(Bytes::new(), "text/html".to_owned()), header: None }
+    }
+
     /// The same as the web server writes it.
     pub(crate) fn write(self) -> HttpResponse {
         let mut response = HttpResponse::build(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK));

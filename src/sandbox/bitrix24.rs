@@ -2,9 +2,11 @@
 
 mod batch;
 pub(crate) mod crm;
+pub(crate) mod disk;
 pub(crate) mod event;
 pub(crate) mod install;
 pub(crate) mod oauth;
+pub(crate) mod open_line;
 pub(crate) mod portal;
 mod rest;
 pub(crate) mod robot;
@@ -86,6 +88,9 @@ pub(crate) fn answer(sandbox: &Arc<Sandbox>, name: &str, method: &str, hook: boo
             answer.header = Some(("Location", place));
             return answer;
         }
+        if let Some(answer) = disk::download(&bitrix24, name, method, call, sandbox.now()) {
+            return answer;
+        }
         rest::answer(sandbox, &mut bitrix24, name, method, hook, call, &mut posts)
     };
     event::send(sandbox, posts);
@@ -95,17 +100,23 @@ pub(crate) fn answer(sandbox: &Arc<Sandbox>, name: &str, method: &str, hook: boo
 /// The answer of a planned fault that takes nothing.
 pub(crate) fn refuse_by_plan(fault: &Fault, now_s: i64) -> Answer {
     let code = fault.code.as_ref().and_then(as_text);
+    if fault.kind == Kind::Busy && code.as_deref() == Some("OPERATION_TIME_LIMIT") {
+        let reset_at = now_s + i64::try_from(fault.after_ms.div_ceil(1000)).unwrap_or(0);
+        return rest::operation_limit(reset_at);
+    }
+    trouble_by_plan(fault).answer()
+}
+
+/// The error of a planned fault, also of one that meets a command inside a batch.
+fn trouble_by_plan(fault: &Fault) -> Trouble {
+    let code = fault.code.as_ref().and_then(as_text);
     match fault.kind {
-        Kind::Busy if code.as_deref() == Some("OPERATION_TIME_LIMIT") => {
-            let reset_at = now_s + i64::try_from(fault.after_ms.div_ceil(1000)).unwrap_or(0);
-            rest::operation_limit(reset_at)
-        }
-        Kind::Busy => Trouble::of(503, "QUERY_LIMIT_EXCEEDED", "Too many requests").answer(),
-        Kind::TokenExpired => oauth::expired().answer(),
+        Kind::Busy => Trouble::of(503, "QUERY_LIMIT_EXCEEDED", "Too many requests"),
+        Kind::TokenExpired => oauth::expired(),
         Kind::Refuse => {
             let text = fault.text.clone().unwrap_or_else(|| "Refused by plan".to_owned());
-            Trouble::of(fault.status.unwrap_or(400), code.as_deref().unwrap_or("ERROR_ARGUMENT"), &text).answer()
+            Trouble::of(fault.status.unwrap_or(400), code.as_deref().unwrap_or("ERROR_ARGUMENT"), &text)
         }
-        _ => Trouble::of(500, "INTERNAL_SERVER_ERROR", "Internal server error").answer(),
+        _ => Trouble::of(500, "INTERNAL_SERVER_ERROR", "Internal server error"),
     }
 }

@@ -9,17 +9,22 @@
 //! | `GET /_/ledger` | `?vendor=&method=&who=&since=&limit=` | `{entries: [{n, vendor, method, who, at_us, at, params, status, fault}], last, kept, counts: [{vendor, method, status, calls}]}`; `since` is an `n` |
 //! | `DELETE /_/ledger` | `?kept=` | forgets the calls; `kept` sets how many are kept from now on |
 //! | `GET /_/faults` | | the planned faults |
-//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram mtproto waba waha vk vk_notify avito mail bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html refuse` |
+//! | `POST /_/faults` | `{vendor, method?, match?, kind, code?, text?, status?, times?, delay_ms?, after_ms?}` | plans one → `{id}`. vendor: `telegram mtproto waba waha vk vk_notify avito mail bitrix24 oauth`; kind: `busy down slow cut cut_before token_expired html empty refuse`; the method `batch/<method>` meets commands inside a batch of Bitrix24 |
 //! | `DELETE /_/faults` | `?id=` | drops one, or all |
 //! | `POST /_/telegram/bots` | `{token, username?, name?}` | registers a token → `{id, username, base}` |
 //! | `GET /_/telegram/bots` | | bots with `webhook` as `getWebhookInfo` tells it |
 //! | `POST /_/telegram/bots/{id}/doubles` | `{count}` | the next updates are delivered twice |
 //! | `POST /_/waba/numbers` | `{id?, account?, number?, name?, token?, app_secret?, verify_token?, webhook?, subscribed?}` | registers a number → all of these and `base`. `subscribed` is true when a webhook is given |
 //! | `GET /_/waba/numbers` | | numbers and accounts |
+//! | `GET /_/waba/groups` | | groups, and who is in them |
+//! | `POST /_/waba/groups/join` | `{link, phone}` | a phone opens the address of a group |
+//! | `POST /_/waba/numbers/{id}` | `{quality?, tier?, official?}` | what Meta thinks of a number |
+//! | `POST /_/waba/accounts/{id}/tell` | `{field, value}` | posts a change of any field to the app |
 //! | `POST /_/waba/accounts/{id}` | `{webhook?, subscribed?, doubles?, reversed?, templates?}` | changes an account; `doubles` and `reversed` count deliveries; `templates` replaces the list |
 //! | `POST /_/waba/accounts/{id}/verify` | | makes the verification GET → `{verified, reason?}` |
 //! | `POST /_/waha` | `{key?}` | sets the key of the gateway → `{key, base}` |
-//! | `GET /_/waha` | | sessions with `status`, `me`, `qr` as it is shown now, `code`, `webhook` |
+//! | `GET /_/waha` | | sessions with `status`, `me`, `qr` as it is shown now, `code`, `webhook`, `groups`; `closed`: phones that let nobody add them to groups |
+//! | `POST /_/waha/closed` | `{phones}` | which phones these are |
 //! | `POST /_/waha/sessions/{name}` | `{names}` | how customers are named: `shown`, `told` (hidden, the phone beside) or `hidden` |
 //! | `POST /_/waha/sessions/{name}/scan` | `{phone, name?, qr?, passkey?, compare?}` | the owner's phone scans the code; an old `qr` is refused |
 //! | `POST /_/waha/sessions/{name}/type` | `{phone, code, name?, passkey?, compare?}` | the owner types the code |
@@ -52,15 +57,18 @@
 //! | `POST /_/phones` | `{id, name?, username?, whatsapp?, vk?, online?, reads?, started?, blocked?, window?}` or `{from, count, …}` | makes or changes phones. `started`: true for every bot; `blocked`: ids of bots; `window`: hours that every WhatsApp number may write freely |
 //! | `GET /_/phones` | `?messages=N` | phones with their latest N messages |
 //! | `GET /_/phones/{id}` | `?since=n` | one phone with `messages` |
-//! | `POST /_/phones/{id}/say` | `{messenger, text?, subject?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?, comment?, allow?, tag?, cropped?}` | the customer writes; `tag`: an answer to a notification, `cropped`: the delivery brings ten letters, both in VK; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `press` presses a button of the message `quote` → `{id}` |
+//! | `POST /_/phones/{id}/say` | `{messenger, text?, subject?, media?: {kind, name, mime, base64? , size?}, place?: {latitude, longitude, name?}, card?: {name, phone}, line?, press?, quote?, comment?, allow?, tag?, cropped?, group?, led_by?, referral?}` | the customer writes; `tag`: an answer to a notification, `cropped`: the delivery brings ten letters, both in VK; `led_by`: the marks `[ref, ref_source]` of a link to a VK community; `comment`: under a post of the VK community; `allow`: messages of the community are allowed or forbidden, and nothing is written; `line` is the bot or number id (the only one when absent); `/start` opens a bot; `referral`: the advertisement that led to WhatsApp, as Meta tells it; `press` presses a button of the message `quote` → `{id}` |
+//! | `POST /_/phones/{id}/react` | `{messenger, id, emoji?}` | reacts to a message, or takes the reaction back; in WhatsApp and Telegram |
 //! | `POST /_/phones/{id}/read` | `{line?}` | reads what came by WhatsApp, VK, VK Notify and Avito, with read marks |
 //! | `GET /_/b24` | | all portals |
-//! | `POST /_/b24/{portal}` | `{client_id?, client_secret?, member_id?, domain?, installer_url?, event_url?, scope?, status?, licence?}` | makes a portal → its card with keys, `endpoint`, `server_endpoint` |
+//! | `POST /_/b24/{portal}` | `{client_id?, client_secret?, member_id?, domain?, installer_url?, page_url?, event_url?, scope?, status?, licence?}` | makes a portal → its card with keys, `endpoint`, `server_endpoint` |
 //! | `GET /_/b24/{portal}` | | its card: app, robots, senders, events, deals, notices, posts |
 //! | `POST /_/b24/{portal}/install` | `{mode: page event both, finish?, user?, installer_url?, event_url?}` | installs → `{installed, page?: {status, body}}` |
 //! | `POST /_/b24/{portal}/finish` | | `BX24.installFinish()` |
 //! | `POST /_/b24/{portal}/update`, `/uninstall` | `{user?}`, `{clean?}` | a new version; removal |
 //! | `POST /_/b24/{portal}/open` | `{url, placement?, options?, user?}` | opens a page of the app in the frame → `{status, body}` |
+//! | `POST /_/b24/{portal}/frame` | `{url?, placement?, options?, user?, lang?}` | what a frame needs to open a page in a browser: its address, its fields, and what its scripts are told → `{url, fields, sid, init}`; without `url` the installer or the app, whichever is due |
+//! | `GET /_/b24/{portal}/cards` | | leads, deals and contacts, for the pages of cards |
 //! | `POST /_/b24/{portal}/expire-tokens` | | every access token expires at once → `{expired}` |
 //! | `POST /_/b24/{portal}/revoke` | `{user?}` | tokens die for good |
 //! | `POST /_/b24/{portal}/code` | `{user?}` | a code for `authorization_code` → `{code}` |
@@ -70,19 +78,29 @@
 //! | `POST /_/b24/{portal}/habits` | `{literal, doubles, reversed, delay_ms, no_tokens, no_application_token}` | how events are sent |
 //! | `POST /_/b24/{portal}/event` | `{event, data, user?}` | fires an event to its handlers → `{posts}` |
 //! | `POST /_/b24/{portal}/deals` | `{id, title, name, last_name?, phone}` | puts a deal with a contact |
+//! | `POST /_/b24/{portal}/disk` | `{id?, name, mime, text?, base64?, size?, bin?, lost?, denied_to?: [user], gone?}` | puts a file on the Disk; `bin`: it lies in the bin, `lost`: its address answers 404, `gone`: takes it away → `{id}` |
+//! | `POST /_/b24/{portal}/documents` | `{id?, title, deal?, ready_ms?, broken?}` | puts a document; its PDF is there after `ready_ms`, never where that is left out; `broken`: no PDF can be made of it → `{id}` |
 //! | `POST /_/b24/{portal}/deals/{id}/stage` | `{stage}` | moves a deal without a robot; ONCRMDEALUPDATE goes out |
+//! | `POST /_/b24/{portal}/responsible` | `{kind: lead deal contact, id, user}` | another employee becomes responsible for a card; ONCRM…UPDATE goes out |
 //! | `POST /_/b24/{portal}/robots/{code}/fire` | `{deal?, properties, use_subscription?, timeout_s?, user?, times?, stage?}` | fires a robot → `{steps}` |
 //! | `GET /_/b24/{portal}/steps` | `?deal=&limit=` | `{counts, steps}`, newest first |
 //! | `POST /_/b24/{portal}/letters` | `{code, text, kind?, count? or to?, author?, deal?}` | a letter of N SMS posts → `{letter}`; `{name}` in the text is the contact's name |
 //! | `GET /_/b24/{portal}/letters/{n}` | | `{messages: [{id, to, text, status, pushed, …}]}`; n = `last` for the latest |
+//! | `GET /_/b24/{portal}/chats` | | `{chats: [{id, connector, line, external, person, user, name, owner, session, closed, contact, messages}], lines: {connectors, lines}}` of open lines |
+//! | `POST /_/b24/{portal}/chats/{id}/say` | `{user?, text?, files?: [{name, mime, base64}], silent?}` | an operator writes → `{id}`; user 0 is the line itself; `silent` loses the event |
+//! | `POST /_/b24/{portal}/chats/{id}/edit`, `/delete`, `/finish` | `{id, text}`, `{id}`, `{}` | changes a message, takes it back, ends the session |
+//! | `POST /_/b24/{portal}/lines/{id}` | `{name?, active?, disconnect?: connector, delete?}` | changes an open line, or makes it |
+//! | `GET /_/b24/{portal}/files/{id}` | | a file of an operator, for whoever sends `Referer` and `User-Agent` |
 //! | `ANY /_/switchboard/{path}` | | passes to Switchboard with its bearer token |
 //! | `POST /_/switchboard` | `{url, token}` | says where Switchboard is |
 
 mod avito;
+mod frames;
 mod gateway;
 mod mail;
 mod mtproto;
 mod notify;
+mod open_lines;
 mod portals;
 mod switchboard;
 mod vendors;
@@ -121,6 +139,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(mail::routes)
         .configure(mtproto::routes)
         .configure(portals::routes)
+        .configure(open_lines::routes)
+        .configure(frames::routes)
         .configure(switchboard::routes);
 }
 

@@ -109,6 +109,8 @@ async fn serve(request: HttpRequest, payload: Payload, sandbox: Data<Sandbox>) -
         Some(answer) => answer,
         None => way.answer(&sandbox, &call).await,
     };
+    let is_empty = fault.as_ref().is_some_and(|fault| fault.kind == Kind::Empty);
+    let answer = if is_empty { Answer::empty() } else { answer };
     let is_cut = fault.as_ref().is_some_and(|fault| fault.kind == Kind::Cut);
     entry.status = if is_cut { 0 } else { answer.status };
     sandbox.ledger.write(entry);
@@ -279,7 +281,7 @@ impl Way {
     }
 
     fn instead(&self, fault: &Fault, now_s: i64) -> Option<Answer> {
-        if matches!(fault.kind, Kind::Slow | Kind::Cut | Kind::CutBefore) {
+        if matches!(fault.kind, Kind::Slow | Kind::Cut | Kind::CutBefore | Kind::Empty) {
             return None;
         }
         if fault.kind == Kind::Html {
@@ -317,7 +319,12 @@ impl Way {
             Self::Notify { path } => notify::answer(sandbox, path, call),
             Self::Waha { parts } => waha::answer(sandbox, parts, call),
             Self::MailToken => mail::answer(sandbox, call),
-            Self::Rest { portal, method, hook } => bitrix24::answer(sandbox, portal, method, *hook, call),
+            Self::Rest { portal, method, hook } => {
+                let answer = bitrix24::answer(sandbox, portal, method, *hook, call);
+                // a portal answers when it has fetched what it was told of
+                bitrix24::open_line::say::fetch_files(sandbox, portal).await;
+                answer
+            }
             Self::Token => bitrix24::give_tokens(sandbox, call),
             Self::OauthRest { method } => bitrix24::tell_app(sandbox, method, call),
         }

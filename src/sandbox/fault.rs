@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     TokenExpired,
     /// The gateway answers 502 with a page; nothing taken.
     Html,
+    /// Taken, and answered 200 with an empty body, as a gateway does that lost the answer.
+    Empty,
     /// Refused with `code`; nothing taken.
     Refuse,
 }
@@ -38,6 +40,7 @@ impl Kind {
             Self::CutBefore => "cut_before",
             Self::TokenExpired => "token_expired",
             Self::Html => "html",
+            Self::Empty => "empty",
             Self::Refuse => "refuse",
         }
     }
@@ -112,6 +115,11 @@ impl Faults {
     /// The fault that this call meets, its body read.
     pub(crate) fn meet_late(&self, vendor: &str, method: &str, body: &[u8]) -> Option<Fault> {
         self.meet(|fault| fault.kind != Kind::CutBefore && fault.fits(vendor, method) && fault.holds(body))
+    }
+
+    /// The fault that a command inside a call meets: only one that is planned for it by its name.
+    pub(crate) fn meet_within(&self, vendor: &str, method: &str, body: &[u8]) -> Option<Fault> {
+        self.meet(|fault| fault.method.is_some() && fault.fits(vendor, method) && fault.holds(body))
     }
 
     fn meet(&self, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {

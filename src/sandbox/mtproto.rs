@@ -15,6 +15,7 @@ pub(crate) mod file;
 pub(crate) mod group;
 pub(crate) mod login;
 pub(crate) mod people;
+pub(crate) mod react;
 mod socket;
 mod srp;
 pub(crate) mod tl;

@@ -50,6 +50,10 @@ pub(crate) struct Bubble {
     pub(crate) media: Option<Media>,
     /// Buttons under it: texts and what they send back.
     pub(crate) buttons: Vec<(String, String)>,
+    /// How the business reacts to it.
+    pub(crate) reaction: Option<String>,
+    /// How the owner of the phone reacts to it.
+    pub(crate) own_reaction: Option<String>,
     /// The vendor's id of the message.
     pub(crate) id: String,
     /// `sent`, `delivered`, `read`, `failed` or `deleted`.
@@ -225,6 +229,8 @@ pub(crate) fn bubble(messenger: &'static str, line: &str, direction: &'static st
         edited: false,
         media: None,
         buttons: Vec::new(),
+        reaction: None,
+        own_reaction: None,
         id: String::new(),
         status: "sent",
         tag: None,

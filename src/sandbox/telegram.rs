@@ -2,6 +2,7 @@
 
 mod entities;
 mod file;
+pub(crate) mod react;
 mod send;
 pub(crate) mod webhook;
 
@@ -133,6 +134,7 @@ fn act(sandbox: &Arc<Sandbox>, token: &str, name: &str, call: &Call) -> Result<V
         "sendlocation" => send::send_place(sandbox, token, call, false),
         "sendvenue" => send::send_place(sandbox, token, call, true),
         "sendcontact" => send::send_contact(sandbox, token, call),
+        "setmessagereaction" => react::set(sandbox, token, call),
         "deletemessage" => send::delete_message(sandbox, token, call),
         "answercallbackquery" => answer_press(sandbox, token, call),
         "getfile" => file::get_file(sandbox, token, call),

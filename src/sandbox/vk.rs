@@ -2,6 +2,7 @@
 
 pub(crate) mod callback;
 mod change;
+mod chat;
 mod file;
 pub(crate) mod oauth;
 pub(crate) mod say;
@@ -62,6 +63,8 @@ pub(crate) struct Community {
     pub(crate) last_in_chat: HashMap<i64, i64>,
     /// The number of the last message of all.
     pub(crate) last_message: i64,
+    /// Its chats of many, by their numbers.
+    pub(crate) chats: std::collections::BTreeMap<i64, chat::Chat>,
     /// What may be attached to a message, by its name there.
     pub(crate) attachments: HashMap<String, super::phone::Media>,
     /// Uploads that were not saved yet, by what the upload answered.
@@ -107,6 +110,7 @@ impl Community {
             whole: HashMap::new(),
             last_in_chat: HashMap::new(),
             last_message: 1_500,
+            chats: std::collections::BTreeMap::new(),
             attachments: HashMap::new(),
             uploads: HashMap::new(),
             pace: Bucket::new(20.0, 20.0),
@@ -177,6 +181,9 @@ fn text_of(code: i64) -> &'static str {
         924 => "Can't delete this message for everybody",
         901 => "Can't send messages for users without permission",
         914 => "Message is too long",
+        917 => "You don't have access to this chat",
+        927 => "Chat does not exist",
+        935 => "User not found in chat",
         2_000 => "Cannot add more than 10 servers",
         _ => "Something went wrong",
     }
@@ -203,6 +210,10 @@ fn act(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Result<Value, Troub
         | "messages.edit"
         | "messages.delete"
         | "messages.isMessagesFromGroupAllowed"
+        | "messages.createChat"
+        | "messages.editChat"
+        | "messages.removeChatUser"
+        | "messages.getInviteLink"
         | "messages.getByConversationMessageId" => "messages",
         "photos.getMessagesUploadServer" | "photos.saveMessagesPhoto" => "photos",
         "docs.getMessagesUploadServer" | "docs.save" => "docs",
@@ -214,6 +225,9 @@ fn act(sandbox: &Arc<Sandbox>, method: &str, call: &Call) -> Result<Value, Troub
         let may = needs.is_empty() || community.rights.contains(needs);
         if may { Ok(()) } else { Err(Trouble::of(15)) }
     })?;
+    if let Some(told) = chat::act(sandbox, group, method, call) {
+        return told;
+    }
     match method {
         "messages.send" => send::send(sandbox, group, call),
         "messages.edit" => change::edit(sandbox, group, call),

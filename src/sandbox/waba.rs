@@ -1,6 +1,8 @@
 //! The Cloud API of `WhatsApp`: numbers, messages, templates, files and webhooks.
 
 mod escape;
+pub(crate) mod group;
+mod interactive;
 mod media;
 mod send;
 mod template;
@@ -18,6 +20,7 @@ use super::door::Call;
 use super::fault::{Fault, Kind};
 use super::limit::Bucket;
 use super::state::{Sandbox, random_hex};
+pub(crate) use interactive::pressed;
 pub(crate) use media::{StoredMedia, address, download, keep_media};
 pub(crate) use send::{envelope, queue, wamid_of_customer};
 
@@ -30,6 +33,8 @@ pub(crate) struct Waba {
     pub(crate) accounts: HashMap<String, Account>,
     /// The files, by id.
     pub(crate) files: HashMap<String, StoredMedia>,
+    /// The groups, by id.
+    pub(crate) groups: HashMap<String, group::Group>,
 }
 
 /// A phone number of a business.
@@ -51,6 +56,8 @@ pub(crate) struct Number {
     pub(crate) quality: String,
     /// `TIER_1K` and so on.
     pub(crate) tier: String,
+    /// It is an Official Business Account.
+    pub(crate) official: bool,
     /// The bucket of the number.
     pub(crate) pace: Bucket,
     /// One bucket for each customer.
@@ -173,7 +180,12 @@ pub(crate) async fn answer(sandbox: &Arc<Sandbox>, node: &str, edge: &str, call:
         ("POST", "subscribed_apps") => webhook::subscribe(sandbox, node, call).await,
         ("GET", "subscribed_apps") => webhook::subscriptions(sandbox, node, call),
         ("DELETE", "subscribed_apps") => webhook::unsubscribe(sandbox, node, call),
+        ("POST", "groups") => group::make(sandbox, node, call),
+        ("GET", "groups") => group::list(sandbox, node, call),
+        ("GET", "invite_link") => group::link(sandbox, node, call),
+        ("POST", "") => group::change(sandbox, node, call),
         ("GET", "") => show(sandbox, node, call),
+        ("DELETE", "") if sandbox.waba.lock().groups.contains_key(node) => group::delete(sandbox, node, call),
         ("DELETE", "") => media::delete(sandbox, node, call),
         _ => Err(Trouble::of(100, "Unsupported request")),
     };
@@ -249,7 +261,7 @@ fn show(sandbox: &Sandbox, node: &str, call: &Call) -> Result<Value, Trouble> {
         let all = json!({"id": number.id, "display_phone_number": format!("+{}", number.display), "verified_name": number.name,
             "quality_rating": number.quality, "code_verification_status": "VERIFIED", "name_status": "APPROVED",
             "status": if number.registered { "CONNECTED" } else { "DISCONNECTED" }, "messaging_limit_tier": number.tier,
-            "throughput": {"level": "STANDARD"}, "platform_type": "CLOUD_API", "is_official_business_account": false});
+            "throughput": {"level": "STANDARD"}, "platform_type": "CLOUD_API", "is_official_business_account": number.official});
         let asked = call.args.text("fields");
         let default =
             "id,display_phone_number,verified_name,quality_rating,code_verification_status,platform_type,throughput";

@@ -166,6 +166,7 @@ pub(crate) fn answer(sandbox: &Arc<Sandbox>, parts: &[String], call: &Call) -> A
         (verb @ ("PUT" | "DELETE"), ["api", name, "chats", chat, "messages", message]) => {
             change::change(sandbox, name, verb, (chat, message), call)
         }
+        ("PUT", ["api", "reaction"]) => change::react(sandbox, call),
         ("GET", ["api", name, "chats", rest @ ..]) => history::tell(sandbox, name, rest, call),
         ("POST", ["api", method]) => send::send(sandbox, method, call),
         _ => Err(Trouble::said(404, &format!("Cannot {} /{}", call.verb, parts.join("/")))),

@@ -105,7 +105,7 @@ pub(super) struct ErrandRow {
 const SECOND_MS: i64 = 1000;
 
 /// Accepts errands, in their order. One whose key was accepted before is left out (`None`); one whose merge key waits in
-/// the same lane replaces what waits.
+/// the same lane replaces what waits, which then leaves no later than either of them would have.
 ///
 /// # Errors
 /// Those of the database.

@@ -3,7 +3,6 @@
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::Eq;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use super::row::LaneRow;
@@ -12,6 +11,7 @@ use super::{Options, Result, StoreError};
 
 pub(super) mod history;
 pub(super) mod outbox;
+pub(super) mod pen;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
@@ -67,38 +67,10 @@ pub(super) fn connect(options: &Options) -> Result<Connection> {
     // a process whose machine has gone must not hold rows until the end of the day: others wait for them to take over
     conn.batch_execute(&format!(
         "SET synchronous_commit = {commit}; SET jit = off; SET plan_cache_mode = force_generic_plan; \
-         SET idle_in_transaction_session_timeout = '5s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; \
+         SET idle_in_transaction_session_timeout = '3s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; \
          SET tcp_keepalives_count = 3"
     ))?;
     Ok(conn)
-}
-
-diesel::define_sql_function! {
-    /// The number of the transaction.
-    fn txid_current() -> BigInt;
-}
-
-diesel::define_sql_function! {
-    /// What became of a transaction.
-    fn txid_status(id: BigInt) -> Nullable<Text>;
-}
-
-/// The number of the transaction, which outlives the connection. It fails where the transaction has failed, so that a
-/// commit never rolls back without a word.
-pub(super) fn mark(conn: &mut Connection) -> Result<i64> {
-    Ok(diesel::select(txid_current()).get_result(conn)?)
-}
-
-/// What became of a transaction, asked on another connection: whether it was kept; none while it is under way.
-pub(super) fn fate(conn: &mut Connection, mark: i64) -> Result<Option<bool>> {
-    let status: Option<String> = diesel::select(txid_status(mark)).get_result(conn)?;
-    match status.as_deref() {
-        Some("committed") => Ok(Some(true)),
-        Some("aborted") => Ok(Some(false)),
-        Some(_) => Ok(None),
-        // so old that nobody knows any more
-        None => Err(StoreError::Unsure),
-    }
 }
 
 fn establish(url: &str) -> Result<Connection> {

@@ -1,14 +1,19 @@
 //! Rows as the store gives and takes them, where they are more than a few values.
 
 mod application;
+mod delivery;
 mod file;
 mod group_act;
 mod health;
 mod lane;
 mod message_change;
+mod open_line;
+mod portal_page;
+mod standing;
 mod template;
 mod tenant;
 mod visit;
+mod webhook;
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -21,14 +26,19 @@ use super::schema::{
 use super::{Result, StoreError};
 
 pub use application::ApplicationRow;
+pub use delivery::{DeliveryRow, NewDelivery};
 pub use file::{ArrivalPart, ArrivalRow, FileRow};
 pub use group_act::{GroupActEnd, GroupActRow};
 pub use health::{CompanyEventRow, HealthRow, NoticeRow};
 pub use lane::{LaneRow, LaneState, NewLane, Planned, Sent};
 pub use message_change::{ChangeEnd, ChangeRow};
+pub use open_line::{ConnectionRow, OpenLineChatRow, PostRow, WordPartRow, WordRow};
+pub use portal_page::PortalPageRow;
+pub use standing::StandingRow;
 pub use template::{TemplateNews, TemplateRow};
 pub use tenant::{LineChange, LineRow, NewLine, NewUser, UserRow};
 pub use visit::VisitRow;
+pub use webhook::{WebhookEventRow, WebhookFailure, WebhookRow};
 
 /// A message in the history.
 #[derive(Queryable, Selectable, Insertable, Debug, Clone, PartialEq, Eq)]
@@ -249,6 +259,8 @@ pub struct AnswerRow {
     pub answer_by: Option<i64>,
     /// When it was made.
     pub created_at: i64,
+    /// The code of the robot.
+    pub robot: String,
 }
 
 /// The part of an answer that speaks of one address.
@@ -361,6 +373,10 @@ pub struct DialogRow {
     pub created_at: i64,
     /// What an answer goes on from, as JSON, where the messenger has threads.
     pub thread: Option<String>,
+    /// When an advertisement led the customer here, while nobody has answered yet.
+    pub led_at: Option<i64>,
+    /// Until when the customer may be written to freely because of that.
+    pub free_until: Option<i64>,
 }
 
 /// A contact as it is kept.

@@ -1,10 +1,20 @@
 //! The tables, as both databases have them. `tests/it/house.rs` compares it with the migrations.
 
 mod channel;
+mod open_line;
+mod portal;
+mod webhook;
 
 pub(super) use self::channel::{
-    channel_links, chat_names, chat_subjects, first_contacts, first_gates, group_acts, healths, linkings,
-    message_changes, notes, phone_checks, templates, visits,
+    channel_links, chat_names, chat_subjects, deliveries, dialog_tags, first_contacts, first_gates, group_acts,
+    healths, linkings, message_changes, notes, opt_outs, phone_checks, standings, templates, visits,
+};
+pub(super) use self::portal::portal_pages;
+pub(super) use self::webhook::{webhook_events, webhooks};
+
+pub(super) use self::open_line::{
+    open_line_chats, open_line_connections, open_line_parts, open_line_posts, open_line_watch, open_line_wishes,
+    open_line_words,
 };
 
 diesel::table! {
@@ -181,6 +191,8 @@ diesel::table! {
         incoming_at -> Nullable<BigInt>,
         created_at -> BigInt,
         thread -> Nullable<Text>,
+        led_at -> Nullable<BigInt>,
+        free_until -> Nullable<BigInt>,
     }
 }
 
@@ -277,6 +289,7 @@ diesel::table! {
         open_entries -> Integer,
         answer_by -> Nullable<BigInt>,
         created_at -> BigInt,
+        robot -> Text,
     }
 }
 
@@ -434,6 +447,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     visits,
     group_acts,
     message_changes,
+    standings,
     chat_subjects,
-    applications
+    applications,
+    portal_pages
 );

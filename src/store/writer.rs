@@ -164,7 +164,7 @@ impl Drop for Writer {
 }
 
 fn write_all(shared: &Shared, conn: Conn, options: &Options, log: Option<Checkpointer>) {
-    let mut pen = Pen { conn: Some(conn), options, log, patient: true };
+    let mut pen = Pen::new(conn, options, log);
     while let Some(jobs) = next_jobs(shared) {
         pen.write_together(jobs, shared);
         // nobody waits for it any more
@@ -187,6 +187,9 @@ fn next_jobs(shared: &Shared) -> Option<Vec<Box<dyn Job>>> {
 
 /// A connection that writes, and is made anew when it breaks.
 struct Pen<'a> {
+    /// Its name in the database, and how many transactions it has written: by both the last one is known.
+    name: String,
+    count: i64,
     conn: Option<Conn>,
     options: &'a Options,
     /// Moves the log of SQLite.
@@ -207,7 +210,17 @@ enum Tried {
     Failed(StoreError),
 }
 
-impl Pen<'_> {
+impl<'a> Pen<'a> {
+    fn new(mut conn: Conn, options: &'a Options, log: Option<Checkpointer>) -> Self {
+        if let Conn::Postgres(conn) = &mut conn
+            && let Err(error) = super::postgres::pen::sweep(conn)
+        {
+            tracing::warn!(%error, "writers of processes that are long gone could not be forgotten");
+        }
+        let name = uuid::Uuid::now_v7().simple().to_string();
+        Self { name, count: 0, conn: Some(conn), options, log, patient: true }
+    }
+
     fn write_together(&mut self, mut jobs: Vec<Box<dyn Job>>, shared: &Shared) {
         match self.attempt(shared, |conn| jobs.iter_mut().all(|job| job.run(conn))) {
             Tried::Kept => jobs.into_iter().for_each(|job| job.settle(Ok(()))),
@@ -240,6 +253,8 @@ impl Pen<'_> {
     }
 
     fn attempt(&mut self, shared: &Shared, work: impl FnOnce(&mut Conn) -> bool) -> Tried {
+        self.count += 1;
+        let (name, count) = (self.name.clone(), self.count);
         let conn = match self.begun() {
             Ok(conn) => conn,
             Err(error) => return Tried::Failed(error),
@@ -248,21 +263,21 @@ impl Pen<'_> {
             self.roll_back();
             return Tried::Refused;
         }
-        let mark = match conn.mark() {
-            Ok(mark) => mark,
+        let is_marked = match conn.mark(&name, count) {
+            Ok(is_marked) => is_marked,
             Err(error) => {
                 self.roll_back();
                 return Tried::Failed(error);
             }
         };
-        match (conn.commit(), mark) {
+        match (conn.commit(), is_marked) {
             (Ok(()), _) => Tried::Kept,
-            (Err(error), Some(mark)) => {
+            (Err(error), true) => {
                 tracing::warn!(%error, "a commit broke off: asking the database what became of it");
                 self.conn = None;
-                self.learn(mark, shared)
+                self.learn(shared)
             }
-            (Err(error), None) => {
+            (Err(error), false) => {
                 self.roll_back();
                 Tried::Failed(error)
             }
@@ -305,21 +320,23 @@ impl Pen<'_> {
 
     /// What became of a transaction whose commit broke off. Its callers wait for as long as it takes, since every other
     /// answer might be a lie; those who come meanwhile do not.
-    fn learn(&mut self, mark: i64, shared: &Shared) -> Tried {
+    fn learn(&mut self, shared: &Shared) -> Tried {
         let since = Instant::now();
         loop {
             let asked = super::connect(self.options).and_then(|mut conn| match &mut conn {
                 Conn::Sqlite(_) => Err(StoreError::Unsure),
-                Conn::Postgres(inner) => super::postgres::fate(inner, mark).map(|fate| (fate, conn)),
+                Conn::Postgres(inner) => {
+                    super::postgres::pen::is_kept(inner, &self.name, self.count).map(|kept| (kept, conn))
+                }
             });
             match asked {
-                Ok((Some(kept), conn)) => {
+                Ok((kept, conn)) => {
                     self.conn = Some(conn);
                     tracing::info!(kept, "the database told what became of a commit that broke off");
                     return if kept { Tried::Kept } else { Tried::Lost };
                 }
                 Err(StoreError::Unsure) => return Tried::Failed(StoreError::Unsure),
-                Ok((None, _)) | Err(_) => {}
+                Err(_) => {}
             }
             if since.elapsed() >= PATIENCE {
                 refuse_waiting(shared);

@@ -288,6 +288,19 @@ test('how a channel fares is seen without asking again', { timeout: 60_000 }, as
   await look('line-health');
 });
 
+test('what the messenger sent is looked at as it came, without secrets', { timeout: 60_000 }, async () => {
+  await button('Настроить Ромашка').click();
+  const deliveries = page.locator('[data-test="deliveries"]');
+  await deliveries.locator('summary').click();
+  await deliveries.locator('[data-test="delivery"][data-outcome="taken"] button').first().click();
+  await deliveries.locator('[data-test="delivery-body"]').getByText('Добрый день').waitFor();
+  assert.match(await deliveries.innerText(), /x-telegram-bot-api-secret-token: •••/);
+  await deliveries.scrollIntoViewIfNeeded();
+  await look('deliveries');
+  await page.keyboard.press('Escape');
+  await dialog().waitFor({ state: 'detached' });
+});
+
 test('the hours of the line are set', { timeout: 60_000 }, async () => {
   await page.getByRole('tab', { name: 'Настройки' }).click();
   await page.getByRole('switch').click();

@@ -56,6 +56,11 @@ const ask = (method, path, body) =>
 
 const button = (name) => page.getByRole('button', { name, exact: true });
 const field = (name) => page.locator(`[name="${name}"]`);
+/** Chooses by the words that people see. */
+async function choose(label, option) {
+  await page.getByRole('combobox', { name: label }).click();
+  await page.getByRole('option', { name: option, exact: true }).click();
+}
 const card = () => page.locator('[data-test="messenger-vk_notify"]');
 
 /** A look at the page on a wide screen and on a phone: a picture, nothing sideways, nothing that axe finds. */
@@ -116,13 +121,18 @@ test('the statement is downloaded, and the application goes its way', { timeout:
 test('VK Notify is attached in two steps and its notification arrives', { timeout: 90_000 }, async () => {
   await page.goto(new URL('/lines/1', server.address).href);
   await button('Привязать VK Notify').click();
-  await field('provider').fill('devino');
+  await button('Привязать').click();
+  await page.getByText('Заполните поле').waitFor();
+  await choose('Агрегатор, с которым заключён договор', 'Devino');
   await look('wizard');
-  await page.keyboard.press('Enter');
+  await button('Привязать').click();
   await field('api_token').fill('another key'.replace(' ', '-'));
   await field('service').fill('romashka');
   await page.keyboard.press('Enter');
   await page.locator('[aria-invalid="true"][name="api_token"]').waitFor();
+  await choose('Где показывать уведомления', 'ВКонтакте и Одноклассники');
+  await page.locator('summary').filter({ hasText: 'Дополнительно' }).click();
+  await choose('Кому доставлять', 'Тем, чей номер подтверждён');
   await look('wizard-form');
   await field('api_token').fill(KEY);
   await field('community').fill('Ромашка');

@@ -21,7 +21,7 @@ const MESSENGERS = [
   { kind: 'vk_notify', account: '5190', name: 'VK Notify', first: chooseAggregator, beside: addTemplate, notice: 'Заказ 42 готов к выдаче', answeredBy: 'vk', climbs: 'viewed' },
   // Avito tells nobody of read marks: it is asked for them every two minutes
   { kind: 'avito', account: '94235312', name: 'Авито', climbs: 'viewed', within: 150_000 },
-  { kind: 'email', account: 'help@romashka.example', name: 'Email', subject: 'Вопрос о заказе', file: 'счёт.pdf', climbs: 'sent' },
+  { kind: 'email', account: 'help@romashka.example', name: 'Email', first: nameServer, subject: 'Вопрос о заказе', file: 'счёт.pdf', climbs: 'sent' },
 ];
 
 let demo, sandbox, cabinet;
@@ -128,9 +128,25 @@ async function enterCode({ kind, account }) {
 /** The aggregator is chosen first, its form comes after. */
 async function chooseAggregator(row, values) {
   const [provider] = values.splice(values.findIndex(([name]) => name === 'provider'), 1);
-  await field('provider').fill(provider[1]);
-  await cabinet.page.keyboard.press('Enter');
+  await choose('Агрегатор, с которым заключён договор', { devino: 'Devino', edna: 'edna Pulse' }[provider[1]]);
+  await button('Привязать').click();
   await field('api_token').waitFor();
+}
+
+/** The mail server is nobody's whom the cabinet knows, and speaks without TLS. */
+async function nameServer(row, values) {
+  await choose('Почтовый сервис', 'Другой сервис или свой сервер');
+  for (const server of ['IMAP', 'SMTP']) {
+    const [[, security]] = values.splice(values.findIndex(([name]) => name === `${server.toLowerCase()}_security`), 1);
+    assert.equal(security, 'none');
+    await choose(`Защита ${server}`, 'Без TLS, открытым текстом');
+  }
+}
+
+/** Chooses by the words that people see. */
+async function choose(label, option) {
+  await cabinet.page.getByRole('combobox', { name: label }).click();
+  await cabinet.page.getByRole('option', { name: option, exact: true }).click();
 }
 
 /** The aggregator has approved a template; its text is repeated in the cabinet. */

@@ -3,6 +3,8 @@
 mod calls;
 mod deliveries;
 mod forms;
+mod open_lines;
+mod robots_page;
 mod tokens;
 
 use std::path::PathBuf;

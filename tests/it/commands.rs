@@ -124,6 +124,55 @@ fn the_doctor_names_every_trouble_and_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_logs_in_at_the_mail_server_and_sends_nothing() {
+    let post = crate::http::post_office::PostOffice::open().await;
+    let (_folder, database) = fresh_sqlite();
+    let ask = async |more: &[(&str, &str)]| {
+        let mut doctor = switchboard(&database);
+        doctor.arg("doctor").envs(post.settings()).env("SWITCHBOARD_VENDORS__ALLOW_NETWORKS", "127.0.0.0/8");
+        doctor.envs(more.iter().copied());
+        text(&tokio::task::spawn_blocking(move || doctor.output().unwrap()).await.unwrap())
+    };
+    let said = ask(&[]).await;
+    assert!(said.contains("ok     mail server: lets us in"), "{said}");
+    let said = ask(&[("SWITCHBOARD_MAIL__PORT", "9")]).await;
+    assert!(said.contains("wrong  mail server: ") && said.contains("the section mail"), "{said}");
+    assert_eq!(post.tries(), 0);
+    assert!(
+        !ask(&[("SWITCHBOARD_MAIL__SERVER", "")]).await.contains("mail server"),
+        "where none is set none is missed"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_tells_of_a_bot_that_posts_to_somebody_else() {
+    use crate::http::channels::{TOKEN, attach, sandbox_with_a_bot};
+    let (vendors, telegram) = sandbox_with_a_bot().await;
+    let (_folder, database) = fresh_sqlite();
+    let rig = crate::rig::Rig::start_with(&database, &[("SWITCHBOARD_VENDORS__TELEGRAM_BOT", &telegram)]).await;
+    let tenant = rig.tenant("one.example").await;
+    assert_eq!(attach(&rig, &tenant, TOKEN).await.status, 201);
+    let ask = async || {
+        let mut doctor = switchboard(&database);
+        doctor.arg("doctor").env("SWITCHBOARD_VENDORS__TELEGRAM_BOT", &telegram);
+        doctor.env("SWITCHBOARD_VENDORS__ALLOW_NETWORKS", "127.0.0.0/8");
+        text(&tokio::task::spawn_blocking(move || doctor.output().unwrap()).await.unwrap())
+    };
+    let said = ask().await;
+    assert!(said.contains("ok     Telegram bots: 1 post to this server"), "{said}");
+    let hook = |url: &str| {
+        let call = reqwest::Client::new().post(format!("{telegram}/bot{TOKEN}/setWebhook"));
+        call.json(&serde_json::json!({ "url": url })).send()
+    };
+    assert!(hook("https://other.example/secret-path").await.unwrap().status().is_success());
+    let said = ask().await;
+    assert!(said.contains("wrong  Telegram bot @") && said.contains("posts to other.example"), "{said}");
+    assert!(!said.contains("secret-path") && !said.contains(TOKEN), "{said}");
+    rig.server.stop().await;
+    vendors.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_doctor_tells_how_the_gateway_of_whatsapp_web_is() {
     let config = switchboard::sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
     let vendors = switchboard::sandbox::start(config).await.unwrap();

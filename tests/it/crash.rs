@@ -36,19 +36,22 @@ fn seed() -> u64 {
     std::env::var("SWITCHBOARD_CRASH_SEED").ok().map_or_else(rand::random, |seed| seed.parse().unwrap())
 }
 
-/// What was claimed or open at the kills: every errand once.
+/// What was claimed or open at the kills.
 #[derive(Default)]
 struct InAir {
     messages: BTreeSet<i64>,
-    calls: BTreeSet<i64>,
+    /// A call that is hit by two kills may be answered three times, so each kill counts.
+    calls: u64,
 }
 
 impl InAir {
     fn note(&mut self, town: &Town) {
         for errand in town.in_air() {
-            let of_its_kind =
-                if matches!(errand.work, Work::Send { .. }) { &mut self.messages } else { &mut self.calls };
-            of_its_kind.insert(errand.id);
+            if matches!(errand.work, Work::Send { .. }) {
+                self.messages.insert(errand.id);
+            } else {
+                self.calls += 1;
+            }
         }
     }
 }
@@ -104,13 +107,13 @@ on_both_databases! {
              slowest start {slowest_ready_ms} ms; {} of {KILLS} lives sent, the first message at most {slowest_ms} ms after the \
              start; longest pause {pause_ms} ms\n  {killing_s} s of kills, {} s in all",
             in_air.messages.len(),
-            in_air.calls.len(),
+            in_air.calls,
             first_ms.len(),
             began.elapsed().as_secs()
         );
         report(name, &text);
         assert!(verdict.unknown <= in_air.messages.len());
-        assert!(verdict.repeated_answers <= in_air.calls.len() as u64);
+        assert!(verdict.repeated_answers <= in_air.calls);
         assert!(!in_air.messages.is_empty() && first_ms.len() >= KILLS / 2, "the kills hit nothing");
         // the longest pause is told and not judged: it spans lives that were ended before they could send
         assert!(slowest_ms <= GOES_ON_MS);

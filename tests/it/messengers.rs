@@ -11,17 +11,19 @@ pub(crate) mod incoming;
 mod outgoing;
 pub(crate) mod page;
 mod posted;
+mod reactions;
 mod schemas;
 mod second_opinion;
 mod telegram_bot;
 mod vk;
 mod vk_notify;
 mod waba;
+mod waba_groups;
 mod watching;
 mod whatsapp_web;
 pub(crate) mod wire;
 
-use switchboard::messenger::{catalogue, of};
+use switchboard::messenger::{Field, FieldKind, catalogue, of};
 use switchboard::model::message::{Event, Kind};
 use switchboard::model::pace::Pace;
 
@@ -54,6 +56,42 @@ fn heard(kind: Kind) -> Vec<(String, Event)> {
     }
 }
 
+/// Every word is there twice, a secret is called one, and what a field says of others is true of them.
+fn check_form(what: &str, form: &[Field]) {
+    let both = |words: (&str, &str)| !words.0.is_empty() && !words.1.is_empty();
+    let options = |field: &Field| match field.kind {
+        FieldKind::Choice { options } => options,
+        _ => &[],
+    };
+    // whether a field may have a value
+    let takes = |name: &str, value: &str| {
+        let field = form.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("{what} has no {name}"));
+        match field.kind {
+            FieldKind::Choice { options } => options.iter().any(|option| option.value == value),
+            FieldKind::Number { from, to } => value.parse().is_ok_and(|number: i64| (from..=to).contains(&number)),
+            FieldKind::Switch => ["", "yes"].contains(&value),
+            FieldKind::Text | FieldKind::Lines => true,
+        }
+    };
+    for field in form {
+        let name = field.name;
+        assert!(!name.is_empty() && both(field.label) && field.hint.is_none_or(both), "{what}.{name}");
+        assert!(field.part.is_none_or(both), "{what}.{name}");
+        assert!(field.label.0.chars().any(char::is_alphabetic), "{what}: {name} has no words");
+        let secret = ["token", "secret", "pin", "password"].iter().any(|word| name.contains(word));
+        assert_eq!(field.secret, secret, "{what}.{name}");
+        assert!(field.begins.is_empty() || takes(name, field.begins), "{what}.{name} begins with {}", field.begins);
+        for option in options(field) {
+            assert!(!option.value.is_empty() && both(option.title), "{what}.{name}");
+            assert!(option.fills.iter().all(|(other, value)| takes(other, value)), "{what}.{name} {}", option.value);
+        }
+        assert!(matches!(field.kind, FieldKind::Choice { .. }) != options(field).is_empty(), "{what}.{name}");
+        if let Some(only) = field.only {
+            assert!(only.values.iter().all(|value| takes(only.field, value)), "{what}.{name}");
+        }
+    }
+}
+
 #[test]
 fn every_card_is_complete() {
     for messenger in catalogue() {
@@ -61,15 +99,7 @@ fn every_card_is_complete() {
         let what = about.kind.slug();
         assert!(!about.title.0.is_empty() && !about.title.1.is_empty(), "{what}");
         assert!(!about.form.is_empty(), "{what}");
-        for field in about.form {
-            assert!(!field.name.is_empty() && !field.label.0.is_empty() && !field.label.1.is_empty(), "{what}");
-            assert!(field.label.0.chars().any(|c| ('а'..='я').contains(&c)), "{what}: {} is not Russian", field.name);
-            assert_eq!(
-                field.secret,
-                ["token", "secret", "pin", "password"].iter().any(|word| field.name.contains(word)),
-                "{what}"
-            );
-        }
+        check_form(what, about.form);
         assert!(about.text_limit >= about.caption_limit && about.caption_limit > 0, "{what}");
         let files = !about.media_limits.is_empty() || about.abilities.templates_only;
         assert!(files && about.media_limits.iter().all(|(_, limit)| *limit > 0), "{what}");

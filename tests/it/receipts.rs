@@ -281,6 +281,8 @@ on_both_databases! {
                 reply_to: None,
                 ours: true,
                 note: None,
+                payload: None,
+                referral: std::collections::BTreeMap::new(),
             }));
             let (ours, others) = (echo("79990000001", &format!("5_{number}")), echo("79990000002", &format!("6_{number}")));
             let (app, row, company, want) = (rig.server.app.clone(), row.clone(), tenant.company, want.clone());
@@ -309,6 +311,47 @@ on_both_databases! {
             ended.sort_by(|a, b| a.0.cmp(&b.0));
             assert_eq!(ended, [(format!("5_{number}"), Status::Viewed), (format!("6_{number}"), Status::Sent)], "{echo_first}");
         }
+        rig.server.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_number_that_two_chats_share_names_two_messages(database: &str) {
+        let rig = Rig::start(database).await;
+        let tenant = rig.tenant("one.example").await;
+        // each supergroup counts its messages anew
+        let (first, second) = ("-1001000000001", "-1001000000002");
+        let (channel, _) = rig.channel_of(&tenant, "telegram", "1").await;
+        let row = rig.server.app.store.read(move |conn| switchboard::on!(conn, channel::whosever(channel)));
+        let row = row.await.unwrap().unwrap();
+        let (app, company) = (rig.server.app.clone(), tenant.company);
+        let written = |chat: &str, text: &str| Event::Message(Box::new(Incoming {
+            vendor_id: "5".to_owned(),
+            chat: chat.to_owned(),
+            group: true,
+            title: None,
+            from: Person::default(),
+            at: START,
+            text: Some(text.to_owned()),
+            media: Vec::new(),
+            place: None,
+            reply_to: None,
+            ours: true,
+            note: None,
+            payload: None,
+            referral: std::collections::BTreeMap::new(),
+        }));
+        let said = [written(first, "в первой"), written(second, "во второй"), written(second, "во второй")];
+        let ended = rig.server.app.store.write(move |conn| {
+            for event in &said {
+                receive::work(&app, conn, &row, event, START)?;
+            }
+            // what was read in the second chat was not read in the first
+            echo::read(&app, conn, channel, second, 5, START.plus_ms(7), START)?;
+            switchboard::on!(conn, message::newest(company, 10))
+        });
+        let mut ended: Vec<_> = ended.await.unwrap().into_iter().map(|row| (row.chat, Status::from_db(row.status))).collect();
+        ended.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(ended, [(first.to_owned(), Status::Sent), (second.to_owned(), Status::Viewed)]);
         rig.server.stop().await;
     }
 

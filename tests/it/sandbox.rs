@@ -1,5 +1,7 @@
 //! The sandbox, over real sockets: what it answers, what it emits, what it keeps count of.
 
+mod second_reader;
+
 use std::sync::Arc;
 
 use actix_web::{App, HttpRequest, HttpServer, web};

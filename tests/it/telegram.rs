@@ -111,7 +111,7 @@ impl Town {
     }
 
     pub async fn step(&self, answers: Value, kept: Value) -> Result<AttachNext, AttachError> {
-        let keys = json!({ "client_id": "17349", "client_secret": "344583e45741c457fe1862106095a5eb" });
+        let keys = json!({ "client_id": "12345", "client_secret": "0123456789abcdef0123456789abcdef" });
         let step = AttachStep {
             answers: answers.as_object().unwrap().clone(),
             webhook_url: String::new(),

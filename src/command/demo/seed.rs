@@ -110,6 +110,7 @@ impl Control {
             self.post("/_/phones", phone).await?;
         }
         let portal = json!({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+            "domain": self.base.trim_start_matches("http://"), "page_url": format!("{switchboard}/bitrix24/app"),
             "installer_url": format!("{switchboard}/bitrix24/install"), "event_url": format!("{switchboard}/bitrix24/event")});
         self.post(&format!("/_/b24/{PORTAL}"), portal).await?;
         Ok(())

@@ -22,6 +22,20 @@ impl Card {
         good.then(|| Self { kind: kind.to_ascii_lowercase(), id })
     }
 
+    /// The number of its kind (`entityTypeId`); none where it is none of the CRM.
+    #[must_use]
+    pub fn type_id(&self) -> Option<i64> {
+        match self.kind.as_str() {
+            "lead" => Some(1),
+            "deal" => Some(2),
+            "contact" => Some(3),
+            "company" => Some(4),
+            "quote" => Some(7),
+            "smart_invoice" => Some(31),
+            other => other.strip_prefix("dynamic_")?.parse().ok(),
+        }
+    }
+
     /// The card of a binding of an SMS (`OWNER_TYPE_ID`, `OWNER_ID`).
     #[must_use]
     pub fn of_owner(type_id: i64, id: i64) -> Self {
@@ -59,7 +73,9 @@ mod tests {
             ("DYNAMIC_177_5", "dynamic_177", 5),
             ("SMART_INVOICE_7", "smart_invoice", 7),
         ] {
-            assert_eq!(Card::read(document), Some(Card { kind: kind.into(), id }));
+            let card = Card::read(document).unwrap();
+            assert_eq!(card, Card { kind: kind.into(), id });
+            assert_eq!(Card::of_owner(card.type_id().unwrap(), id), card);
         }
         for document in
             ["", "DEAL", "DEAL_", "_5", "DEAL_x", "DEAL_-5", "DEAL_0", "a b_5", "5_5", "DEAL_99999999999999999999"]

@@ -3,10 +3,12 @@
 //! Reading proves nothing. Whoever uses a delivery first compares its application token with the stored one of the same
 //! `member_id` ([`token_matches`]); a first installation is proved by [`super::oauth::introspect`].
 
+mod line_event;
 mod page;
 mod robot_call;
 mod sms_call;
 
+pub use line_event::{Change, FileLink, LineEvent, LineWhat, Session, Word, is_of_lines};
 pub use page::Page;
 pub use robot_call::RobotCall;
 pub use sms_call::SmsCall;

@@ -5,8 +5,11 @@
 
 use serde_json::{Value, json};
 
-use super::robot;
+use super::connector;
+use super::placement::{self, Placed};
+use super::robot::Robot;
 use super::sms::Sender;
+use crate::model::message::Kind;
 use crate::model::php_form::Fields;
 
 /// The events that every installation listens to.
@@ -21,6 +24,10 @@ pub struct Present {
     pub robots: Vec<String>,
     /// `messageservice.sender.list`.
     pub senders: Vec<String>,
+    /// `placement.get`.
+    pub placed: Vec<Placed>,
+    /// Our connectors.
+    pub connectors: Vec<Kind>,
 }
 
 /// One bound event.
@@ -49,6 +56,12 @@ pub struct Wanted {
     pub user_id: i64,
     /// The senders, one for each line.
     pub senders: Vec<Sender>,
+    /// The cards that have our tab, as `deal`.
+    pub tabs: Vec<String>,
+    /// Where the tab is opened from.
+    pub tab_handler: String,
+    /// The page of the settings of connectors.
+    pub connector_page: String,
 }
 
 /// One call to make.
@@ -69,7 +82,13 @@ pub fn read_present(event_get: &Value, robot_list: &Value, sender_list: &Value) 
     };
     let wrapped = json!({ "list": event_get });
     let events = Fields::of(&wrapped).list("list").iter().filter_map(read_bound).collect();
-    Present { events, robots: codes(robot_list), senders: codes(sender_list) }
+    Present {
+        events,
+        robots: codes(robot_list),
+        senders: codes(sender_list),
+        placed: Vec::new(),
+        connectors: Vec::new(),
+    }
 }
 
 /// The calls to make, in this order: new things before old ones go, so that nothing is missed in between.
@@ -79,6 +98,9 @@ pub fn plan(present: &Present, wanted: &Wanted) -> Vec<Step> {
     steps.extend(unbind_events(present, wanted));
     steps.extend(robot_steps(present, wanted));
     steps.extend(sender_steps(present, wanted));
+    steps.extend(placement::steps(&present.placed, &wanted.tabs, &wanted.tab_handler));
+    // a connector that is there already is changed by the same call
+    steps.extend(connector::steps(&wanted.connector_page));
     steps
 }
 
@@ -126,21 +148,23 @@ fn is_wanted(bound: &Bound, wanted: &Wanted) -> bool {
         && wanted.events.contains(&bound.event)
 }
 
+/// New robots and changed ones before the old ones that nobody knows any more.
 fn robot_steps(present: &Present, wanted: &Wanted) -> Vec<Step> {
-    let body = robot::install_body(&wanted.robot_handler, wanted.user_id);
-    let stale = present.robots.iter().filter(|code| *code != robot::CODE);
-    let mut steps: Vec<Step> =
-        stale.map(|code| Step { method: "bizproc.robot.delete", params: json!({ "CODE": code }) }).collect();
-    if !present.robots.iter().any(|code| code == robot::CODE) {
-        steps.push(Step { method: "bizproc.robot.add", params: body });
-        return steps;
+    let mut steps: Vec<Step> = Robot::ALL.iter().map(|robot| robot_step(*robot, present, wanted)).collect();
+    let stale = present.robots.iter().filter(|code| Robot::from_code(code).is_none());
+    steps.extend(stale.map(|code| Step { method: "bizproc.robot.delete", params: json!({ "CODE": code }) }));
+    steps
+}
+
+fn robot_step(robot: Robot, present: &Present, wanted: &Wanted) -> Step {
+    let mut body = robot.install_body(&wanted.robot_handler, wanted.user_id);
+    if !present.robots.iter().any(|code| code == robot.code()) {
+        return Step { method: "bizproc.robot.add", params: body };
     }
-    let mut fields = body;
-    if let Some(map) = fields.as_object_mut() {
+    if let Some(map) = body.as_object_mut() {
         map.remove("CODE");
     }
-    steps.push(Step { method: "bizproc.robot.update", params: json!({ "CODE": robot::CODE, "FIELDS": fields }) });
-    steps
+    Step { method: "bizproc.robot.update", params: json!({ "CODE": robot.code(), "FIELDS": body }) }
 }
 
 fn sender_steps(present: &Present, wanted: &Wanted) -> Vec<Step> {
@@ -168,35 +192,46 @@ mod tests {
             events: EVENTS.map(String::from).into(),
             robot_handler: "https://app.example.com/b24/robot".into(),
             user_id: 27,
+            connector_page: "https://app.example.com/b24/connector".into(),
             senders: [12, 13]
                 .map(|line| Sender { line, title: "л".into(), handler: "https://app.example.com/s".into() })
                 .into(),
+            tabs: Vec::new(),
+            tab_handler: String::new(),
         }
     }
 
+    /// The methods; connectors stand in the file of their own.
     fn methods(steps: &[Step]) -> Vec<&str> {
-        steps.iter().map(|step| step.method).collect()
+        let connectors = steps.iter().filter(|step| step.method == connector::REGISTER).count();
+        assert_eq!(connectors, 8);
+        steps.iter().map(|step| step.method).filter(|method| *method != connector::REGISTER).collect()
+    }
+
+    /// So many calls of one method.
+    fn times(method: &'static str, count: usize) -> Vec<&'static str> {
+        vec![method; count]
     }
 
     #[test]
     fn an_empty_portal_gets_everything() {
         let steps = plan(&Present::default(), &wanted());
-        let add = "messageservice.sender.add";
-        assert_eq!(methods(&steps), ["event.bind", "event.bind", "event.bind", "bizproc.robot.add", add, add]);
+        let expected = [times("event.bind", 3), times("bizproc.robot.add", 12), times("messageservice.sender.add", 2)];
+        assert_eq!(methods(&steps), expected.concat());
         assert_eq!(steps[0].params, json!({"event": "ONAPPUNINSTALL", "handler": "https://app.example.com/b24/event"}));
         assert_eq!(steps[3].params["AUTH_USER_ID"], 27);
-        assert_eq!(steps[4].params["CODE"], "switchboard_12");
+        assert_eq!(steps[15].params["CODE"], "switchboard_12");
     }
 
     #[test]
     fn a_portal_that_has_everything_is_only_brought_up_to_date() {
         let row = |event| json!({"event": event, "handler": "https://app.example.com/b24/event", "auth_type": "0", "offline": 0});
         let events = json!(["OnAppUninstall", "ONAPPUPDATE", "ONAPPTEST"].map(row));
-        let present =
-            read_present(&events, &json!(["switchboard_send"]), &json!({"0": "switchboard_12", "5": "switchboard_13"}));
-        let update = "messageservice.sender.update";
+        let robots: Vec<&str> = Robot::ALL.iter().map(|robot| robot.code()).collect();
+        let present = read_present(&events, &json!(robots), &json!({"0": "switchboard_12", "5": "switchboard_13"}));
         let steps = plan(&present, &wanted());
-        assert_eq!(methods(&steps), ["bizproc.robot.update", update, update]);
+        let expected = [times("bizproc.robot.update", 12), times("messageservice.sender.update", 2)];
+        assert_eq!(methods(&steps), expected.concat());
         assert_eq!(steps[0].params["CODE"], "switchboard_send");
         assert_eq!(steps[0].params["FIELDS"].get("CODE"), None);
     }
@@ -208,29 +243,25 @@ mod tests {
             {"event": "ONAPPTEST", "handler": "https://app.example.com/b24/event", "auth_type": 5, "offline": 0},
             {"event": "ONCRMDEALUPDATE", "handler": "", "auth_type": "0", "offline": 1},
         ]);
-        let steps = plan(&read_present(&events, &json!(["old_robot"]), &json!(["switchboard_9"])), &wanted());
-        let (bind, unbind, add) = ("event.bind", "event.unbind", "messageservice.sender.add");
-        assert_eq!(
-            methods(&steps),
-            [
-                bind,
-                bind,
-                bind,
-                unbind,
-                unbind,
-                "bizproc.robot.delete",
-                "bizproc.robot.add",
-                add,
-                add,
-                "messageservice.sender.delete"
-            ]
-        );
+        let robots = json!(["old_robot", "switchboard_send"]);
+        let steps = plan(&read_present(&events, &robots, &json!(["switchboard_9"])), &wanted());
+        let expected = [
+            times("event.bind", 3),
+            times("event.unbind", 2),
+            times("bizproc.robot.update", 1),
+            times("bizproc.robot.add", 11),
+            times("bizproc.robot.delete", 1),
+            times("messageservice.sender.add", 2),
+            times("messageservice.sender.delete", 1),
+        ];
+        assert_eq!(methods(&steps), expected.concat());
         assert_eq!(
             steps[3].params,
             json!({"event": "ONAPPTEST", "handler": "https://old.example.com/event", "auth_type": 0})
         );
         assert_eq!(steps[4].params["auth_type"], 5);
-        assert_eq!(steps[9].params, json!({"CODE": "switchboard_9"}));
+        assert_eq!(steps[17].params, json!({"CODE": "old_robot"}));
+        assert_eq!(steps[20].params, json!({"CODE": "switchboard_9"}));
     }
 
     #[test]

@@ -5,12 +5,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
 use crate::app::live::Topics;
+use crate::flow::open_line;
+use crate::model::errand::NewErrand;
 use crate::model::id::{ChangeId, ChannelId};
 use crate::model::moment::Moment;
 use crate::store::row::{ChangeRow, ChannelRow, MessageRow};
 use crate::store::{Conn, Result};
 
-/// A message got another text: the chat, the vendor's id, and when.
+/// A message got another text: the chat, the vendor's id, and when. Gives back the errands that came of it.
 ///
 /// # Errors
 /// Those of the database.
@@ -21,13 +23,13 @@ pub fn edited(
     (chat, vendor_id, at): (&str, &str, Moment),
     text: Option<&str>,
     now: Moment,
-) -> Result<()> {
+) -> Result<Vec<NewErrand>> {
     let at = moment(at, now);
     let key = key_of(&["edit", chat, vendor_id, &at.0.to_string(), text.unwrap_or_default()]);
-    enter(app, conn, channel, Heard { chat, vendor_id, act: "edit", text, key, at }, now)
+    enter(app, conn, channel, Heard { chat, vendor_id, act: "edit", text, key, at, who: None }, now)
 }
 
-/// Messages were taken back: the chat, which may be untold, the vendor's ids, and when.
+/// Messages were taken back: the chat, which may be untold, the vendor's ids, and when. Gives back the errands that came of it.
 ///
 /// # Errors
 /// Those of the database.
@@ -37,13 +39,44 @@ pub fn deleted(
     channel: &ChannelRow,
     (chat, vendor_ids, at): (&str, &[String], Moment),
     now: Moment,
-) -> Result<()> {
+) -> Result<Vec<NewErrand>> {
+    let mut new = Vec::new();
     for vendor_id in vendor_ids {
         // once and for all: a repetition may bring another moment
         let key = key_of(&["delete", chat, vendor_id]);
-        enter(app, conn, channel, Heard { chat, vendor_id, act: "delete", text: None, key, at: moment(at, now) }, now)?;
+        let at = moment(at, now);
+        let heard = Heard { chat, vendor_id, act: "delete", text: None, key, at, who: None };
+        new.extend(enter(app, conn, channel, heard, now)?);
     }
-    Ok(())
+    Ok(new)
+}
+
+/// A reaction as it was told of.
+#[derive(Debug, Clone, Copy)]
+pub struct Reacted<'a> {
+    /// The chat.
+    pub chat: &'a str,
+    /// The vendor's id of the message.
+    pub vendor_id: &'a str,
+    /// The emoji; none takes the reaction back.
+    pub emoji: Option<&'a str>,
+    /// Who reacts, as far as the vendor tells; none where our own side does.
+    pub who: Option<&'a str>,
+    /// When.
+    pub at: Moment,
+}
+
+/// Somebody reacted to a message, or took the reaction back.
+///
+/// # Errors
+/// Those of the database.
+pub fn reacted(app: &App, conn: &mut Conn, channel: &ChannelRow, told: &Reacted<'_>, now: Moment) -> Result<()> {
+    let Reacted { chat, vendor_id, emoji, who, at } = *told;
+    let at = moment(at, now);
+    let writer = who.map_or_else(|| "ours".to_owned(), |who| format!("by {who}"));
+    let key = key_of(&["react", chat, vendor_id, &writer, &at.0.to_string(), emoji.unwrap_or_default()]);
+    // open lines have no reactions of customers
+    enter(app, conn, channel, Heard { chat, vendor_id, act: "react", text: emoji, key, at, who }, now).map(|_| ())
 }
 
 struct Heard<'a> {
@@ -53,10 +86,11 @@ struct Heard<'a> {
     text: Option<&'a str>,
     key: String,
     at: Moment,
+    who: Option<&'a str>,
 }
 
-fn enter(app: &App, conn: &mut Conn, channel: &ChannelRow, heard: Heard<'_>, now: Moment) -> Result<()> {
-    let Ok(id) = channel.id.parse::<ChannelId>() else { return Ok(()) };
+fn enter(app: &App, conn: &mut Conn, channel: &ChannelRow, heard: Heard<'_>, now: Moment) -> Result<Vec<NewErrand>> {
+    let Ok(id) = channel.id.parse::<ChannelId>() else { return Ok(Vec::new()) };
     let shown = crate::on!(conn, chat_name::shown(id, heard.chat))?;
     let chat = shown.as_deref().unwrap_or(heard.chat);
     let known = crate::on!(conn, message::all_by_vendor_id(id, heard.vendor_id))?;
@@ -66,7 +100,7 @@ fn enter(app: &App, conn: &mut Conn, channel: &ChannelRow, heard: Heard<'_>, now
         channel: channel.id.clone(),
         chat: chat.to_owned(),
         vendor_id: heard.vendor_id.to_owned(),
-        message: meant(known, chat).map(|row| row.id),
+        message: meant(known, chat, heard.vendor_id).map(|row| row.id),
         key: heard.key,
         act: heard.act.to_owned(),
         text: heard.text.map(str::to_owned),
@@ -76,25 +110,27 @@ fn enter(app: &App, conn: &mut Conn, channel: &ChannelRow, heard: Heard<'_>, now
         asked: false,
         asked_at: now.0,
         done_at: Some(heard.at.0),
+        who: heard.who.map(str::to_owned),
     };
-    if crate::on!(conn, change::enter(&row))?
-        && let Ok(company) = channel.company.parse()
-    {
+    if !crate::on!(conn, change::enter(&row))? {
+        return Ok(Vec::new());
+    }
+    if let Ok(company) = channel.company.parse() {
         app.live.touch(company, Topics::MESSAGES);
     }
-    Ok(())
+    open_line::changed(app, conn, &row, now)
 }
 
 /// The message that is meant. Where vendors count anew in each chat, the chat decides; names with a sign in them are unique.
-fn meant(mut known: Vec<MessageRow>, chat: &str) -> Option<MessageRow> {
+fn meant(mut known: Vec<MessageRow>, chat: &str, vendor_id: &str) -> Option<MessageRow> {
     let exact = known.iter().position(|row| row.chat == chat);
-    let loose = || (is_unique(chat) && !known.is_empty()).then_some(0);
+    let loose = || (is_unique(chat, vendor_id) && !known.is_empty()).then_some(0);
     exact.or_else(loose).map(|at| known.swap_remove(at))
 }
 
-/// Whether messages of such a chat have ids that no other chat of the channel has.
-pub(super) fn is_unique(chat: &str) -> bool {
-    chat.is_empty() || chat.contains('@')
+/// Whether messages of such a chat, or with such an id, have ids that no other chat of the channel has.
+pub(super) fn is_unique(chat: &str, vendor_id: &str) -> bool {
+    chat.is_empty() || chat.contains('@') || vendor_id.starts_with("wamid.")
 }
 
 /// A clock that runs ahead, or was not told, gives way to ours.

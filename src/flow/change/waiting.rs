@@ -1,14 +1,17 @@
 //! A message that has not left yet is changed in the queue, and nobody is called.
 
+use super::shown::DRAFT;
 use super::{Asked, ChangeMade, ChangeRefusal, channel_of, no};
 use crate::app::App;
 use crate::flow::settle::{self, Over};
 use crate::model::change::ChangeAct;
 use crate::model::errand::{Errand, Work};
+use crate::model::id::ChangeId;
 use crate::model::moment::Moment;
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
 use crate::store::outbox;
+use crate::store::row::ChangeRow;
 use crate::store::{Conn, Result};
 
 /// Changes the errand of a message, or takes it out. One that is in the air, or was tried before, may have been taken.
@@ -24,8 +27,10 @@ pub(super) fn change(
         return Ok(no(Code::InFlight));
     }
     match act {
-        ChangeAct::Edit { text } => edit(conn, errand, text),
+        ChangeAct::Edit { text } => edit(conn, errand, text, now),
         ChangeAct::Delete => withdraw(app, conn, &errand, now),
+        // nobody has it yet
+        ChangeAct::React { .. } => Ok(no(Code::NeverSent)),
     }
 }
 
@@ -33,15 +38,15 @@ const fn done() -> ChangeMade {
     ChangeMade { id: None, state: "done" }
 }
 
-fn edit(conn: &mut Conn, mut errand: Errand, text: &str) -> Result<Asked> {
-    let Work::Send { channel, outgoing, .. } = &mut errand.work else {
+fn edit(conn: &mut Conn, mut errand: Errand, text: &str, now: Moment) -> Result<Asked> {
+    let Work::Send { channel, outgoing, message } = &mut errand.work else {
         return Ok((Err(ChangeRefusal::NotFound), Vec::new()));
     };
     let Some((_, about)) = channel_of(conn, errand.company, &channel.to_string())? else {
         return Ok(no(Code::ChannelNotFound));
     };
     let content = &mut outgoing.content;
-    if content.template.is_some() || content.has_place_or_cards() {
+    if content.has_more_than_words() {
         return Ok(no(Code::Unchangeable));
     }
     if text.trim().is_empty() && content.media.is_none() {
@@ -51,8 +56,35 @@ fn edit(conn: &mut Conn, mut errand: Errand, text: &str) -> Result<Asked> {
     if text.encode_utf16().count() > limit {
         return Ok(no(Code::MessageTooLong));
     }
-    content.text = Some(text.to_owned()).filter(|text| !text.trim().is_empty());
-    if outbox::rewrite(conn, errand.id, &errand.work)? { Ok((Ok(done()), Vec::new())) } else { Ok(no(Code::InFlight)) }
+    let new = Some(text.to_owned()).filter(|text| !text.trim().is_empty());
+    if new == content.text {
+        return Ok((Ok(done()), Vec::new()));
+    }
+    let before = std::mem::replace(&mut content.text, new);
+    let draft = ChangeRow {
+        id: ChangeId::new().to_string(),
+        company: errand.company.to_string(),
+        channel: channel.to_string(),
+        chat: outgoing.to.chat_id(),
+        vendor_id: String::new(),
+        message: Some(message.to_string()),
+        key: format!("draft:{}", ChangeId::new()),
+        act: DRAFT.to_owned(),
+        text: before,
+        state: "done".to_owned(),
+        code: None,
+        reason: None,
+        asked: false,
+        asked_at: now.0,
+        done_at: Some(now.0),
+        who: None,
+    };
+    if !outbox::rewrite(conn, errand.id, &errand.work)? {
+        return Ok(no(Code::InFlight));
+    }
+    // what it said before it left belongs to its history too
+    crate::on!(conn, change::enter(&draft))?;
+    Ok((Ok(done()), Vec::new()))
 }
 
 fn withdraw(app: &App, conn: &mut Conn, errand: &Errand, now: Moment) -> Result<Asked> {

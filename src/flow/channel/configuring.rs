@@ -22,8 +22,9 @@ pub async fn settings(
 ) -> Result<(&'static [Field], Map<String, Value>), ChannelError> {
     let row = by_id(app, company, id).await?;
     let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;
-    let values = messenger.settings(&perform::wire(app, &row)?).unwrap_or_default();
-    let fields = if values.is_empty() { &[] } else { messenger.settings_form() };
+    let wire = perform::wire(app, &row)?;
+    let values = messenger.settings(&wire).unwrap_or_default();
+    let fields = if values.is_empty() { &[] } else { messenger.settings_form(&wire) };
     Ok((fields, values))
 }
 

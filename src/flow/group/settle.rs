@@ -2,6 +2,7 @@
 
 use super::GroupPersonOut;
 use crate::app::App;
+use crate::flow::open_line;
 use crate::flow::route::{self, TextRequest};
 use crate::flow::settle::Over;
 use crate::flow::tell::Verdict;
@@ -46,6 +47,9 @@ pub fn settle(
     if let Some(done) = &done {
         let title = title(conn, channel, order, &done.chat)?;
         follow(conn, &channel_row, channel, order, &done.chat, now)?;
+        if let GroupAct::Rename { title, .. } = order {
+            new.extend(open_line::titled(app, conn, channel, &done.chat, title, now)?);
+        }
         for who in order.people() {
             let left_out = done.left_out.iter().find(|one| one.who == *who);
             let invitation = left_out.and_then(|one| invitation(&row, done, one, title.as_deref()));
@@ -107,28 +111,58 @@ fn follow(
     now: Moment,
 ) -> Result<()> {
     match order {
-        GroupAct::Create { title, .. } | GroupAct::Rename { title, .. } => {
-            let dialog = DialogRow {
-                id: DialogId::new().to_string(),
-                company: row.company.clone(),
-                channel: row.id.clone(),
-                contact: None,
-                chat: chat.to_owned(),
-                title: title.clone(),
-                is_group: true,
-                allowed: true,
-                incoming_at: None,
-                created_at: now.0,
-                thread: None,
-            };
-            if !crate::on!(conn, dialog::create(&dialog))? {
-                // somebody wrote into the group before we knew how it is called
-                crate::on!(conn, group_act::set_title(channel, chat, title))?;
-            }
-            Ok(())
-        }
+        GroupAct::Create { title, .. } | GroupAct::Rename { title, .. } => name(conn, row, channel, chat, title, now),
         GroupAct::Leave { .. } => crate::on!(conn, dialog::set_allowed(channel, chat, false)),
         GroupAct::Add { .. } => Ok(()),
+    }
+}
+
+/// The dialog of a group has its title; it is made where there is none.
+fn name(conn: &mut Conn, row: &ChannelRow, channel: ChannelId, chat: &str, title: &str, now: Moment) -> Result<()> {
+    let dialog = DialogRow {
+        id: DialogId::new().to_string(),
+        company: row.company.clone(),
+        channel: row.id.clone(),
+        contact: None,
+        chat: chat.to_owned(),
+        title: title.to_owned(),
+        is_group: true,
+        allowed: true,
+        incoming_at: None,
+        created_at: now.0,
+        thread: None,
+        led_at: None,
+        free_until: None,
+    };
+    if !crate::on!(conn, dialog::create(&dialog))? {
+        // somebody wrote into the group before we knew how it is called
+        crate::on!(conn, group_act::set_title(channel, chat, title))?;
+    }
+    Ok(())
+}
+
+/// The vendor tells of a group by itself: it was made, here or by somebody else, it is called otherwise, or it is gone. Gives back the
+/// errands that came of it.
+///
+/// # Errors
+/// Those of the database.
+pub fn told(
+    app: &App,
+    conn: &mut Conn,
+    row: &ChannelRow,
+    channel: ChannelId,
+    (chat, title, inside): (&str, Option<&str>, bool),
+    now: Moment,
+) -> Result<Vec<NewErrand>> {
+    if !inside {
+        crate::on!(conn, dialog::set_allowed(channel, chat, false))?;
+    }
+    let Some(title) = title else { return Ok(Vec::new()) };
+    let so_far = crate::on!(conn, dialog::by_chat(channel, chat))?.map(|dialog| dialog.title);
+    name(conn, row, channel, chat, title, now)?;
+    match so_far {
+        Some(so_far) if so_far != title => open_line::titled(app, conn, channel, chat, title, now),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Letters of CRM-marketing. What it hands over names no letter, so rows are grouped into one: same portal, same sender, same
 //! author, the same text but for names and numbers, and no more than twenty minutes since the last row.
 
+use super::portal;
 use crate::app::App;
 use crate::crm::bitrix24::event::SmsCall;
 use crate::crm::bitrix24::sms::SmsStatus;
@@ -48,6 +49,7 @@ pub fn add_letter_row(
     let mailing = letter_of(conn, company, row, now)?;
     let demo_over = row.line.plan == "demo" && !crate::on!(conn, mailing::use_demo(company, row.line.id, DEMO_LIMIT))?;
     let stopped = mailing.state == "stopped";
+    // what a person stopped is stopped, also for rows that the portal hands over later
     let code = if stopped { Some(Code::Stopped) } else { demo_over.then_some(Code::DemoLimit) };
     let content = Content { text: Some(row.call.text.clone()), ..Content::default() };
     let recipient = RecipientRow {
@@ -67,7 +69,9 @@ pub fn add_letter_row(
     crate::on!(conn, mailing::add(&recipient))?;
     let status = if code.is_some() { SmsStatus::Failed } else { SmsStatus::Queued };
     let told = status_errand(app, conn, company, row.portal, &row.call.code, &row.call.message_id, status, now)?;
-    Ok(told.into_iter().collect())
+    // that it waits is the least of news: it goes with what follows
+    let at = if code.is_some() { None } else { Some(portal::together_at(conn, company, &mailing, now)?) };
+    Ok(told.map(|errand| NewErrand { not_before: errand.not_before.max(at), ..errand }).into_iter().collect())
 }
 
 fn letter_of(conn: &mut Conn, company: CompanyId, row: &LetterRow<'_>, now: Moment) -> Result<MailingRow> {

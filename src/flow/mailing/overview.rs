@@ -10,7 +10,7 @@ use crate::model::id::{CompanyId, MailingId};
 use crate::model::message::Peer;
 use crate::model::moment::Moment;
 use crate::model::result::Code;
-use crate::store::row::{LaneRow, RecipientRow, value};
+use crate::store::row::{LaneRow, MailingRow, RecipientRow, value};
 use crate::store::{Conn, Result};
 
 /// A mailing as people see it.
@@ -26,9 +26,11 @@ pub struct MailingOut {
     pub total: i64,
     /// How many rows have each status.
     pub counts: Counts,
-    /// When its last row will have left, if nothing else comes; none while it stands.
+    /// «Будет отправлено»: when its last row will have left, if nothing else comes; none while it stands.
     #[schema(value_type = Option<i64>)]
     pub eta_at: Option<Moment>,
+    /// «Принято от Битрикс24»: when the last row was handed over; none where nobody handed it over.
+    pub handed_at: Option<i64>,
     /// Its channel.
     pub channel: String,
     /// When its first row came.
@@ -74,7 +76,8 @@ pub async fn overview(app: &App, company: CompanyId) -> Result<Vec<MailingOut>> 
                 *counts.of(&status) += count;
             }
             let lane = crate::on!(conn, lane::by_id(company, row.lane))?;
-            mailings.push((row, counts, lane));
+            let others = beside(conn, &row, counts.pending + counts.queued)?;
+            mailings.push((row, counts, lane, others));
         }
         Ok(mailings)
     });
@@ -83,18 +86,25 @@ pub async fn overview(app: &App, company: CompanyId) -> Result<Vec<MailingOut>> 
     let now = app.clock.now();
     mailings
         .into_iter()
-        .map(|(row, counts, lane)| {
+        .map(|(row, counts, lane, others)| {
             let open = counts.pending + counts.queued;
-            let first_at = due.get(&row.lane).map_or(now, |due| due.paced_at);
+            let first_at = due.get(&row.lane).map_or(now, |due| due.paced_at.max(now));
             let eta_at = match lane {
-                Some(lane) if row.state == "running" && open > 0 => end_of(&lane, first_at, open)?,
+                Some(lane) if row.state == "running" && open > 0 => end_of(&lane, first_at, open + others)?,
                 _ => None,
             };
             let (id, title, state) = (row.id, row.title, row.state);
             let (channel, created_at) = (row.channel, row.created_at);
-            Ok(MailingOut { id, title, state, total: counts.total(), counts, eta_at, channel, created_at })
+            let handed_at = row.portal.is_some().then_some(row.last_row_at);
+            Ok(MailingOut { id, title, state, total: counts.total(), counts, eta_at, handed_at, channel, created_at })
         })
         .collect()
+}
+
+/// How many rows of other mailings leave before the last of so many rows: mailings of a lane take turns.
+fn beside(conn: &mut Conn, row: &MailingRow, open: i64) -> Result<i64> {
+    let others = crate::on!(conn, mailing::pending_of_lane(row.lane))?;
+    Ok(others.into_iter().filter(|(id, _)| *id != row.id).map(|(_, count)| count.min(open)).sum())
 }
 
 /// When the last of so many rows leaves, if nothing else does: one after the other at the mean gap, within the hours.

@@ -1,12 +1,14 @@
-//! What a message of the API has beside its text: the message that it answers, a place, cards of people.
+//! What a message of the API has beside its text: the message that it answers, what there is to press, a place, cards of people.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::MessageIn;
+use super::{MessageIn, MessageRefusal};
 use crate::messenger::{self, About};
 use crate::model::address::phone_digits;
+use crate::model::errand::{NewErrand, Work};
 use crate::model::id::{ChannelId, CompanyId, MessageId};
+use crate::model::interactive::Interactive;
 use crate::model::message::{Card, Content, Kind, Peer, Place};
 use crate::model::result::Code;
 use crate::store::row::{ChannelRow, MessageRow};
@@ -52,6 +54,14 @@ fn about_of(channel: &ChannelRow) -> Option<&'static About> {
 pub(super) fn parts(channel: &ChannelRow, message: &MessageIn, region: &str) -> std::result::Result<Content, Code> {
     let about = about_of(channel).ok_or(Code::ChannelNotFound)?;
     let (place, cards) = (message.place.as_ref(), message.contacts.as_slice());
+    if message.interactive.is_some() {
+        if !about.abilities.interactive {
+            return Err(Code::NotSupported);
+        }
+        if place.is_some() || !cards.is_empty() || message.template.is_some() {
+            return Err(Code::PartsMixed);
+        }
+    }
     if place.is_none() && cards.is_empty() {
         return Ok(Content::default());
     }
@@ -84,6 +94,24 @@ fn read_card(card: &ContactIn, region: &str) -> Option<Card> {
     let good = !name.is_empty() && name.chars().count() <= CARD_NAME && !name.chars().any(char::is_control);
     let phone = phone_digits(&card.phone, region)?;
     good.then(|| Card { name: name.to_owned(), phone })
+}
+
+/// The same message with what there is to press, where all of it fits beneath the text that leaves.
+pub(super) fn with_interactive(
+    mut errand: NewErrand,
+    channel: &ChannelRow,
+    interactive: Option<&Interactive>,
+) -> std::result::Result<NewErrand, MessageRefusal> {
+    let Some(interactive) = interactive else { return Ok(errand) };
+    let about = about_of(channel).ok_or(Code::ChannelNotFound)?;
+    if let Work::Send { outgoing, .. } = &mut errand.work {
+        let content = &mut outgoing.content;
+        let (text, file) = (content.text.as_deref().unwrap_or_default(), content.media.as_ref());
+        let checked = interactive.check(text, file.map(|file| file.kind), &about.interactive);
+        checked.map_err(MessageRefusal::Interactive)?;
+        content.interactive = Some(interactive.clone());
+    }
+    Ok(errand)
 }
 
 /// The vendor's id of the message that is answered; none where nothing is.

@@ -1,14 +1,16 @@
 //! Messages as the API shows them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::merge_key;
 use crate::app::App;
 use crate::flow::attached::{self, FileOut};
-use crate::flow::change::{self, ChangeOut, VersionOut};
+use crate::flow::change::{self, ChangeOut, ReactionOut, VersionOut};
 use crate::model::errand::Work;
-use crate::model::id::{CompanyId, MessageId};
+use crate::model::id::{ChannelId, CompanyId, MessageId};
 use crate::model::message::Content;
 use crate::model::status::Status;
 use crate::store::row::{MessageRow, value};
@@ -28,6 +30,10 @@ pub struct MessageOut {
     /// What it says now.
     #[schema(value_type = Object)]
     pub content: Content,
+    /// What the button or the row of a list sends back that was pressed; the text is what stands on it.
+    pub payload: Option<String>,
+    /// What led its writer to us, as the vendor tells it: the marks of a link, an advertisement.
+    pub referral: BTreeMap<String, String>,
     /// Its files: those that came with it, or one of ours that was sent.
     pub files: Vec<FileOut>,
     /// When it was changed last.
@@ -38,6 +44,8 @@ pub struct MessageOut {
     pub versions: Vec<VersionOut>,
     /// Changes that were asked for here, oldest first.
     pub changes: Vec<ChangeOut>,
+    /// How people react to it now.
+    pub reactions: Vec<ReactionOut>,
     /// Our stable code of an error.
     pub code: Option<String>,
     /// The reason of an error.
@@ -65,7 +73,11 @@ pub async fn find(app: &App, company: CompanyId, id: MessageId) -> Result<Option
             let found = crate::on!(conn, message::by_id(company, id))?;
             let message = match (found, waiting) {
                 (Some(row), _) => of_rows(conn, company, vec![row])?.pop(),
-                (None, Some((flies, work))) => Some(of_queue(id, flies, &work)?),
+                (None, Some((flies, accepted_at, work))) => {
+                    let (versions, edited_at) = change::said_while_waiting(conn, company, id, accepted_at)?;
+                    let waits = of_queue(id, flies, &work)?;
+                    Some(MessageOut { versions, edited_at, accepted_at: Some(accepted_at), ..waits })
+                }
                 (None, None) => None,
             };
             Ok(with_files(&inner, conn, company, message.into_iter().collect())?.pop())
@@ -88,6 +100,28 @@ pub async fn newest(app: &App, company: CompanyId, limit: i64) -> Result<Vec<Mes
         .await
 }
 
+/// A page of a chat, newest first, each message with whether we wrote it.
+///
+/// # Errors
+/// Those of the store.
+pub async fn of_chat(
+    app: &App,
+    company: CompanyId,
+    (channel, chat): (ChannelId, String),
+    before: Option<MessageId>,
+    limit: i64,
+) -> Result<Vec<(bool, MessageOut)>> {
+    let inner = app.clone();
+    app.store
+        .read(move |conn| {
+            let rows = crate::on!(conn, message::of_chat(company, channel, &chat, before, limit))?;
+            let ours: Vec<bool> = rows.iter().map(|row| row.outgoing).collect();
+            let messages = of_rows(conn, company, rows)?;
+            Ok(ours.into_iter().zip(with_files(&inner, conn, company, messages)?).collect())
+        })
+        .await
+}
+
 /// Messages of the history, as they are after everything that was done with them.
 fn of_rows(conn: &mut Conn, company: CompanyId, rows: Vec<MessageRow>) -> Result<Vec<MessageOut>> {
     let said = rows.into_iter().map(|row| Ok((row.clone(), of_history(row)?))).collect::<Result<Vec<_>>>()?;
@@ -100,6 +134,7 @@ fn of_rows(conn: &mut Conn, company: CompanyId, rows: Vec<MessageRow>) -> Result
             }
             (message.edited_at, message.deleted_at) = (changed.edited_at, changed.deleted_at);
             (message.versions, message.changes) = (changed.versions, changed.changes);
+            message.reactions = changed.reactions;
         }
         message
     };
@@ -126,17 +161,21 @@ fn with_files(
 
 fn of_history(row: MessageRow) -> Result<MessageOut> {
     let status = serde_json::to_value(Status::from_db(row.status)).ok();
+    let (content, payload) = content_of(&row.content)?;
     Ok(MessageOut {
         id: row.id,
         status: status.and_then(|status| status.as_str().map(str::to_owned)).unwrap_or_default(),
         channel: row.channel,
         chat: row.chat,
-        content: content_of(&row.content)?,
+        content,
+        payload,
+        referral: if row.outgoing { BTreeMap::new() } else { referral_of(&row.content) },
         files: Vec::new(),
         edited_at: None,
         deleted_at: None,
         versions: Vec::new(),
         changes: Vec::new(),
+        reactions: Vec::new(),
         code: row.code,
         reason: row.reason,
         accepted_at: Some(row.accepted_at),
@@ -146,27 +185,38 @@ fn of_history(row: MessageRow) -> Result<MessageOut> {
     })
 }
 
-/// What a message says. One that came in with files or a subject is kept as it came.
-fn content_of(kept: &str) -> Result<Content> {
+/// What a message says, and what came with it. One that came in with more than a text is kept as it came.
+fn content_of(kept: &str) -> Result<(Content, Option<String>)> {
     #[derive(Deserialize)]
     struct Came {
         text: Option<String>,
         #[serde(default)]
         subject: Option<String>,
+        #[serde(default)]
+        payload: Option<String>,
     }
-    value("messages", kept).or_else(|_| {
-        let came: Came = value("messages", kept)?;
-        Ok(Content { text: came.text, subject: came.subject, ..Content::default() })
-    })
+    if let Ok(content) = value::<Content>("messages", kept) {
+        return Ok((content, None));
+    }
+    let came: Came = value("messages", kept)?;
+    let content = Content { text: came.text, subject: came.subject, ..Content::default() };
+    Ok((content, came.payload))
+}
+
+fn referral_of(kept: &str) -> BTreeMap<String, String> {
+    #[derive(Deserialize, Default)]
+    struct Led {
+        #[serde(default)]
+        referral: BTreeMap<String, String>,
+    }
+    serde_json::from_str::<Led>(kept).unwrap_or_default().referral
 }
 
 fn of_queue(id: MessageId, flies: bool, work: &str) -> Result<MessageOut> {
     let work: Work = value("errands", work)?;
     let (channel, chat, content) = match work {
         Work::Send { channel, outgoing, .. } => (channel.to_string(), outgoing.to.chat_id(), outgoing.content),
-        Work::PortalCall { .. } | Work::SmsStatus { .. } | Work::Group { .. } | Work::Change { .. } => {
-            (String::new(), String::new(), Content::default())
-        }
+        _ => (String::new(), String::new(), Content::default()),
     };
     Ok(MessageOut {
         id: id.to_string(),
@@ -174,11 +224,14 @@ fn of_queue(id: MessageId, flies: bool, work: &str) -> Result<MessageOut> {
         channel,
         chat,
         content,
+        payload: None,
+        referral: BTreeMap::new(),
         files: Vec::new(),
         edited_at: None,
         deleted_at: None,
         versions: Vec::new(),
         changes: Vec::new(),
+        reactions: Vec::new(),
         code: None,
         reason: None,
         accepted_at: None,

@@ -13,7 +13,17 @@ pub(super) struct Flights {
     last: u64,
     kept: BTreeMap<u64, Flight>,
     starts: BinaryHeap<Reverse<(Tick, u64)>>,
-    open: HashMap<u64, (Flight, Option<Sent>)>,
+    open: HashMap<u64, Open>,
+}
+
+/// An open call.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) flight: Flight,
+    /// When it really started, as far as that is known.
+    pub(super) sent: Option<Sent>,
+    /// Turns of its lane that were taken ahead for the calls that follow the first one, and are not used yet.
+    pub(super) ahead: i64,
 }
 
 impl Flights {
@@ -46,8 +56,26 @@ impl Flights {
     /// A flight starts: the answer is its number.
     pub(super) fn open(&mut self, flight: Flight) -> u64 {
         self.last += 1;
-        self.open.insert(self.last, (flight, None));
+        // a batch is one call, whatever it holds
+        let ahead = if let [alone] = flight.errands.as_slice() { alone.calls() - 1 } else { 0 };
+        self.open.insert(self.last, Open { flight, sent: None, ahead });
         self.last
+    }
+
+    /// The turns that are to be taken ahead for the calls of an open flight.
+    pub(super) fn ahead(&self, number: u64) -> i64 {
+        self.open.get(&number).map_or(0, |open| open.ahead)
+    }
+
+    /// A further call of an open flight begins. Tells how many turns are still to be taken for it: none where one was taken ahead.
+    pub(super) fn follow(&mut self, number: u64) -> i64 {
+        match self.open.get_mut(&number) {
+            Some(open) if open.ahead > 0 => {
+                open.ahead -= 1;
+                0
+            }
+            _ => 1,
+        }
     }
 
     /// The number of the flight that was opened or kept last.
@@ -58,17 +86,17 @@ impl Flights {
     /// When the open call really started.
     pub(super) fn note(&mut self, number: u64, sent: Sent) {
         if let Some(entry) = self.open.get_mut(&number) {
-            entry.1 = Some(sent);
+            entry.sent = Some(sent);
         }
     }
 
     /// When the open call really started, as far as it was noted.
     pub(super) fn noted(&self, number: u64) -> Option<Sent> {
-        self.open.get(&number).and_then(|(_, sent)| *sent)
+        self.open.get(&number).and_then(|open| open.sent)
     }
 
     /// A call has ended.
-    pub(super) fn close(&mut self, number: u64) -> Option<(Flight, Option<Sent>)> {
+    pub(super) fn close(&mut self, number: u64) -> Option<Open> {
         self.open.remove(&number)
     }
 

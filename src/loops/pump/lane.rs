@@ -272,13 +272,20 @@ impl Lane {
                 gap_ms
             }
             Pace::Bucket { per_second_milli, burst } => {
-                // the bucket's «theoretical arrival time»: a burst may run ahead of it
-                let (step_us, room_us) = bucket_us(per_second_milli, burst);
-                let full = self.first.due.0.max(at.0 - room_us) + step_us;
-                (self.first.due, self.second.due) = (Tick(full), Tick(full));
-                step_us / 1000
+                self.charge(1, at);
+                bucket_us(per_second_milli, burst).0 / 1000
             }
         }
+    }
+
+    /// So many turns are taken out of the bucket at this tick, or given back where the number is negative. A gap counts no turns.
+    pub fn charge(&mut self, turns: i64, at: Tick) {
+        let Pace::Bucket { per_second_milli, burst } = self.pace else { return };
+        let (step_us, room_us) = bucket_us(per_second_milli, burst);
+        // the bucket's «theoretical arrival time»: a burst may run ahead of it
+        let rested = if turns > 0 { self.first.due.0.max(at.0 - room_us) } else { self.first.due.0 };
+        let full = Tick(rested + step_us * turns);
+        (self.first.due, self.second.due) = (full, full);
     }
 }
 
@@ -310,5 +317,20 @@ mod tests {
         assert_eq!(lane.calls_left(at.plus_ms(500)), Some(1), "two a second come back");
         lane.rest_until = at.plus_ms(10_000);
         assert_eq!(lane.calls_left(at.plus_ms(5_000)), Some(0), "the vendor asked for rest");
+    }
+
+    #[test]
+    fn turns_that_were_taken_ahead_and_not_used_come_back() {
+        let start = Tick(1_000_000_000);
+        let mut lane = Lane::new(1, 0, Pace::Bucket { per_second_milli: 2_000, burst: 5 }, start);
+        let at = start.plus_ms(60_000);
+        lane.started(Which::First, at, &mut SmallRng::seed_from_u64(1));
+        lane.charge(3, at);
+        assert_eq!(lane.calls_left(at), Some(1), "one call was made and three are to come");
+        lane.charge(-2, at.plus_ms(100));
+        assert_eq!(lane.calls_left(at.plus_ms(100)), Some(3), "one of the three came");
+        let mut gap = Lane::new(2, 0, Pace::Gap { from_ms: 10, to_ms: 10, live_ms: 10 }, start);
+        gap.charge(3, at);
+        assert_eq!((gap.first.due, gap.second.due), (start, start));
     }
 }

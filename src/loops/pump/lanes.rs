@@ -313,6 +313,15 @@ impl Lanes {
         sent
     }
 
+    /// So many more turns of a portal's bucket are taken at this tick than its errands, or fewer where the number is negative:
+    /// portals count calls, and an errand may make several.
+    pub fn charge(&mut self, id: LaneId, turns: i64, at: Tick, now: Moment) {
+        if let (Some(lane), true) = (self.by_id.get_mut(&id), turns != 0) {
+            lane.charge(turns, at);
+            self.list(id, now, at);
+        }
+    }
+
     /// A flight that never started: its errands go back as they were, and what was held behind them too.
     pub fn grounded(&mut self, flight: &Flight, now: Moment, tick: Tick) -> Vec<Errand> {
         let mut back = flight.errands.clone();

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use super::flights::Open;
 use super::lanes::{Fate, Flight};
 use super::trade::{Settled, Trade};
 use super::{AGAIN_MS, Event, Former, Pump};
@@ -34,11 +35,15 @@ const MOST_REFUSED: u32 = 3;
 
 impl<T: Trade> Pump<T> {
     pub(super) fn land(&mut self, number: u64, answers: Vec<Answer>, started: Tick, now: Moment) {
-        let Some((flight, noted)) = self.flights.close(number) else { return };
+        let Some(Open { flight, sent: noted, ahead }) = self.flights.close(number) else { return };
         let tick = self.clock.tick();
         let is_former = self.is_former(number);
         let sent = match noted {
-            Some(sent) => sent,
+            Some(sent) if is_former => sent,
+            Some(sent) => {
+                self.lanes.charge(flight.lane, -ahead, tick, now);
+                sent
+            }
             // the lane may be here again, but not as it was
             None if is_former => Sent { lane: flight.lane, paced: None, live: None },
             None => self.lanes.started(flight.lane, flight.which, started, now),

@@ -85,6 +85,8 @@ fn message(value: &Value, id: &str, kind: &str, account: &str) -> Option<Event> 
         place,
         reply_to: value.get("quote").and_then(|quote| field::id(quote, "id")),
         note: note.map(str::to_owned),
+        payload: None,
+        referral: std::collections::BTreeMap::new(),
     })))
 }
 

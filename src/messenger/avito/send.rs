@@ -52,7 +52,7 @@ enum Draft<'a> {
 impl<'a> Draft<'a> {
     fn of(message: &'a Outgoing) -> Result<Self, Answer> {
         let content = &message.content;
-        if content.template.is_some() || content.has_place_or_cards() {
+        if content.has_more_than_words() {
             return Err(refused(Code::NotSupported));
         }
         let text = content.text.as_deref().filter(|text| !text.trim().is_empty());

@@ -3,14 +3,14 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::account::{self, Account, Proof};
+use super::account::{Account, Proof};
 use super::door::{At, Trouble};
-use super::mailbox::Mailbox;
-use super::{listen, smtp, token};
+use super::mailbox::{Folder, Mailbox};
+use super::{form, listen, smtp, token};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Wire};
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
-    let mut account = account::of_form(&step.answers)?;
+    let mut account = form::read(&step.answers)?;
     let begins = check(wire, &mut account).await?;
     Ok(AttachNext::Done(done(account, begins)))
 }
@@ -29,11 +29,26 @@ pub(super) async fn check(wire: &Wire, account: &mut Account) -> Result<Value, A
         },
     };
     let mut mailbox = Mailbox::enter(wire, account).await.map_err(|trouble| told(trouble, &IMAP, proof))?;
-    let inbox = mailbox.examine("INBOX").await.map_err(|trouble| told(trouble, &IMAP, proof))?;
+    let name = mailbox.inbox.clone();
+    let inbox = folder(&mut mailbox, "inbox_folder", &name).await?;
+    if let (true, Some(name)) = (account.folders.sent.is_some(), mailbox.sent_folder().await.unwrap_or_default()) {
+        folder(&mut mailbox, "sent_folder", &name).await?;
+    }
     mailbox.leave().await;
     let mut connection = smtp::enter(wire, account).await.map_err(|trouble| told(trouble, &SMTP, proof))?;
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), connection.quit()).await;
-    Ok(listen::from(inbox))
+    Ok(listen::from(account, inbox))
+}
+
+/// Opens a folder that the owner named, or the one that every mailbox has.
+async fn folder(mailbox: &mut Mailbox, field: &'static str, name: &str) -> Result<Folder, AttachError> {
+    mailbox.examine(name).await.map_err(|trouble| {
+        AttachError::new(
+            field,
+            &format!("Папка не открывается: {}. Укажите имя папки, как его показывает почта.", trouble.seen),
+            &format!("The folder cannot be opened: {}. Give its name as the mail program shows it.", trouble.seen),
+        )
+    })
 }
 
 /// What is kept of a mailbox.

@@ -60,6 +60,7 @@ pub(super) async fn compose(
         let list: Vec<String> = forerunners.iter().map(|id| format!("<{id}>")).collect();
         builder = builder.in_reply_to(format!("<{answered}>")).references(list.join(" "));
     }
+    let body = signed(&body, account.signature.as_deref());
     let made = match &message.content.media {
         None => builder.singlepart(SinglePart::plain(body)),
         Some(media) => {
@@ -80,8 +81,17 @@ pub(super) async fn compose(
     Ok(Composed { id, to, from, chat: chat.to_lowercase(), bytes: made.formatted() })
 }
 
+/// The text with the signature behind it, parted as all programs know it (RFC 3676, 4.3).
+fn signed(body: &str, signature: Option<&str>) -> String {
+    match signature {
+        None => body.to_owned(),
+        Some(signature) if body.trim().is_empty() => format!("-- \n{signature}"),
+        Some(signature) => format!("{}\n\n-- \n{signature}", body.trim_end()),
+    }
+}
+
 fn check(content: &Content) -> Result<(), Answer> {
-    if content.template.is_some() || content.has_place_or_cards() {
+    if content.has_more_than_words() {
         return Err(refused(Code::NotSupported));
     }
     let text = content.text.as_deref().unwrap_or_default();

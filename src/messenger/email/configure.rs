@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::account::{self, Account};
-use super::attach;
+use super::{attach, form};
 use crate::messenger::{AttachError, AttachNext, Wire};
 
 /// The answers of the form as they are now, without secrets.
@@ -11,17 +11,22 @@ pub(super) fn values(wire: &Wire) -> Option<Map<String, Value>> {
     let account = account::of_wire(wire).ok()?;
     let values = json!({
         "address": account.address,
+        "auth": account.proof.way(),
         // who logs in as the address goes on doing so when the address changes
         "login": if account.login == account.address { String::new() } else { account.login.clone() },
         "from_name": account.name.clone().unwrap_or_default(),
         "imap_host": account.imap.host,
-        "imap_port": account.imap.port.to_string(),
+        "imap_port": account.imap.port,
         "imap_security": account.imap.security,
         "smtp_host": account.smtp.host,
-        "smtp_port": account.smtp.port.to_string(),
+        "smtp_port": account.smtp.port,
         "smtp_security": account.smtp.security,
         "group_letters": account.habits.group_letters,
         "remove_links": account.habits.remove_links,
+        "signature": account.signature.clone().unwrap_or_default(),
+        "inbox_folder": account.folders.inbox.clone().unwrap_or_default(),
+        "sent_folder": account.folders.sent.clone().unwrap_or_default(),
+        "server_keeps_sent": account.habits.server_keeps_sent,
     });
     values.as_object().cloned()
 }
@@ -36,16 +41,25 @@ pub(super) async fn configure(wire: &Wire, answers: &Map<String, Value>) -> Resu
         )
     })?;
     let mut all = values(wire).unwrap_or_default();
+    if !answers.contains_key("auth") {
+        // as what is given allows
+        all.remove("auth");
+    }
     all.extend(answers.clone());
     // the servers are named already
     all.insert("service".to_owned(), json!("custom"));
     let told = |name: &str| all.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
-    let proof_stays = !["password", "access_token", "refresh_token"].into_iter().any(told);
+    let way = answers.get("auth").and_then(Value::as_str).filter(|way| !way.is_empty());
+    let same_way = way.is_none_or(|way| way == kept.proof.way());
+    let proof_stays = same_way && !["password", "access_token", "refresh_token"].into_iter().any(told);
     if proof_stays {
         all.extend(kept.secrets().as_object().cloned().unwrap_or_default());
     }
-    let mut account = account::of_form(&all)?;
-    account.habits.server_keeps_sent = kept.habits.server_keeps_sent && account.smtp.host == kept.smtp.host;
+    let mut account = form::read(&all)?;
+    if account.smtp.host != kept.smtp.host && !answers.contains_key("server_keeps_sent") {
+        // another server has habits of its own
+        account.habits.server_keeps_sent = false;
+    }
     account.service = kept.service;
     if reached_otherwise(&account, &kept) {
         let begins = attach::check(wire, &mut account).await?;
@@ -65,4 +79,5 @@ fn reached_otherwise(new: &Account, old: &Account) -> bool {
         || new.proof != old.proof
         || new.imap != old.imap
         || new.smtp != old.smtp
+        || new.folders != old.folders
 }

@@ -40,6 +40,22 @@ pub enum Folder {
     Inbox,
     /// Letters from us.
     Sent,
+    /// Letters to us that the server takes for spam.
+    Junk,
+}
+
+impl Folder {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Inbox, Self::Sent, Self::Junk];
+
+    /// Its written form, in the names of files.
+    pub(super) const fn slug(self) -> &'static str {
+        match self {
+            Self::Inbox => "inbox",
+            Self::Sent => "sent",
+            Self::Junk => "junk",
+        }
+    }
 }
 
 /// What is known of a letter besides its bytes.
@@ -76,7 +92,9 @@ pub fn read(raw: &[u8], around: &Around<'_>) -> (String, Event) {
         return (format!("report:{}", digest(&[&id])), receipt);
     }
     let from = sender(&letter);
-    let key = format!("letter:{}", digest(&[&id, from.as_ref().map_or("", |(address, _)| address.as_str())]));
+    // what is taken out of the spam later is news
+    let kind = if around.folder == Folder::Junk { "junk" } else { "letter" };
+    let key = format!("{kind}:{}", digest(&[&id, from.as_ref().map_or("", |(address, _)| address.as_str())]));
     // without a sender there is nobody to answer to: a machine's word, told under its own name
     let (address, name) = from.unwrap_or_else(|| (format!("unknown@{}", around.own.replace('@', ".")), None));
     if address == around.own {
@@ -115,7 +133,7 @@ fn of(letter: &Message<'_>, id: &str, around: &Around<'_>, address: &str, name: 
     let (body, html) = bodies(letter, around.habits.remove_links);
     let own = text::own_words(&body).into_owned();
     let whole = (own != body.trim()).then(|| body.clone());
-    let auto = is_automatic(letter);
+    let (auto, junk) = (is_automatic(letter), around.folder == Folder::Junk);
     let grouped = around.habits.group_letters;
     let shown = match (&subject, grouped) {
         (Some(subject), false) if own.is_empty() => format!("[{subject}]"),
@@ -140,7 +158,9 @@ fn of(letter: &Message<'_>, id: &str, around: &Around<'_>, address: &str, name: 
             place: None,
             reply_to: references.last().cloned(),
             ours,
-            note: auto.then(|| "auto".to_owned()),
+            note: if junk { Some("junk".to_owned()) } else { auto.then(|| "auto".to_owned()) },
+            payload: None,
+            referral: std::collections::BTreeMap::new(),
         },
         subject,
         references,
@@ -148,6 +168,7 @@ fn of(letter: &Message<'_>, id: &str, around: &Around<'_>, address: &str, name: 
         html,
         whole,
         auto,
+        junk,
     }
 }
 
@@ -260,10 +281,7 @@ fn bodies(letter: &Message<'_>, remove_links: bool) -> (String, Option<String>) 
 
 /// The files of a letter, each named so that it can be fetched by itself.
 fn attachments(letter: &Message<'_>, around: &Around<'_>) -> Vec<IncomingMedia> {
-    let folder = match around.folder {
-        Folder::Inbox => "inbox",
-        Folder::Sent => "sent",
-    };
+    let folder = around.folder.slug();
     let sections = sections(letter);
     let mut media = Vec::new();
     for id in letter.attachments.iter().take(PARTS) {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::account::{self, Account};
 use super::door::{At, Trouble, within};
 use super::letter::{self, Around};
-use super::mailbox::{self, Found, Mailbox};
+use super::mailbox::{self, Found, Mailbox, Others};
 use super::{structure, token};
 use crate::messenger::{Ear, Heard, Wire};
 use crate::model::message::Event;
@@ -21,7 +21,7 @@ use crate::model::moment::Moment;
 use crate::model::vendor::Answer;
 
 /// An IDLE is begun anew after so long, in milliseconds, because routers on the way forget silent connections; and then the
-/// sent letters are looked at.
+/// sent letters and those that were taken for spam are looked at.
 const IDLE_MS: i64 = 180_000;
 
 /// Where the server has no IDLE, it is asked so often.
@@ -45,6 +45,8 @@ const LOOK_BACK_MS: i64 = 86_400_000;
 struct Cursor {
     inbox: Option<Spot>,
     sent: Option<Spot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    junk: Option<Spot>,
 }
 
 /// Where a folder stands.
@@ -55,12 +57,16 @@ struct Spot {
     next: u32,
     /// When the folder was looked at last; zero where it never was.
     at: i64,
+    /// The name that the owner gave the folder; empty where it is found.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
 }
 
 /// The first cursor of a mailbox whose inbox stands so.
-pub(super) fn from(inbox: mailbox::Folder) -> Value {
-    let inbox = Some(Spot { validity: inbox.validity, next: inbox.next, at: 0 });
-    serde_json::to_value(Cursor { inbox, sent: None }).unwrap_or_default()
+pub(super) fn from(account: &Account, inbox: mailbox::Folder) -> Value {
+    let name = account.folders.inbox.clone().unwrap_or_default();
+    let inbox = Some(Spot { validity: inbox.validity, next: inbox.next, at: 0, name });
+    serde_json::to_value(Cursor { inbox, sent: None, junk: None }).unwrap_or_default()
 }
 
 pub(super) async fn listen(wire: &Wire, cursor: Value, ear: &dyn Ear) -> Answer {
@@ -86,36 +92,36 @@ struct Listening<'l> {
     account: &'l Account,
     cursor: Cursor,
     ear: &'l dyn Ear,
-    sent: Option<String>,
+    others: Others,
     idles: bool,
 }
 
 impl<'l> Listening<'l> {
     async fn begin(wire: &Wire, account: &'l Account, cursor: Cursor, ear: &'l dyn Ear) -> Result<Self, Trouble> {
         let mut mailbox = Mailbox::enter(wire, account).await?;
-        let sent = mailbox.sent_folder().await?;
+        let others = mailbox.others().await?;
         let deadline = mailbox.deadline;
         let session = mailbox.session()?;
         let idles =
             within(deadline, async { Ok(session.capabilities().await.map_err(mailbox::talk)?.has_str("IDLE")) });
         let idles = idles.await?;
-        Ok(Self { mailbox, account, cursor, ear, sent, idles })
+        Ok(Self { mailbox, account, cursor, ear, others, idles })
     }
 
     async fn go_on(mut self) -> Result<Answer, Trouble> {
-        self.look_at_sent().await?;
+        self.look_at_others().await?;
         self.look_at_inbox().await?;
         self.ear.connected().await;
         loop {
             let due = if self.idles { self.idle().await? } else { self.poll().await? };
             if due {
-                self.look_at_sent().await?;
+                self.look_at_others().await?;
             }
             self.look_at_inbox().await?;
         }
     }
 
-    /// Waits until the server tells of something; tells whether the sent letters are due.
+    /// Waits until the server tells of something; tells whether the other folders are due.
     async fn idle(&mut self) -> Result<bool, Trouble> {
         // the library gives the session away for the time of an IDLE
         let deadline = self.mailbox.deadline;
@@ -145,14 +151,19 @@ impl<'l> Listening<'l> {
     }
 
     async fn look_at_inbox(&mut self) -> Result<(), Trouble> {
-        self.look_at("INBOX", letter::Folder::Inbox).await
+        let name = self.mailbox.inbox.clone();
+        self.look_at(&name, letter::Folder::Inbox).await
     }
 
-    async fn look_at_sent(&mut self) -> Result<(), Trouble> {
-        match self.sent.clone() {
-            Some(name) => self.look_at(&name, letter::Folder::Sent).await,
-            None => Ok(()),
+    /// Looks at the sent letters and at those that were taken for spam.
+    async fn look_at_others(&mut self) -> Result<(), Trouble> {
+        let Others { sent, junk } = self.others.clone();
+        for (name, which) in [(sent, letter::Folder::Sent), (junk, letter::Folder::Junk)] {
+            if let Some(name) = name {
+                self.look_at(&name, which).await?;
+            }
         }
+        Ok(())
     }
 
     /// Hears what is new in a folder.
@@ -256,18 +267,32 @@ impl<'l> Listening<'l> {
         self.ear.hear(Heard { events, cursor, gap: false }).await.map_err(|deaf| Trouble::new(At::Talk, deaf))
     }
 
+    /// Where a folder stands; none where it is listened to for the first time, or the owner named another one.
     fn spot(&self, which: letter::Folder) -> Option<&Spot> {
-        match which {
+        let spot = match which {
             letter::Folder::Inbox => self.cursor.inbox.as_ref(),
             letter::Folder::Sent => self.cursor.sent.as_ref(),
-        }
+            letter::Folder::Junk => self.cursor.junk.as_ref(),
+        };
+        spot.filter(|spot| spot.name == self.named(which))
+    }
+
+    fn named(&self, which: letter::Folder) -> &str {
+        let folders = &self.account.folders;
+        let named = match which {
+            letter::Folder::Inbox => folders.inbox.as_deref(),
+            letter::Folder::Sent => folders.sent.as_deref(),
+            letter::Folder::Junk => None,
+        };
+        named.unwrap_or_default()
     }
 
     fn set_spot(&mut self, which: letter::Folder, validity: u32, next: u32, now: Moment) {
-        let spot = Some(Spot { validity, next, at: now.0 });
+        let spot = Some(Spot { validity, next, at: now.0, name: self.named(which).to_owned() });
         match which {
             letter::Folder::Inbox => self.cursor.inbox = spot,
             letter::Folder::Sent => self.cursor.sent = spot,
+            letter::Folder::Junk => self.cursor.junk = spot,
         }
     }
 }

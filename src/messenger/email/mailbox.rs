@@ -17,6 +17,10 @@ pub(super) struct Mailbox {
     /// None while the server is listened to.
     pub(super) session: Option<Session<Strait>>,
     pub(super) deadline: Duration,
+    /// The folder that letters come into.
+    pub(super) inbox: String,
+    /// The folder of sent letters, where the owner named it.
+    sent: Option<String>,
 }
 
 /// A folder as it is opened.
@@ -26,6 +30,15 @@ pub(super) struct Folder {
     pub(super) validity: u32,
     /// The UID that the next letter will get.
     pub(super) next: u32,
+}
+
+/// The folders beside the inbox, by the names that IMAP has for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Others {
+    /// Letters from us.
+    pub(super) sent: Option<String>,
+    /// What the server takes for spam.
+    pub(super) junk: Option<String>,
 }
 
 /// A letter that is there.
@@ -48,13 +61,28 @@ const SENT: [&str; 8] = [
     "[Gmail]/&BB4EQgQ,BEAEMAQyBDsENQQ9BD0ESwQ1-",
 ];
 
+/// Names of the folder of spam, where the server does not mark it.
+const JUNK: [&str; 9] = [
+    "Spam",
+    "Junk",
+    "Junk E-mail",
+    "[Gmail]/Spam",
+    "INBOX.Spam",
+    "INBOX/Spam",
+    "INBOX.Junk",
+    // «Спам», in modified UTF-7
+    "&BCEEPwQwBDw-",
+    "[Gmail]/&BCEEPwQwBDw-",
+];
+
 impl Mailbox {
     /// Connects and logs in.
     pub(super) async fn enter(wire: &Wire, account: &Account) -> Result<Self, Trouble> {
         let deadline = wire.http.limits().deadline;
         let line = door::open(wire, &account.imap, Tongue::Imap).await?;
         let session = within(deadline, login(line, account)).await?;
-        Ok(Self { session: Some(session), deadline })
+        let inbox = account.folders.inbox.as_deref().map_or_else(|| "INBOX".to_owned(), encoded);
+        Ok(Self { session: Some(session), deadline, inbox, sent: account.folders.sent.as_deref().map(encoded) })
     }
 
     /// Opens a folder for reading: nothing is marked as read by it.
@@ -73,6 +101,15 @@ impl Mailbox {
 
     /// The folder of sent letters, where there is one.
     pub(super) async fn sent_folder(&mut self) -> Result<Option<String>, Trouble> {
+        match &self.sent {
+            Some(named) => Ok(Some(named.clone())),
+            None => Ok(self.others().await?.sent),
+        }
+    }
+
+    /// The folders beside the inbox, where they are: of sent letters, which the owner may have named, and of what the server takes for
+    /// spam. The server is asked once for both.
+    pub(super) async fn others(&mut self) -> Result<Others, Trouble> {
         let deadline = self.deadline;
         let session = self.session()?;
         let names = within(deadline, async {
@@ -80,9 +117,14 @@ impl Mailbox {
             names.try_collect::<Vec<_>>().await.map_err(talk)
         });
         let names = names.await?;
-        let marked = names.iter().find(|name| name.attributes().contains(&NameAttribute::Sent));
-        let known = || SENT.iter().find_map(|sent| names.iter().find(|name| name.name() == *sent));
-        Ok(marked.or_else(known).map(|name| name.name().to_owned()))
+        // the mark of the server (RFC 6154) goes before a name that is known
+        let find = |mark: &NameAttribute<'_>, known: &[&str]| {
+            let marked = names.iter().find(|name| name.attributes().contains(mark));
+            let known = || known.iter().find_map(|known| names.iter().find(|name| name.name() == *known));
+            marked.or_else(known).map(|name| name.name().to_owned())
+        };
+        let sent = self.sent.clone().or_else(|| find(&NameAttribute::Sent, &SENT));
+        Ok(Others { sent, junk: find(&NameAttribute::Junk, &JUNK).filter(|junk| *junk != self.inbox) })
     }
 
     /// The letters of a set of UIDs, in their order. A server that has many of them may take longer than for one answer.
@@ -141,6 +183,37 @@ impl Mailbox {
     }
 }
 
+/// The name of a folder as IMAP has it (RFC 3501, 5.1.3): what is not ASCII stands in UTF-16 and in base64 of its own. A name that
+/// is written so already stays.
+pub(super) fn encoded(name: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::{GeneralPurpose, general_purpose::NO_PAD};
+
+    const TEXT: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::IMAP_MUTF7, NO_PAD);
+    let is_so_already = name.is_ascii() && name.split_once('&').is_some_and(|(_, rest)| rest.contains('-'));
+    if is_so_already {
+        return name.to_owned();
+    }
+    let (mut whole, mut foreign) = (String::new(), Vec::new());
+    // the blank at the end closes what is open
+    for c in name.chars().chain([' ']) {
+        if !matches!(c, ' '..='~') {
+            let mut units = [0; 2];
+            foreign.extend(c.encode_utf16(&mut units).iter().flat_map(|unit| unit.to_be_bytes()));
+            continue;
+        }
+        if !foreign.is_empty() {
+            whole.extend(["&", &TEXT.encode(std::mem::take(&mut foreign)), "-"]);
+        }
+        whole.push(c);
+        if c == '&' {
+            whole.push('-');
+        }
+    }
+    whole.pop();
+    whole
+}
+
 async fn login(line: Strait, account: &Account) -> Result<Session<Strait>, Trouble> {
     let mut client = async_imap::Client::new(line);
     let greeting = client.read_response().await.map_err(|error| Trouble::new(At::Talk, error))?;
@@ -192,4 +265,26 @@ impl async_imap::Authenticator for Xoauth2 {
 /// What XOAUTH2 says first, before it is encoded.
 pub(super) fn xoauth2(login: &str, token: &str) -> String {
     format!("user={login}\u{1}auth=Bearer {token}\u{1}\u{1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_folders_are_written_as_imap_has_them() {
+        for (name, written) in [
+            ("INBOX", "INBOX"),
+            ("Отправленные", "&BB4EQgQ,BEAEMAQyBDsENQQ9BD0ESwQ1-"),
+            ("Спам", "&BCEEPwQwBDw-"),
+            ("[Gmail]/Отправленные", "[Gmail]/&BB4EQgQ,BEAEMAQyBDsENQQ9BD0ESwQ1-"),
+            ("&BB4EQgQ,BEAEMAQyBDsENQQ9BD0ESwQ1-", "&BB4EQgQ,BEAEMAQyBDsENQQ9BD0ESwQ1-"),
+            // the examples of RFC 3501
+            ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
+            ("Q&A", "Q&-A"),
+            ("a b", "a b"),
+        ] {
+            assert_eq!(encoded(name), written, "{name}");
+        }
+    }
 }

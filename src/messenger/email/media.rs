@@ -7,6 +7,7 @@ use mail_parser::MessageParser;
 
 use super::account;
 use super::door::{At, Trouble};
+use super::letter::Folder;
 use super::mailbox::Mailbox;
 use super::structure::written;
 use crate::messenger::parcel::refused;
@@ -17,7 +18,7 @@ use crate::model::vendor::Answer;
 
 /// Where a file lies.
 struct Place {
-    sent: bool,
+    folder: Folder,
     validity: u32,
     uid: u32,
     section: Vec<u32>,
@@ -26,14 +27,11 @@ struct Place {
 impl Place {
     fn of(name: &str) -> Option<Self> {
         let mut parts = name.split(':');
-        let sent = match parts.next()? {
-            "inbox" => false,
-            "sent" => true,
-            _ => return None,
-        };
+        let name = parts.next()?;
+        let folder = Folder::ALL.into_iter().find(|folder| folder.slug() == name)?;
         let (validity, uid) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let section = parts.next()?.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>().ok()?;
-        (parts.next().is_none() && section.len() <= 30).then_some(Self { sent, validity, uid, section })
+        (parts.next().is_none() && section.len() <= 30).then_some(Self { folder, validity, uid, section })
     }
 }
 
@@ -62,7 +60,11 @@ pub(super) async fn fetch(wire: &Wire, media: &IncomingMedia, limit: u64) -> Res
 }
 
 async fn part(mailbox: &mut Mailbox, place: &Place, limit: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>, Trouble> {
-    let folder = if place.sent { mailbox.sent_folder().await? } else { Some("INBOX".to_owned()) };
+    let folder = match place.folder {
+        Folder::Inbox => Some(mailbox.inbox.clone()),
+        Folder::Sent => mailbox.sent_folder().await?,
+        Folder::Junk => mailbox.others().await?.junk,
+    };
     let Some(folder) = folder else { return Ok(None) };
     if mailbox.examine(&folder).await?.validity != place.validity {
         return Ok(None);

@@ -58,6 +58,14 @@ pub(super) async fn post(wire: &Wire, message: &Outgoing, now: Moment) -> Answer
     }
 }
 
+/// Logs in, and sends nothing.
+pub(super) async fn reach(wire: &Wire) -> Result<(), String> {
+    let account = account::of_wire(wire)?;
+    let mut connection = enter(wire, &account).await.map_err(|trouble| trouble.seen)?;
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), connection.quit()).await;
+    Ok(())
+}
+
 /// One connection, one letter.
 async fn submit(wire: &Wire, account: &Account, letter: &Composed, now: Moment) -> Answer {
     let mut connection = match enter(wire, account).await {

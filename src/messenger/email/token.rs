@@ -30,11 +30,6 @@ impl Renewal {
         let refresh_token = Some(secret("refresh_token")).filter(|token| !token.is_empty())?;
         Some(Self { refresh_token, client_id: secret("client_id"), client_secret: secret("client_secret") })
     }
-
-    /// Its words with the fields of the form.
-    pub(super) fn words(&self) -> [(&'static str, &String); 3] {
-        [("refresh_token", &self.refresh_token), ("client_id", &self.client_id), ("client_secret", &self.client_secret)]
-    }
 }
 
 /// What is kept of a token.

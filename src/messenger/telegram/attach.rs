@@ -23,22 +23,16 @@ const QR_GOOD_MS: i64 = 30_000;
 /// How often a page asks whether it was scanned.
 const AGAIN_MS: i64 = 5_000;
 
-static CODE: [Field; 1] = [Field {
-    name: "code",
-    label: (
-        "Код, который Telegram прислал в приложение или по SMS. Не пересылайте его: Telegram сразу его отменит",
-        "The code that Telegram sent to the app or by SMS. Do not forward it: Telegram would void it at once",
-    ),
-    secret: false,
-    optional: false,
-}];
+static CODE: [Field; 1] = [Field::text(
+    "code",
+    "Код, который Telegram прислал в приложение или по SMS",
+    "The code that Telegram sent to the app or by SMS",
+)
+.hint("Не пересылайте код: Telegram сразу его отменит.", "Do not forward the code: Telegram would void it at once.")];
 
-static PASSWORD: [Field; 1] = [Field {
-    name: "password",
-    label: ("Облачный пароль (двухэтапная проверка)", "Password of the two-step verification"),
-    secret: true,
-    optional: false,
-}];
+static PASSWORD: [Field; 1] =
+    [Field::text("password", "Облачный пароль (двухэтапная проверка)", "Password of the two-step verification")
+        .secret()];
 
 /// What is kept between two steps.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

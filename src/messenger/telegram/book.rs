@@ -155,7 +155,7 @@ impl Book {
         } else if id > CHANNELS {
             types::InputPeerChat { chat_id: -id }.into()
         } else {
-            types::InputPeerChannel { channel_id: CHANNELS - id, access_hash: hash()? }.into()
+            types::InputPeerChannel { channel_id: mirrored(id), access_hash: hash()? }.into()
         })
     }
 
@@ -167,7 +167,7 @@ impl Book {
 
     /// The word that goes with a channel.
     pub(super) fn channel(&self, channel: i64) -> Option<enums::InputChannel> {
-        let access_hash = self.entries.get(&(CHANNELS - channel)).and_then(|entry| entry.hash)?;
+        let access_hash = self.entries.get(&mirrored(channel)).and_then(|entry| entry.hash)?;
         Some(types::InputChannel { channel_id: channel, access_hash }.into())
     }
 
@@ -209,12 +209,14 @@ fn of_chat(chat: &enums::Chat) -> Option<(i64, Entry, bool)> {
     match chat {
         enums::Chat::Chat(chat) => {
             let moved = match &chat.migrated_to {
-                Some(enums::InputChannel::Channel(to)) => Some(CHANNELS - to.channel_id),
+                Some(enums::InputChannel::Channel(to)) => Some(mirrored(to.channel_id)),
                 _ => None,
             };
-            Some((-chat.id, Entry { name: chat.title.clone(), moved, ..Entry::default() }, false))
+            Some((below(chat.id), Entry { name: chat.title.clone(), moved, ..Entry::default() }, false))
         }
-        enums::Chat::Forbidden(chat) => Some((-chat.id, Entry { name: chat.title.clone(), ..Entry::default() }, false)),
+        enums::Chat::Forbidden(chat) => {
+            Some((below(chat.id), Entry { name: chat.title.clone(), ..Entry::default() }, false))
+        }
         enums::Chat::Channel(channel) => {
             let entry = Entry {
                 hash: channel.access_hash,
@@ -224,24 +226,34 @@ fn of_chat(chat: &enums::Chat) -> Option<(i64, Entry, bool)> {
                 deaf: channel.broadcast,
                 moved: None,
             };
-            Some((CHANNELS - channel.id, entry, channel.min))
+            Some((mirrored(channel.id), entry, channel.min))
         }
         _ => None,
     }
+}
+
+/// The number of a small group, as all of us know it. Whoever stands for Telegram may write any number.
+pub(super) const fn below(id: i64) -> i64 {
+    id.saturating_neg()
+}
+
+/// The number of a channel as all of us know it, and back.
+const fn mirrored(id: i64) -> i64 {
+    CHANNELS.saturating_sub(id)
 }
 
 /// The number of a chat, as all of us know it: people above zero, groups below.
 pub(super) fn id_of(peer: &enums::Peer) -> i64 {
     match peer {
         enums::Peer::User(peer) => peer.user_id,
-        enums::Peer::Chat(peer) => -peer.chat_id,
-        enums::Peer::Channel(peer) => CHANNELS - peer.channel_id,
+        enums::Peer::Chat(peer) => below(peer.chat_id),
+        enums::Peer::Channel(peer) => mirrored(peer.channel_id),
     }
 }
 
 /// The number of a channel behind that of its chat; none where it is no channel.
 pub(super) fn channel_of(id: i64) -> Option<i64> {
-    (id <= CHANNELS).then(|| CHANNELS - id)
+    (id <= CHANNELS).then(|| mirrored(id))
 }
 
 /// How a message is named: numbers rise within an account, in channels within the channel.
@@ -252,4 +264,23 @@ pub(super) fn message_name(chat: i64, message: i32) -> String {
 /// The number at the end of a message's name.
 pub(super) fn message_number(name: &str) -> Option<i32> {
     name.rsplit('_').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_nobody_has_are_numbers_all_the_same() {
+        let named = |id| {
+            [
+                id_of(&types::PeerUser { user_id: id }.into()),
+                id_of(&types::PeerChat { chat_id: id }.into()),
+                id_of(&types::PeerChannel { channel_id: id }.into()),
+            ]
+        };
+        assert_eq!(named(7), [7, -7, -1_000_000_000_007]);
+        assert_eq!(named(i64::MAX), [i64::MAX, -i64::MAX, i64::MIN]);
+        assert_eq!(named(i64::MIN), [i64::MIN, i64::MAX, i64::MAX - 999_999_999_999]);
+    }
 }

@@ -1,4 +1,4 @@
-//! Changing and deleting what an account has sent.
+//! Changing and deleting what an account has sent, and reacting.
 
 use grammers_tl_types::{enums, functions, types};
 
@@ -23,11 +23,13 @@ pub(super) async fn change(wire: &Wire, said: &Said, act: &ChangeAct) -> Answer 
     let told = match act {
         ChangeAct::Edit { text } => edit(&line, peer, id, text).await,
         ChangeAct::Delete => delete(&line, peer, id).await,
+        ChangeAct::React { emoji } => react(&line, peer, id, emoji.as_deref()).await,
     };
     match told {
         Ok(()) => Answer::done(),
         Err(trouble) if trouble.is("MESSAGE_NOT_MODIFIED") => Answer::done(),
         Err(trouble) if trouble.is("MESSAGE_EDIT_TIME_EXPIRED") => refused(Code::ChangeTooLate),
+        Err(trouble) if trouble.is("REACTION_INVALID") => refused(Code::ReactionBad),
         Err(trouble) if is_for_good(&trouble) => refused(Code::Unchangeable),
         Err(trouble) => answer::of(trouble),
     }
@@ -66,4 +68,19 @@ async fn delete(line: &Line, peer: enums::InputPeer, id: i32) -> Result<(), Trou
     };
     let channel = types::InputChannel { channel_id: peer.channel_id, access_hash: peer.access_hash }.into();
     line.call(&functions::channels::DeleteMessages { channel, id: vec![id] }).await.map(|_| ())
+}
+
+/// No reaction at all takes the one before back.
+async fn react(line: &Line, peer: enums::InputPeer, id: i32, emoji: Option<&str>) -> Result<(), Trouble> {
+    let named = |emoji: &str| vec![types::ReactionEmoji { emoticon: emoji.to_owned() }.into()];
+    let call = functions::messages::SendReaction {
+        big: false,
+        add_to_recent: false,
+        peer,
+        msg_id: id,
+        reaction: emoji.map(named),
+    };
+    let told = line.call(&call).await?;
+    send::learn_from(line, &told);
+    Ok(())
 }

@@ -171,7 +171,7 @@ type Invited = Result<enums::messages::InvitedUsers, Trouble>;
 async fn call(line: &Line, place: &Place, guests: &[Guest]) -> Invited {
     let told = match (&place.channel, guests) {
         (None, [guest]) => {
-            let (chat_id, user_id) = (-place.id, guest.user.clone());
+            let (chat_id, user_id) = (book::below(place.id), guest.user.clone());
             line.call(&functions::messages::AddChatUser { chat_id, user_id, fwd_limit: SHOWN }).await
         }
         (Some(channel), _) => {
@@ -255,7 +255,7 @@ fn made(updates: &enums::Updates) -> Option<i64> {
         _ => return None,
     };
     chats.iter().find_map(|chat| match chat {
-        enums::Chat::Chat(chat) => Some(-chat.id),
+        enums::Chat::Chat(chat) => Some(book::below(chat.id)),
         _ => None,
     })
 }
@@ -290,7 +290,7 @@ async fn rename(line: &Line, place: &Place, title: &str) -> Result<(), Trouble> 
     let title = title.to_owned();
     let told = match place.channel.clone() {
         Some(channel) => line.call(&functions::channels::EditTitle { channel, title }).await?,
-        None => line.call(&functions::messages::EditChatTitle { chat_id: -place.id, title }).await?,
+        None => line.call(&functions::messages::EditChatTitle { chat_id: book::below(place.id), title }).await?,
     };
     send::learn_from(line, &told);
     Ok(())
@@ -300,7 +300,7 @@ async fn leave(line: &Line, place: &Place) -> Result<(), Trouble> {
     let told = if let Some(channel) = place.channel.clone() {
         line.call(&functions::channels::LeaveChannel { channel }).await?
     } else {
-        let (chat_id, user_id) = (-place.id, enums::InputUser::UserSelf);
+        let (chat_id, user_id) = (book::below(place.id), enums::InputUser::UserSelf);
         line.call(&functions::messages::DeleteChatUser { revoke_history: false, chat_id, user_id }).await?
     };
     send::learn_from(line, &told);

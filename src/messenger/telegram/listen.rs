@@ -195,7 +195,7 @@ impl Listening<'_> {
         match updates {
             enums::Updates::UpdateShortMessage(told) => book.input(told.user_id).is_none(),
             enums::Updates::UpdateShortChatMessage(told) => {
-                book.input(told.from_id).is_none() || book.title(-told.chat_id).is_none()
+                book.input(told.from_id).is_none() || book.title(super::book::below(told.chat_id)).is_none()
             }
             _ => false,
         }

@@ -4,6 +4,7 @@ use grammers_tl_types::{enums, types};
 
 use super::book::{self, Book, message_name};
 use super::file::{FileKind, Place};
+use super::react;
 use crate::model::message::{Event, Incoming, IncomingMedia, MEDIA_MISSING, MediaKind, Person};
 use crate::model::moment::Moment;
 
@@ -29,6 +30,7 @@ pub(super) fn events(update: &enums::Update, book: &Book, me: i64, now: Moment) 
             let peer = types::PeerChannel { channel_id: update.channel_id }.into();
             read_up_to(book::id_of(&peer), update.max_id, now)
         }
+        enums::Update::MessageReactions(update) => react::events(update, book, me, now),
         _ => Vec::new(),
     }
 }
@@ -118,6 +120,8 @@ fn incoming(message: &types::Message, chat: i64, book: &Book, me: i64) -> Incomi
         reply_to: answered(message, chat),
         ours,
         note: note.or(nothing.then_some("unsupported")).map(str::to_owned),
+        payload: None,
+        referral: std::collections::BTreeMap::new(),
     }
 }
 

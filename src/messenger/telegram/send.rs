@@ -45,7 +45,7 @@ fn check(content: &Content) -> Result<(), Answer> {
     let blank = content.text.as_deref().is_none_or(|text| text.trim().is_empty());
     let parts = usize::from(content.media.is_some()) + usize::from(content.place.is_some()) + content.cards.len();
     // several cards would be several messages
-    if content.template.is_some() || content.subject.is_some() || parts > 1 {
+    if content.template.is_some() || content.interactive.is_some() || content.subject.is_some() || parts > 1 {
         return Err(refused(Code::NotSupported));
     }
     let Some(media) = &content.media else {

@@ -114,6 +114,8 @@ const REFUSALS: &[(&str, Refusal)] = &[
     ("message can't be deleted", Refusal::Final(Code::Unchangeable)),
     ("message can't be edited", Refusal::Final(Code::Unchangeable)),
     ("message to edit not found", Refusal::Final(Code::Deleted)),
+    ("message to react not found", Refusal::Final(Code::Deleted)),
+    ("reaction_invalid", Refusal::Final(Code::ReactionBad)),
     ("message is not modified", Refusal::Success),
     ("message to delete not found", Refusal::Success),
 ];

@@ -9,7 +9,7 @@ use crate::model::vendor::Answer;
 use crate::net::signature::fresh_secret;
 
 /// What we want to be told of; the vendor's own default leaves some of it out.
-const UPDATES: [&str; 9] = [
+const UPDATES: [&str; 10] = [
     "message",
     "edited_message",
     "channel_post",
@@ -19,6 +19,8 @@ const UPDATES: [&str; 9] = [
     "business_message",
     "edited_business_message",
     "deleted_business_messages",
+    // left out unless it is asked for
+    "message_reaction",
 ];
 
 /// A bot as its token tells of it.
@@ -83,22 +85,31 @@ pub(super) async fn leave(wire: &Wire) -> Answer {
     }
 }
 
+/// Where Telegram posts to; empty where it posts to nobody.
+pub(super) async fn posts_to(wire: &Wire) -> Result<String, Answer> {
+    match ask(wire, "getWebhookInfo").await {
+        Ok(told) => Ok(field::text(&told, "url").unwrap_or_default()),
+        Err(Answer::Unsure { seen, .. }) => Err(Answer::Down { seen }),
+        Err(answer) => Err(answer),
+    }
+}
+
+async fn ask(wire: &Wire, name: &str) -> Result<Value, Answer> {
+    let request = wire.http.client().post(method(wire, &token(wire), name)).json(&json!({}));
+    answer::result_of(wire.http.call(request, wire.http.limits()).await).map_err(|failure| failure.answer)
+}
+
 async fn try_leave(wire: &Wire) -> Result<(), Answer> {
-    let token = token(wire);
-    let ask = async |name: &str| {
-        let request = wire.http.client().post(method(wire, &token, name)).json(&json!({}));
-        answer::result_of(wire.http.call(request, wire.http.limits()).await).map_err(|failure| failure.answer)
-    };
     // the key alone is compared: the server may have got another name since
     let key = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
-    let ours = match ask("getWebhookInfo").await {
+    let ours = match ask(wire, "getWebhookInfo").await {
         Ok(told) => field::text(&told, "url").is_some_and(|url| !url.is_empty() && key(&url) == key(&wire.webhook_url)),
         Err(Answer::Expired { seen }) => return Err(Answer::Expired { seen }),
         // where it does not say to whom it posts it is us for all that we know
         Err(_) => true,
     };
     if ours {
-        ask("deleteWebhook").await?;
+        ask(wire, "deleteWebhook").await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Changing and deleting what a bot has sent, and deleting what was written to it where it may.
+//! Changing and deleting what a bot has sent, deleting what was written to it where it may, and reacting.
 
 use serde_json::{Map, Value, json};
 
@@ -39,6 +39,12 @@ fn call(said: &Said, act: &ChangeAct) -> Result<(&'static str, Map<String, Value
         (ChangeAct::Edit { text }, _) => ("editMessageText", json!({"chat_id": chat, "message_id": id, "text": text})),
         (ChangeAct::Delete, None) => ("deleteMessage", json!({"chat_id": chat, "message_id": id})),
         (ChangeAct::Delete, Some(_)) => ("deleteBusinessMessages", json!({"message_ids": [id]})),
+        (ChangeAct::React { emoji }, None) => {
+            let reaction: Vec<Value> = emoji.iter().map(|emoji| json!({"type": "emoji", "emoji": emoji})).collect();
+            ("setMessageReaction", json!({"chat_id": chat, "message_id": id, "reaction": reaction}))
+        }
+        // a bot has no reactions in the chats of the account that it speaks for
+        (ChangeAct::React { .. }, Some(_)) => return Err(refused(Code::NotSupported)),
     };
     let mut fields = fields.as_object().cloned().unwrap_or_default();
     if let Some(business) = business {

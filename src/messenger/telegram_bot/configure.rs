@@ -11,16 +11,10 @@ use crate::messenger::{AttachError, AttachNext, Attachment, Field, Wire, field};
 const LONGEST: usize = 64;
 
 pub(super) const FORM: &[Field] = &[
-    Field {
-        name: "title",
-        label: (
-            "Название в кабинете (пустое — имя бота из @BotFather)",
-            "Title in the cabinet (empty is the bot's name of @BotFather)",
-        ),
-        secret: false,
-        optional: true,
-    },
-    Field { optional: true, ..TOKEN },
+    Field::text("title", "Название в кабинете", "Title in the cabinet")
+        .hint("Пустое — имя бота из @BotFather.", "Empty is the bot's name of @BotFather.")
+        .optional(),
+    TOKEN.optional(),
 ];
 
 pub(super) fn values(wire: &Wire) -> Map<String, Value> {

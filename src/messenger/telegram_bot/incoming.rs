@@ -79,6 +79,8 @@ pub(super) fn message(body: &Value) -> Option<Event> {
         reply_to: body.get("reply_to_message").and_then(|answered| field::id(answered, "message_id")),
         ours,
         note: note.map(str::to_owned),
+        payload: None,
+        referral: std::collections::BTreeMap::new(),
     })))
 }
 

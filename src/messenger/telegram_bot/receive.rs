@@ -76,6 +76,8 @@ fn pressed(body: &Value, at: Moment) -> Option<Event> {
         reply_to: field::id(under, "message_id"),
         ours: false,
         note: Some("button".to_owned()),
+        payload: field::text(body, "data"),
+        referral: std::collections::BTreeMap::new(),
     })))
 }
 
@@ -92,7 +94,16 @@ fn membership(body: &Value) -> Option<Event> {
 
 fn reaction(body: &Value) -> Option<Event> {
     let emoji = field::list(body, "new_reaction").iter().rev().find_map(|reaction| field::text(reaction, "emoji"));
-    Some(Event::Reaction { chat: chat_of(body)?, vendor_id: field::id(body, "message_id")?, emoji })
+    let of = |who: &str| body.get(who).and_then(|who| field::id(who, "id"));
+    Some(Event::Reaction {
+        chat: chat_of(body)?,
+        vendor_id: field::id(body, "message_id")?,
+        emoji,
+        // whoever hides behind a channel reacts in its name
+        by: of("user").or_else(|| of("actor_chat")),
+        ours: false,
+        at: Moment(field::number(body, "date").unwrap_or_default().saturating_mul(1_000)),
+    })
 }
 
 fn deleted(body: &Value, at: Moment) -> Option<Event> {

@@ -11,6 +11,7 @@ use super::answer::{Failure, result_of};
 use super::{ABOUT, TOO_BIG, about_of, limit_of, method, token};
 use crate::messenger::parcel::{Parcel, refused};
 use crate::messenger::{Wire, field};
+use crate::model::markup::{Mark, Span};
 use crate::model::message::{Card, Media, MediaKind, Outgoing, Peer, Place};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
@@ -43,6 +44,7 @@ struct Draft<'a> {
     business: Option<&'a str>,
     chat: Value,
     text: Option<&'a str>,
+    spans: &'a [Span],
     media: Option<&'a Media>,
     place: Option<&'a Place>,
     card: Option<&'a Card>,
@@ -55,7 +57,11 @@ impl<'a> Draft<'a> {
         let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
         let apart = usize::from(content.place.is_some()) + content.cards.len();
         // a place and a card are messages of their own, and several cards would be several messages
-        if content.template.is_some() || apart > 1 || (apart == 1 && (text.is_some() || content.media.is_some())) {
+        if content.template.is_some()
+            || content.interactive.is_some()
+            || apart > 1
+            || (apart == 1 && (text.is_some() || content.media.is_some()))
+        {
             return Err(refused(Code::NotSupported));
         }
         if apart == 0 {
@@ -67,7 +73,7 @@ impl<'a> Draft<'a> {
         let (business, chat) = recipient(&message.to)?;
         let reply_to = message.reply_to.as_deref().and_then(|id| id.parse().ok());
         let (place, card) = (content.place.as_ref(), content.cards.first());
-        Ok(Self { business, chat, text, media: content.media.as_ref(), place, card, reply_to })
+        Ok(Self { business, chat, text, spans: &content.spans, media: content.media.as_ref(), place, card, reply_to })
     }
 
     async fn post(&self, wire: &Wire) -> Result<Value, Failure> {
@@ -80,10 +86,18 @@ impl<'a> Draft<'a> {
             return self.post_json(wire, "sendContact", fields).await;
         }
         match self.media {
-            None => self.post_json(wire, "sendMessage", json!({"text": self.text})).await,
+            None => {
+                let fields = json!({"text": self.text, "entities": entities(self.spans)});
+                self.post_json(wire, "sendMessage", fields).await
+            }
             Some(media) if goes_as_link(media) => {
                 let (name, field) = method_of(media.kind);
-                self.post_json(wire, name, json!({field: media.source, "caption": self.text})).await
+                self.post_json(
+                    wire,
+                    name,
+                    json!({field: media.source, "caption": self.text, "caption_entities": entities(self.spans)}),
+                )
+                .await
             }
             Some(media) => self.post_file(wire, media).await,
         }
@@ -108,6 +122,9 @@ impl<'a> Draft<'a> {
         }
         if let Some(caption) = self.text {
             form = form.text("caption", caption.to_owned());
+            if let Some(entities) = entities(self.spans) {
+                form = form.text("caption_entities", entities.to_string());
+            }
         }
         let form = form.part(field, parcel.part);
         let request = wire.http.client().post(method(wire, &token(wire), name)).multipart(form);
@@ -127,6 +144,27 @@ impl<'a> Draft<'a> {
         }
         fields
     }
+}
+
+/// Emphasis as Telegram is told of it; none where there is none.
+fn entities(spans: &[Span]) -> Option<Value> {
+    let entity = |span: &Span| {
+        let name = match &span.mark {
+            Mark::Bold => "bold",
+            Mark::Italic => "italic",
+            Mark::Underline => "underline",
+            Mark::Strike => "strikethrough",
+            Mark::Code => "code",
+            Mark::Quote => "blockquote",
+            Mark::Link(_) => "text_link",
+        };
+        let mut entity = json!({"type": name, "offset": span.start, "length": span.length});
+        if let (Mark::Link(url), Some(map)) = (&span.mark, entity.as_object_mut()) {
+            map.insert("url".to_owned(), json!(url));
+        }
+        entity
+    };
+    (!spans.is_empty()).then(|| spans.iter().map(entity).collect())
 }
 
 /// A place with words beside it is a venue, which must have both a title and an address.

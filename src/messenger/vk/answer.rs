@@ -81,6 +81,12 @@ pub(super) fn read_error(error: &Value) -> Answer {
     }
 }
 
+/// Whether a refusal is that of a code.
+pub(super) fn is(answer: &Answer, code: i64) -> bool {
+    let (Answer::Refused { text, .. } | Answer::Nobody { text }) = answer else { return false };
+    text.starts_with(&format!("({code})"))
+}
+
 /// The fate is unknown; the same `random_id` makes another try harmless.
 pub(super) const fn unsure(seen: String) -> Answer {
     Answer::Unsure { seen, resendable: true }

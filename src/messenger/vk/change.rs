@@ -17,6 +17,8 @@ pub(super) async fn change(wire: &Wire, said: &Said, act: &ChangeAct) -> Answer 
     let done = match act {
         ChangeAct::Edit { text } => edit(wire, (peer, in_chat), said.media.is_some(), text).await,
         ChangeAct::Delete => delete(wire, (peer, in_chat)).await,
+        // VK numbers its reactions, and publishes nowhere which picture has which number
+        ChangeAct::React { .. } => Err(refused(Code::NotSupported)),
     };
     done.err().unwrap_or_else(Answer::done)
 }

@@ -8,7 +8,7 @@ use crate::model::message::{CROPPED, Event, Incoming, IncomingMedia, MediaKind, 
 use crate::model::moment::Moment;
 
 /// Chats of many have numbers above this.
-const FIRST_CHAT: i64 = 2_000_000_000;
+pub(super) const FIRST_CHAT: i64 = 2_000_000_000;
 
 /// How deep messages inside messages are followed.
 const DEEPEST: u8 = 3;
@@ -50,7 +50,10 @@ pub(super) fn message(body: &Value, group: &str) -> Option<Event> {
         // a notification is named by its tag, whatever that holds
         reply_to: answered.map(|number| name(&chat, number)).or_else(|| field::text(body, "message_tag")),
         note: note.map(str::to_owned),
+        referral: field::texts(body, &["ref", "ref_source"]),
         chat,
+        // a button of the keyboard writes its words, and its data beside them
+        payload: field::text(body, "payload"),
     })))
 }
 

@@ -67,19 +67,23 @@ fn edited(object: &Value, at: Moment) -> Option<Event> {
 fn pressed(object: &Value, at: Moment) -> Option<Event> {
     let chat = field::id(object, "peer_id")?;
     let under = field::number(object, "conversation_message_id");
+    let data = object.get("payload");
+    let data = data.map(|data| data.as_str().map_or_else(|| data.to_string(), str::to_owned));
     Some(Event::Message(Box::new(Incoming {
         vendor_id: format!("button:{}", field::id(object, "event_id")?),
         group: incoming::is_group(&chat),
         title: None,
         from: Person { vendor_id: field::id(object, "user_id"), ..Person::default() },
         at,
-        text: object.get("payload").map(|payload| payload.as_str().map_or_else(|| payload.to_string(), str::to_owned)),
+        text: data.clone(),
         media: Vec::new(),
         place: None,
         reply_to: under.map(|number| name(&chat, number)),
         ours: false,
         note: Some("button".to_owned()),
+        referral: std::collections::BTreeMap::new(),
         chat,
+        payload: data,
     })))
 }
 
@@ -94,7 +98,10 @@ fn read_up_to(object: &Value, at: Moment) -> Option<Event> {
 fn reaction(object: &Value) -> Option<Event> {
     let chat = field::id(object, "peer_id")?;
     let vendor_id = name(&chat, field::number(object, "cmid")?);
-    Some(Event::Reaction { chat, vendor_id, emoji: field::id(object, "reaction_id") })
+    let (emoji, by) = (field::id(object, "reaction_id"), field::id(object, "reacted_id"));
+    // communities have negative numbers, and only ours is in its own chats
+    let ours = by.as_ref().is_some_and(|by| by.starts_with('-'));
+    Some(Event::Reaction { chat, vendor_id, emoji, by: by.filter(|_| !ours), ours, at: Moment(0) })
 }
 
 /// A comment under a post joins the private dialog of its writer, where it is answered too. The community's own comments and
@@ -118,5 +125,7 @@ fn comment(object: &Value) -> Option<Event> {
         reply_to: None,
         ours: false,
         note: Some("comment".to_owned()),
+        payload: None,
+        referral: std::collections::BTreeMap::new(),
     })))
 }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::{ABOUT, answer, call, upload};
 use crate::messenger::parcel::refused;
 use crate::messenger::{Wire, field};
-use crate::model::message::{Media, MediaKind, Outgoing, Peer};
+use crate::model::message::{Media, MediaKind, Outgoing, Peer, Place};
 use crate::model::result::Code;
 use crate::model::vendor::Answer;
 
@@ -21,8 +21,12 @@ async fn try_send(wire: &Wire, message: &Outgoing) -> Result<Answer, Answer> {
     let peer = recipient(&message.to)?;
     // with `peer_ids` the answer names the message as chats do; one peer alone gets another number
     let mut parameters = vec![("peer_ids", peer.to_string()), ("random_id", random_id(&message.key).to_string())];
-    if let Some(text) = said(message) {
-        parameters.push(("message", text.to_owned()));
+    if let Some(text) = said(message).map(str::to_owned).or_else(|| message.content.place.as_ref().map(words_of)) {
+        parameters.push(("message", text));
+    }
+    if let Some(place) = &message.content.place {
+        let (latitude, longitude) = place.degrees();
+        parameters.extend([("lat", latitude.to_string()), ("long", longitude.to_string())]);
     }
     if let Some(media) = &message.content.media {
         parameters.push(("attachment", upload::place(wire, peer, media).await?));
@@ -49,15 +53,22 @@ fn said(message: &Outgoing) -> Option<&str> {
     message.content.text.as_deref().filter(|text| !text.trim().is_empty())
 }
 
+/// What is written beside a place: VK takes no message without a text or a file.
+fn words_of(place: &Place) -> String {
+    let (beside, (latitude, longitude)) = (place.beside(), place.degrees());
+    if beside.trim().is_empty() { format!("{latitude}, {longitude}") } else { beside }
+}
+
 /// What needs no call to be known.
 fn check(message: &Outgoing) -> Result<(), Answer> {
-    if message.content.template.is_some() || message.content.has_place_or_cards() {
+    let (place, content) = (message.content.place.is_some(), &message.content);
+    if content.template.is_some() || content.interactive.is_some() || !content.cards.is_empty() {
         return Err(refused(Code::NotSupported));
     }
     let media = message.content.media.as_ref();
     let length = said(message).map_or(0, |text| text.chars().count());
     match media {
-        None if length == 0 => Err(refused(Code::MessageEmpty)),
+        None if length == 0 && !place => Err(refused(Code::MessageEmpty)),
         Some(Media { kind: MediaKind::Sticker, .. }) if length > 0 => Err(refused(Code::NotSupported)),
         _ if length > ABOUT.text_limit => Err(refused(Code::MessageTooLong)),
         Some(media) if media.size.is_some_and(|size| size > super::LARGEST) => Err(refused(Code::FileTooBig)),

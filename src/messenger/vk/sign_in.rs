@@ -20,8 +20,7 @@ const RIGHTS: &str = "messages,photos,docs,manage";
 const MOST: usize = 1000;
 
 /// The field of the choice.
-static COMMUNITY: Field =
-    Field { name: "community", label: ("Сообщество", "Community"), secret: false, optional: false };
+static COMMUNITY: Field = Field::text("community", "Сообщество", "Community");
 
 /// Where the dialogue stands.
 #[derive(Serialize, Deserialize)]

@@ -3,83 +3,175 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::{Provider, devino, edna, provider, status_url};
-use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Field, Wire, field};
+use super::{ABOUT, Provider, devino, edna, provider, status_url};
+use crate::messenger::email::is_address;
+use crate::messenger::form::{ADVANCED, Answers};
+use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Field, FieldOption, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::{fresh_secret, hmac_sha256_hex};
 
-const fn asked(name: &'static str, ru: &'static str, en: &'static str, optional: bool) -> Field {
-    Field { name, label: (ru, en), secret: false, optional }
-}
-
-const API_TOKEN: Field = Field {
-    secret: true,
-    ..asked("api_token", "Ключ API агрегатора", "API key of the aggregator", false)
-};
-const SERVICE: Field = asked("service", "Имя отправителя (service)", "Sender name (service)", false);
-const ROUTES: Field = asked("routes", "Где показывать: vk или vk,ok", "Where to show: vk or vk,ok", true);
-const POLICY: Field = asked(
+const API_TOKEN: Field = Field::text("api_token", "Ключ API агрегатора", "API key of the aggregator").secret();
+const SERVICE: Field = Field::text("service", "Имя отправителя (service)", "Sender name (service)");
+const CASCADE: Field = Field::text("cascade", "ID каскада", "Cascade id");
+const ROUTES: Field = Field::choice(
+    "routes",
+    "Где показывать уведомления",
+    "Where notifications are shown",
+    &[
+        FieldOption::new("vk", "Только ВКонтакте", "VK alone"),
+        FieldOption::new("vk,ok", "ВКонтакте и Одноклассники", "VK and OK"),
+    ],
+)
+.begins("vk")
+.optional();
+const POLICY: Field = Field::choice(
     "policy",
-    "Кому доставлять: any (всем), mobile_device_required (с приложением на телефоне) или verified_phone_number (с подтверждённым номером)",
-    "Whom to deliver to: any, mobile_device_required (with the app on a phone) or verified_phone_number",
-    true,
-);
-const VALIDITY: Field = asked(
-    "validity",
-    "Сколько секунд пытаться доставить: от 15 до 86400",
-    "How many seconds to try to deliver: from 15 to 86400",
-    true,
-);
-const CASCADE: Field = asked("cascade", "ID каскада", "Cascade id", false);
-const COMMUNITY: Field = asked(
+    "Кому доставлять",
+    "Whom to deliver to",
+    &[
+        FieldOption::new("any", "Всем, кого нашёл ВКонтакте", "Everybody whom VK finds"),
+        FieldOption::new(
+            "mobile_device_required",
+            "Тем, кто за неделю открывал приложение на телефоне",
+            "Those who opened the app on a phone within a week",
+        ),
+        FieldOption::new("verified_phone_number", "Тем, чей номер подтверждён", "Those whose number is verified"),
+    ],
+)
+.begins("any")
+.optional()
+.part(ADVANCED);
+const VALIDITY: Field =
+    Field::number("validity", "Сколько секунд пытаться доставить", "How many seconds to try to deliver", 15, 86_400)
+        .optional()
+        .hint(
+            "От 15 до 86400 секунд; пусто — сколько решит агрегатор.",
+            "15 to 86400 seconds; empty: as the aggregator decides.",
+        )
+        .part(ADVANCED);
+const COMMUNITY: Field = Field::text(
     "community",
     "Сообщество, от имени которого приходят уведомления",
     "Community that the notifications come from",
-    true,
-);
+)
+.optional();
 const EMAIL: Field =
-    asked("email", "Почта для уведомлений о статусе шаблонов", "E-mail for notices about templates", true);
+    Field::text("email", "Почта для уведомлений о статусе шаблонов", "E-mail for notices about templates")
+        .optional()
+        .hint(
+            "Сюда придут письма о заявке и о том, что агрегатор не принял шаблон.",
+            "Letters about the application, and about a template that the aggregator did not take, come here.",
+        );
 
-const DEVINO: &[Field] = &[API_TOKEN, SERVICE, ROUTES, POLICY, COMMUNITY, EMAIL];
-const DEVINO_LEGACY: &[Field] = &[API_TOKEN, SERVICE, ROUTES, POLICY, VALIDITY, COMMUNITY, EMAIL];
+const DEVINO: &[Field] = &[API_TOKEN, SERVICE, COMMUNITY, EMAIL, ROUTES, POLICY];
+const DEVINO_LEGACY: &[Field] = &[API_TOKEN, SERVICE, COMMUNITY, EMAIL, ROUTES, POLICY, VALIDITY];
 const EDNA: &[Field] = &[API_TOKEN, CASCADE, COMMUNITY, EMAIL];
 
-/// What the policies are called.
-const POLICIES: [&str; 3] = ["any", "mobile_device_required", "verified_phone_number"];
+/// What an aggregator's form asks for.
+const fn fields(provider: Provider) -> &'static [Field] {
+    match provider {
+        Provider::Devino => DEVINO,
+        Provider::DevinoLegacy => DEVINO_LEGACY,
+        Provider::Edna => EDNA,
+    }
+}
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
-    let chosen = field::text(&step.kept, "provider").unwrap_or_else(|| given(&step.answers, "provider"));
-    let provider = Provider::of(&chosen).ok_or_else(|| {
-        AttachError::new(
-            "provider",
-            "Укажите агрегатора: devino, devino_legacy или edna.",
-            "Name the aggregator: devino, devino_legacy or edna.",
-        )
-    })?;
+    let first = Answers::new(ABOUT.form, &step.answers);
+    let chosen = match field::text(&step.kept, "provider") {
+        Some(kept) => kept,
+        None => match first.choice("provider")? {
+            Some(chosen) => chosen.to_owned(),
+            None => return Err(first.wrong("provider", "выберите агрегатора", "is to be chosen")),
+        },
+    };
+    let provider =
+        Provider::of(&chosen).ok_or_else(|| first.wrong("provider", "выберите агрегатора", "is to be chosen"))?;
+    let fields = fields(provider);
     if !step.answers.contains_key("api_token") {
-        let fields = match provider {
-            Provider::Devino => DEVINO,
-            Provider::DevinoLegacy => DEVINO_LEGACY,
-            Provider::Edna => EDNA,
-        };
         return Ok(AttachNext::Form { fields, kept: json!({"provider": provider.slug()}) });
     }
-    let token = token(&step.answers)?;
-    let (settings, account) = match provider {
-        Provider::Edna => of_edna(&step.answers)?,
-        Provider::Devino | Provider::DevinoLegacy => of_devino(provider, &step.answers)?,
+    let answers = Answers::new(fields, &step.answers);
+    let token = token(&answers)?;
+    let (settings, account) = settings_of(provider, &answers)?;
+    let secrets = secrets_of(provider, &token)?;
+    let signed = Wire { secrets: secrets.clone(), settings: settings.clone(), ..wire.clone() };
+    try_key(&signed, provider).await?;
+    Ok(AttachNext::Done(Attachment { secrets, settings, account, cursor: Value::Null }))
+}
+
+/// What can be changed of a channel: everything but who sends.
+pub(super) fn settings_form(wire: &Wire) -> &'static [Field] {
+    const KEY: Field = API_TOKEN.optional();
+    const DEVINO: &[Field] = &[KEY, COMMUNITY, EMAIL, ROUTES, POLICY];
+    const DEVINO_LEGACY: &[Field] = &[KEY, COMMUNITY, EMAIL, ROUTES, POLICY, VALIDITY];
+    match provider(wire) {
+        Some(Provider::Devino) => DEVINO,
+        Some(Provider::DevinoLegacy) => DEVINO_LEGACY,
+        Some(Provider::Edna) => &[KEY, COMMUNITY, EMAIL],
+        None => &[],
+    }
+}
+
+/// The answers of the form as they are now, without the key.
+pub(super) fn values(wire: &Wire) -> Option<Map<String, Value>> {
+    let provider = provider(wire)?;
+    let text = |name: &str| field::id(&wire.settings, name).unwrap_or_default();
+    let mut values = Map::from_iter([
+        ("community".to_owned(), json!(text("community"))),
+        ("email".to_owned(), json!(text("email"))),
+    ]);
+    if provider != Provider::Edna {
+        let both = field::list(&wire.settings, "routes").iter().any(|route| route == "OK");
+        values.insert("routes".to_owned(), json!(if both { "vk,ok" } else { "vk" }));
+        values.insert("policy".to_owned(), json!(text("policy")));
+    }
+    if provider == Provider::DevinoLegacy {
+        values.insert("validity".to_owned(), json!(text("validity")));
+    }
+    Some(values)
+}
+
+/// Changes a channel: the key is tried where another one is given, all else is ours.
+pub(super) async fn configure(wire: &Wire, given: &Map<String, Value>) -> Result<AttachNext, AttachError> {
+    let unreadable = || AttachError::new("", "Привяжите VK Notify заново.", "Attach VK Notify again.");
+    let provider = provider(wire).ok_or_else(unreadable)?;
+    let mut all = values(wire).unwrap_or_default();
+    all.extend(given.clone());
+    for name in ["service", "cascade"] {
+        all.insert(name.to_owned(), json!(field::id(&wire.settings, name).unwrap_or_default()));
+    }
+    let answers = Answers::new(fields(provider), &all);
+    let (settings, account) = settings_of(provider, &answers)?;
+    let kept = field::secret(&wire.secrets, "api_token");
+    let secrets = if answers.has("api_token") && answers.text("api_token")? != kept {
+        let secrets = secrets_of(provider, &token(&answers)?)?;
+        let signed = Wire { secrets: secrets.clone(), settings: settings.clone(), ..wire.clone() };
+        try_key(&signed, provider).await?;
+        secrets
+    } else {
+        wire.secrets.clone()
     };
+    Ok(AttachNext::Done(Attachment { secrets, settings, account, cursor: Value::Null }))
+}
+
+fn settings_of(provider: Provider, answers: &Answers<'_>) -> Result<(Value, String), AttachError> {
+    match provider {
+        Provider::Edna => of_edna(answers),
+        Provider::Devino | Provider::DevinoLegacy => of_devino(provider, answers),
+    }
+}
+
+/// The key, and what proves statuses. One address for statuses holds for the whole account at edna: it proves itself to every
+/// cascade of the same key.
+fn secrets_of(provider: Provider, token: &str) -> Result<SecretString, AttachError> {
     let secret = match provider {
-        // one address for statuses holds for the whole account: it proves itself to every cascade of the same key
         Provider::Edna => hmac_sha256_hex(token.as_bytes(), b"statuses"),
         Provider::Devino | Provider::DevinoLegacy => {
             fresh_secret().ok_or_else(|| AttachError::silent(("Сервер", "The server"), "no randomness"))?
         }
     };
-    let secrets = SecretString::from(json!({"api_token": token, "secret": secret}).to_string());
-    let signed = Wire { secrets: secrets.clone(), settings: settings.clone(), ..wire.clone() };
-    try_key(&signed, provider).await?;
-    Ok(AttachNext::Done(Attachment { secrets, settings, account, cursor: Value::Null }))
+    Ok(SecretString::from(json!({"api_token": token, "secret": secret}).to_string()))
 }
 
 /// edna keeps one address for statuses; Devino is told with each message.
@@ -115,61 +207,50 @@ async fn try_key(wire: &Wire, provider: Provider) -> Result<(), AttachError> {
     }
 }
 
-fn of_devino(provider: Provider, answers: &Map<String, Value>) -> Result<(Value, String), AttachError> {
+fn of_devino(provider: Provider, answers: &Answers<'_>) -> Result<(Value, String), AttachError> {
     let service = word(
+        answers,
         "service",
-        given(answers, "service"),
-        "Укажите имя отправителя из кабинета Devino, без пробелов.",
-        "Give the sender name from the cabinet of Devino, without spaces.",
+        "вставьте имя из кабинета Devino без пробелов",
+        "is the name of Devino's cabinet, without spaces",
     )?;
-    let routes = match given(answers, "routes").to_lowercase().replace(' ', "").as_str() {
+    let routes = match answers.text("routes")?.to_lowercase().replace(' ', "").as_str() {
         "" | "vk" => json!(["VK"]),
         "vk,ok" | "ok,vk" => json!(["VK", "OK"]),
         _ => {
-            return Err(AttachError::new("routes", "Укажите vk или vk,ok.", "Give vk or vk,ok."));
-        }
-    };
-    let policy = match given(answers, "policy").to_lowercase() {
-        empty if empty.is_empty() => "any".to_owned(),
-        known if POLICIES.contains(&known.as_str()) => known,
-        _ => {
-            return Err(AttachError::new(
-                "policy",
-                "Укажите any, mobile_device_required или verified_phone_number.",
-                "Give any, mobile_device_required or verified_phone_number.",
-            ));
+            answers.choice("routes")?;
+            json!(["VK"])
         }
     };
     let mut settings = common(provider, answers, &service)?;
     settings.extend([
         ("service".to_owned(), json!(service)),
         ("routes".to_owned(), routes),
-        ("policy".to_owned(), json!(policy)),
+        ("policy".to_owned(), json!(answers.choice("policy")?.unwrap_or("any"))),
     ]);
     if provider == Provider::DevinoLegacy {
-        settings.extend(validity(&given(answers, "validity"))?.map(|seconds| ("validity".to_owned(), json!(seconds))));
+        settings.extend(answers.number("validity")?.map(|seconds| ("validity".to_owned(), json!(seconds))));
     }
     // both shapes of the API know the same senders
     Ok((Value::Object(settings), format!("devino/{service}")))
 }
 
-fn of_edna(answers: &Map<String, Value>) -> Result<(Value, String), AttachError> {
+fn of_edna(answers: &Answers<'_>) -> Result<(Value, String), AttachError> {
     let cascade = word(
+        answers,
         "cascade",
-        given(answers, "cascade"),
-        "Укажите ID каскада из кабинета edna Pulse: число.",
-        "Give the cascade's id from the cabinet of edna Pulse: a number.",
+        "вставьте номер каскада из кабинета edna Pulse",
+        "is the number of the cascade in the cabinet of edna Pulse",
     )?;
     let mut settings = common(Provider::Edna, answers, &cascade)?;
     settings.insert("cascade".to_owned(), json!(cascade));
     Ok((Value::Object(settings), format!("edna/{cascade}")))
 }
 
-fn common(provider: Provider, answers: &Map<String, Value>, name: &str) -> Result<Map<String, Value>, AttachError> {
-    let (community, email) = (given(answers, "community"), given(answers, "email"));
-    let looks_good = email.contains('@') && email.len() <= 254 && !email.contains(char::is_whitespace);
-    if !email.is_empty() && !looks_good {
-        return Err(AttachError::new("email", "Проверьте адрес почты.", "Check the e-mail address."));
+fn common(provider: Provider, answers: &Answers<'_>, name: &str) -> Result<Map<String, Value>, AttachError> {
+    let (community, email) = (answers.text("community")?, answers.text("email")?);
+    if !email.is_empty() && !is_address(&email) {
+        return Err(answers.wrong("email", "проверьте адрес почты", "is an e-mail address"));
     }
     let title = if community.is_empty() { name.to_owned() } else { field::short(&community) };
     let settings = json!({"title": title, "address": format!("{}: {name}", provider.title()),
@@ -177,32 +258,14 @@ fn common(provider: Provider, answers: &Map<String, Value>, name: &str) -> Resul
     Ok(settings.as_object().cloned().unwrap_or_default())
 }
 
-fn validity(text: &str) -> Result<Option<u32>, AttachError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    match text.parse() {
-        Ok(seconds) if (15..=86_400).contains(&seconds) => Ok(Some(seconds)),
-        _ => Err(AttachError::new("validity", "Укажите от 15 до 86400 секунд.", "Give 15 to 86400 seconds.")),
-    }
+fn token(answers: &Answers<'_>) -> Result<String, AttachError> {
+    word(answers, "api_token", "вставьте ключ целиком, без пробелов", "is the whole key, without spaces")
 }
 
-fn token(answers: &Map<String, Value>) -> Result<String, AttachError> {
-    word(
-        "api_token",
-        given(answers, "api_token"),
-        "Вставьте ключ API из кабинета агрегатора целиком, без пробелов.",
-        "Paste the whole API key from the aggregator's cabinet, without spaces.",
-    )
-}
-
-fn word(name: &'static str, text: String, ru: &str, en: &str) -> Result<String, AttachError> {
-    let good = !text.is_empty() && text.len() <= 256 && text.chars().all(|c| c.is_ascii_graphic());
-    if good { Ok(text) } else { Err(AttachError::new(name, ru, en)) }
-}
-
-fn given(answers: &Map<String, Value>, name: &str) -> String {
-    field::id(&Value::Object(answers.clone()), name).unwrap_or_default().trim().to_owned()
+fn word(answers: &Answers<'_>, name: &'static str, ru: &str, en: &str) -> Result<String, AttachError> {
+    let text = answers.needed(name)?;
+    let good = text.len() <= 256 && text.chars().all(|c| c.is_ascii_graphic());
+    if good { Ok(text) } else { Err(answers.wrong(name, ru, en)) }
 }
 
 fn explain(provider: Provider, answer: Answer) -> AttachError {

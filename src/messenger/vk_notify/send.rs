@@ -44,7 +44,7 @@ async fn try_send(wire: &Wire, message: &Outgoing) -> Result<Answer, Answer> {
 fn check(message: &Outgoing) -> Result<Notice<'_>, Answer> {
     let content = &message.content;
     let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
-    if content.media.is_some() || content.has_place_or_cards() {
+    if content.media.is_some() || content.interactive.is_some() || content.has_place_or_cards() {
         return Err(refused(Code::NotSupported));
     }
     if text.is_some_and(|text| text.chars().count() > ABOUT.text_limit) {

@@ -6,13 +6,10 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::code;
+use super::{code, standing};
 use crate::messenger::{AttachError, AttachNext, AttachStep, Attachment, Wire, field};
 use crate::model::vendor::Answer;
 use crate::net::signature::fresh_secret;
-
-const HEALTH: &str = "display_phone_number,verified_name,quality_rating,code_verification_status,name_status,status,\
-    messaging_limit_tier,throughput,platform_type,is_official_business_account";
 
 pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext, AttachError> {
     let form = match field::text(&Value::Object(step.answers.clone()), "code") {
@@ -25,7 +22,7 @@ pub(super) async fn attach(wire: &Wire, step: &AttachStep) -> Result<AttachNext,
         let body = json!({"messaging_product": "whatsapp", "pin": pin});
         form.call(wire, Method::POST, &format!("{}/register", form.phone_number_id), body, "pin").await?;
     }
-    let path = format!("{}?fields={HEALTH}", form.phone_number_id);
+    let path = format!("{}?fields={}", form.phone_number_id, standing::FIELDS);
     let health = form.call(wire, Method::GET, &path, Value::Null, "phone_number_id").await?;
     Ok(form.done(&health))
 }
@@ -145,6 +142,14 @@ impl Form {
     fn done(self, health: &Value) -> AttachNext {
         let phone = field::text(health, "display_phone_number").unwrap_or_default();
         let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+        let mut settings = standing::read(health);
+        settings.extend([
+            ("title".to_owned(), json!(field::text(health, "verified_name").unwrap_or(phone))),
+            ("address".to_owned(), json!(digits)),
+            ("phone_number_id".to_owned(), json!(self.phone_number_id)),
+            ("waba_id".to_owned(), json!(self.waba_id)),
+            ("embedded".to_owned(), json!(self.embedded)),
+        ]);
         AttachNext::Done(Attachment {
             secrets: SecretString::from(
                 json!({
@@ -152,15 +157,7 @@ impl Form {
                 })
                 .to_string(),
             ),
-            settings: json!({
-                "title": field::text(health, "verified_name").unwrap_or_else(|| phone.clone()),
-                "address": digits,
-                "phone_number_id": self.phone_number_id,
-                "waba_id": self.waba_id,
-                "quality": field::text(health, "quality_rating"),
-                "tier": field::text(health, "messaging_limit_tier"),
-                "embedded": self.embedded,
-            }),
+            settings: Value::Object(settings),
             account: self.phone_number_id,
             cursor: Value::Null,
         })

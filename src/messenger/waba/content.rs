@@ -1,7 +1,8 @@
-//! Free messages: a text, or one file with or without a caption.
+//! Free messages: a text, one file with or without a caption, a place, cards, or a text with something to press.
 
 use serde_json::{Map, Value, json};
 
+use super::interactive;
 use super::media::Placed;
 use super::send::text_limits;
 use crate::messenger::parcel::refused;
@@ -18,7 +19,11 @@ pub(super) fn check(content: &Content) -> Result<(), Answer> {
     if content.has_place_or_cards() {
         // both are messages of their own
         let alone = blank && content.media.is_none() && (content.place.is_none() || content.cards.is_empty());
+        let alone = alone && content.interactive.is_none();
         return if alone { Ok(()) } else { Err(refused(Code::NotSupported)) };
+    }
+    if let Some(found) = &content.interactive {
+        return interactive::check(found, content.text.as_deref().unwrap_or_default(), content.media.as_ref());
     }
     match &content.media {
         None if blank => Err(refused(Code::MessageEmpty)),
@@ -32,7 +37,10 @@ pub(super) fn check(content: &Content) -> Result<(), Answer> {
 /// The fields of a checked message.
 pub(super) fn body(content: &Content, file: Option<&Placed>) -> Map<String, Value> {
     let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
-    let (kind, object) = if let (Some(media), Some(file)) = (&content.media, file) {
+    let (kind, object) = if let Some(found) = &content.interactive {
+        let file = content.media.as_ref().zip(file);
+        ("interactive", interactive::object(found, text.unwrap_or_default(), file))
+    } else if let (Some(media), Some(file)) = (&content.media, file) {
         (kind_name(media.kind), media_object(media, file, text))
     } else if let Some(place) = &content.place {
         ("location", place_object(place))

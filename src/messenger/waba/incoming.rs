@@ -33,11 +33,14 @@ pub(super) fn echo(said: &Value) -> Option<(String, Event)> {
     Some((format!("{id}:message"), Event::Message(Box::new(incoming))))
 }
 
+/// What Meta tells of an advertisement, for the CRM; its pictures are left out.
+const REFERRAL: [&str; 7] = ["source_url", "source_id", "source_type", "headline", "body", "media_type", "ctwa_clid"];
+
 fn read(said: &Value, id: &str, chat: String) -> Option<Incoming> {
     let kind = field::text(said, "type").unwrap_or_default();
     let object = said.get(&kind).unwrap_or(&Value::Null);
     let (text, note) = words(&kind, object);
-    // an advertisement led the customer here; the click's id is kept in the raw delivery
+    // an advertisement led the customer here
     let note = note.or_else(|| said.get("referral").map(|_| "ad".to_owned()));
     Some(Incoming {
         vendor_id: id.to_owned(),
@@ -52,7 +55,25 @@ fn read(said: &Value, id: &str, chat: String) -> Option<Incoming> {
         reply_to: said.get("context").and_then(|context| field::id(context, "id")),
         ours: false,
         note,
+        payload: payload(&kind, object),
+        referral: said.get("referral").map(|from| field::texts(from, &REFERRAL)).unwrap_or_default(),
     })
+}
+
+/// What a pressed button or a chosen row sends back.
+fn payload(kind: &str, object: &Value) -> Option<String> {
+    match kind {
+        "button" => field::text(object, "payload"),
+        "interactive" => {
+            let reply = |name: &str| object.get(name);
+            let pressed = reply("button_reply").or_else(|| reply("list_reply"));
+            pressed.and_then(|pressed| field::text(pressed, "id")).or_else(|| {
+                // the answers of a form, as JSON in a text
+                reply("nfm_reply").and_then(|form| field::text(form, "response_json"))
+            })
+        }
+        _ => None,
+    }
 }
 
 /// The text of a kind, and its name where it is no ordinary message.
@@ -117,7 +138,15 @@ fn place(object: &Value) -> Option<(f64, f64, Option<String>)> {
 
 fn reaction(said: &Value, chat: String) -> Option<Event> {
     let object = said.get("reaction")?;
-    Some(Event::Reaction { chat, vendor_id: field::id(object, "message_id")?, emoji: field::text(object, "emoji") })
+    Some(Event::Reaction {
+        chat,
+        vendor_id: field::id(object, "message_id")?,
+        // without one it is taken back
+        emoji: field::text(object, "emoji"),
+        by: field::id(said, "from_user_id").or_else(|| field::id(said, "from")),
+        ours: false,
+        at: Moment(field::number(said, "timestamp")?.saturating_mul(1_000)),
+    })
 }
 
 fn moved(said: &Value, from: String) -> Event {

@@ -80,14 +80,25 @@ fn read_change(entry: &Value, change: &Value, value: &Value, events: &mut Vec<(S
         }
         "phone_number_quality_update" => {
             let seen = field::text(value, "event").unwrap_or(kind);
-            events.push((change_key(entry, change), quality_word(&seen)));
+            events.extend(about_account(change_key(entry, change), quality_word(&seen), &seen));
+        }
+        "phone_number_name_update" | "business_capability_update" => {
+            events.push((change_key(entry, change), Event::Restanding { seen: field::short(&kind) }));
         }
         "message_template_quality_update" | "template_category_update" => {
             events.extend(rating(value).map(|event| (change_key(entry, change), event)));
         }
+        "user_preferences" => {
+            events.extend(field::list(value, "user_preferences").iter().filter_map(preference));
+        }
+        "group_lifecycle_update" | "group_settings_update" => {
+            let groups = field::list(value, "groups").iter().enumerate();
+            let name = change_key(entry, change);
+            events.extend(groups.map(|(n, one)| (format!("{name}:{n}"), about_group(one))));
+        }
         "account_alerts" | "account_update" => {
             let seen = field::text(value, "event").or_else(|| field::text(value, "alert_type")).unwrap_or(kind);
-            events.push((change_key(entry, change), account_word(&seen)));
+            events.extend(about_account(change_key(entry, change), account_word(&seen), &seen));
         }
         _ => events.push((change_key(entry, change), Event::Ignored { what: field::short(&kind) })),
     }
@@ -132,6 +143,39 @@ fn rating(value: &Value) -> Option<Event> {
     })
 }
 
+/// A customer takes marketing no more, or takes it again.
+fn preference(told: &Value) -> Option<(String, Event)> {
+    let (chat, word) = (field::id(told, "wa_id")?, field::text(told, "value")?);
+    let at = field::number(told, "timestamp")?;
+    let key = format!("preference:{chat}:{word}:{at}");
+    let of_marketing = field::text(told, "category").as_deref() == Some("marketing_messages");
+    let event = match word.as_str() {
+        "stop" | "resume" if of_marketing => {
+            let seen = field::short(&field::text(told, "detail").unwrap_or_else(|| word.clone()));
+            Event::Marketing { chat, wanted: word == "resume", seen }
+        }
+        _ => Event::Ignored { what: field::short(&format!("preference {word}")) },
+    };
+    Some((key, event))
+}
+
+/// A group was made, renamed or deleted, by us or in the application; one that could not be made is no group.
+fn about_group(told: &Value) -> Event {
+    let kind = field::text(told, "type").unwrap_or_default();
+    let failed = !field::list(told, "errors").is_empty();
+    let chat = field::id(told, "group_id").filter(|_| !failed);
+    // a change of settings tells each of them with its end
+    let changed = told.get("group_subject").and_then(|subject| field::text(subject, "text"));
+    let title = field::text(told, "subject").or(changed);
+    match (kind.as_str(), chat, title) {
+        ("group_delete", Some(chat), _) => Event::Group { chat, title: None, inside: false },
+        ("group_create" | "group_settings_update", Some(chat), Some(title)) => {
+            Event::Group { chat, title: Some(title), inside: true }
+        }
+        _ => Event::Ignored { what: field::short(&kind) },
+    }
+}
+
 /// Customers block or report the number so often that Meta flags it; the flag goes when the quality has become better.
 fn quality_word(seen: &str) -> Event {
     match seen {
@@ -150,6 +194,13 @@ fn account_word(seen: &str) -> Event {
     } else {
         Event::Ignored { what: field::short(seen) }
     }
+}
+
+/// What a word about the account means, and that Meta is to be asked how it stands now: the words are not all known, and no shape of
+/// theirs is published.
+fn about_account(key: String, event: Event, seen: &str) -> Vec<(String, Event)> {
+    let look = (format!("{key}:standing"), Event::Restanding { seen: field::short(seen) });
+    if matches!(event, Event::Ignored { .. }) { vec![look] } else { vec![(key, event), look] }
 }
 
 /// Such changes have no id of their own, so what they say, and when, is their name.

@@ -50,6 +50,10 @@ fn file_of(message: &Outgoing) -> Option<&Media> {
 fn check(message: &Outgoing, now: Moment) -> Result<(), Answer> {
     if message.content.template.is_none() {
         content::check(&message.content)?;
+        // groups take none of these
+        if message.content.interactive.is_some() && is_group(&message.to) {
+            return Err(refused(Code::NotSupported));
+        }
         if message.window_until.is_some_and(|until| until <= now) {
             return Err(refused(Code::WindowClosed));
         }
@@ -62,7 +66,7 @@ fn check(message: &Outgoing, now: Moment) -> Result<(), Answer> {
 }
 
 /// A phone, the vendor's id of a person who hides the phone (`RU.8120…`), or a group.
-fn recipient(to: &Peer) -> Result<Map<String, Value>, Answer> {
+pub(super) fn recipient(to: &Peer) -> Result<Map<String, Value>, Answer> {
     let (kind, name, address) = match to {
         Peer::Phone(digits) => ("individual", "to", format!("+{digits}")),
         Peer::Chat(chat) if is_phone(chat) => ("individual", "to", format!("+{chat}")),
@@ -72,6 +76,11 @@ fn recipient(to: &Peer) -> Result<Map<String, Value>, Answer> {
     };
     let body = json!({"messaging_product": "whatsapp", "recipient_type": kind, name: address});
     Ok(body.as_object().cloned().unwrap_or_default())
+}
+
+/// Whether it is neither a phone nor a person.
+pub(super) fn is_group(to: &Peer) -> bool {
+    matches!(to, Peer::Chat(chat) if !is_phone(chat) && !is_person(chat))
 }
 
 fn is_phone(chat: &str) -> bool {

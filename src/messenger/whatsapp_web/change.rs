@@ -1,4 +1,4 @@
-//! Changing and deleting what was sent. The gateway answers with whatever its engine said, or with nothing.
+//! Changing and deleting what was sent, and reacting. The gateway answers with whatever its engine said, or with nothing.
 
 use reqwest::Method;
 use serde_json::json;
@@ -31,13 +31,20 @@ pub(super) async fn change(wire: &Wire, said: &Said, act: &ChangeAct) -> Answer 
             call(wire, Method::PUT, &path).json(&json!({"text": text, "linkPreview": links}))
         }
         ChangeAct::Delete => call(wire, Method::DELETE, &path),
+        ChangeAct::React { emoji } => {
+            let reaction = emoji.as_deref().unwrap_or_default();
+            let body = json!({"session": session_of(wire), "messageId": message, "reaction": reaction});
+            call(wire, Method::PUT, "/api/reaction").json(&body)
+        }
     };
     match wire.http.call(request, wire.http.limits()).await {
         Ok(reply) if (200..300).contains(&reply.status) => Answer::done(),
         // a channel is not lost over a message that is gone; without a session the gateway says so
         Ok(reply) if reply.status == 404 && !reason(&reply.json()).to_lowercase().contains("session") => match act {
             ChangeAct::Delete => Answer::done(),
-            ChangeAct::Edit { .. } => Answer::Refused { code: Code::Deleted, text: reason(&reply.json()) },
+            ChangeAct::Edit { .. } | ChangeAct::React { .. } => {
+                Answer::Refused { code: Code::Deleted, text: reason(&reply.json()) }
+            }
         },
         called => repeatable(called).map_or_else(|answer| answer, |_| Answer::done()),
     }

@@ -60,7 +60,9 @@ fn read(payload: &Value, info: &Value, name: &MessageName, chat: String, at: Mom
         reply_to: payload.get("replyTo").and_then(|answered| field::id(answered, "id")),
         ours: name.ours,
         note: note.map(str::to_owned),
+        referral: std::collections::BTreeMap::new(),
         chat,
+        payload: None,
     }
 }
 

@@ -45,7 +45,7 @@ fn read(wire: &Wire, told: &Value, delivery: &Delivery<'_>) -> Vec<(String, Even
         "message.ack" | "message.ack.group" => receipt(payload, at).into_iter().collect(),
         "message.edited" => edited(payload, at).into_iter().collect(),
         "message.revoked" => revoked(payload, at).into_iter().collect(),
-        "message.reaction" => reaction(payload).into_iter().collect(),
+        "message.reaction" => reaction(payload, at).into_iter().collect(),
         "session.status" => link(wire, told, payload, at).into_iter().collect(),
         _ => Vec::new(),
     };
@@ -98,17 +98,18 @@ fn revoked(payload: &Value, at: Moment) -> Option<(String, Event)> {
     Some((format!("revoked:{}", original.id), event))
 }
 
-fn reaction(payload: &Value) -> Option<(String, Event)> {
+fn reaction(payload: &Value, at: Moment) -> Option<(String, Event)> {
     let name = MessageName::read(&field::text(payload, "id")?)?;
-    if name.ours {
-        return None;
-    }
     let reaction = payload.get("reaction")?;
     let target = MessageName::read(&field::text(reaction, "messageId")?)?;
     let event = Event::Reaction {
         chat: name.chat.clone(),
         vendor_id: target.vendor_id(),
+        // an empty one is taken back
         emoji: field::text(reaction, "text"),
+        by: (!name.ours).then(|| name.writer.clone().unwrap_or_else(|| name.chat.clone())),
+        ours: name.ours,
+        at: field::number(payload, "timestamp").map_or(at, |seconds| Moment(seconds.saturating_mul(1_000))),
     };
     Some((format!("reaction:{}", name.id), event))
 }

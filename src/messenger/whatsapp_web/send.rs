@@ -102,7 +102,7 @@ fn check(content: &Content) -> Result<(), Answer> {
     let blank = content.text.as_deref().is_none_or(|text| text.trim().is_empty());
     let parts = [content.media.is_some(), content.place.is_some(), !content.cards.is_empty()];
     let parts = parts.into_iter().filter(|there| *there).count();
-    if content.template.is_some() || parts > 1 {
+    if content.template.is_some() || content.interactive.is_some() || parts > 1 {
         return Err(refused(Code::NotSupported));
     }
     let Some(media) = &content.media else {

@@ -1,5 +1,7 @@
 //! What came in, as the vendors tell it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::MediaKind;
@@ -40,7 +42,7 @@ pub const CROPPED: &str = "cropped";
 pub const MEDIA_MISSING: &str = "media_missing";
 
 /// A message that came in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Incoming {
     /// The vendor's id of the message, unique in its chat.
     pub vendor_id: String,
@@ -66,4 +68,11 @@ pub struct Incoming {
     pub ours: bool,
     /// What kind of thing it was when it is none of the above (`contacts`, `order`, `unsupported`).
     pub note: Option<String>,
+    /// What a button or a row of a list sends back that was pressed; the text is what stands on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// What led its writer to us, as the vendor tells it and under the vendor's names: the marks of a link, an advertisement. It
+    /// comes with the first message after the click; empty where nothing is told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub referral: BTreeMap<String, String>,
 }

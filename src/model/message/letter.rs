@@ -35,4 +35,7 @@ pub struct Letter {
     pub whole: Option<String>,
     /// Whether a machine wrote it: it is shown, and never answered by a machine.
     pub auto: bool,
+    /// Whether the server takes it for spam: of a stranger it is left alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub junk: bool,
 }

@@ -41,11 +41,12 @@ impl Entry {
         Self { chat_id: chat_id.trim().to_owned(), outcome: Outcome::Sent }
     }
 
-    /// It was not sent. Without a text of the vendor the code's own Russian text stands there.
+    /// It was not sent. Without a text of the vendor the code's own Russian text stands there, also in place of its English one.
     #[must_use]
     pub fn failed(chat_id: &str, code: Code, text: &str) -> Self {
-        let text = if text.trim().is_empty() { code.ru() } else { text };
-        Self::other(chat_id, Some(code.slug()), text)
+        let text = if text.trim().is_empty() { code.en() } else { text };
+        let own = text.strip_suffix(code.en()).map(|start| format!("{start}{}", code.ru()));
+        Self::other(chat_id, Some(code.slug()), own.as_deref().unwrap_or(text))
     }
 
     /// It was not sent, in another product's words.

@@ -39,6 +39,7 @@ const NAMES: [(&str, &str); 12] = [
 #[derive(Debug, Default)]
 pub(crate) struct Crm {
     deals: BTreeMap<i64, Value>,
+    leads: BTreeMap<i64, Value>,
     contacts: BTreeMap<i64, Value>,
     comments: Vec<Value>,
 }
@@ -53,6 +54,9 @@ impl Crm {
             let id = 8061 + i64::try_from(n).unwrap_or(0);
             crm.put_deal(id, title, 275 + i64::try_from(n).unwrap_or(0));
         }
+        crm.put_lead(98, "Вопрос с сайта", "Ирина", "+79990000098");
+        // what is sold to nobody yet
+        crm.put_deal(8069, "Сделка без контакта", 0);
         crm
     }
 
@@ -60,9 +64,30 @@ impl Crm {
     pub(crate) fn put_deal(&mut self, id: i64, title: &str, contact: i64) {
         let deal = json!({"id": id, "createdTime": "2026-01-01T12:00:00+03:00", "updatedTime": "2026-01-01T12:05:00+03:00",
             "createdBy": 27, "updatedBy": 27, "assignedById": 27, "opened": "Y", "leadId": 0, "companyId": 0, "contactId": contact,
-            "contactIds": [contact], "title": title, "categoryId": 0, "stageId": "NEW", "stageSemanticId": "P",
+            "contactIds": if contact == 0 { json!([]) } else { json!([contact]) }, "title": title, "categoryId": 0, "stageId": "NEW", "stageSemanticId": "P",
             "opportunity": 1999.5, "currencyId": "RUB", "sourceId": "WEB", "closed": "N", "observers": [], "entityTypeId": 2});
         self.deals.insert(id, deal);
+    }
+
+    /// Puts a lead: a person who is no contact yet.
+    pub(crate) fn put_lead(&mut self, id: i64, title: &str, name: &str, phone: &str) {
+        let lead = json!({"id": id, "title": title, "name": name, "lastName": "", "assignedById": 27, "opened": "Y",
+            "statusId": "NEW", "contactId": 0, "companyId": 0, "hasPhone": "Y", "entityTypeId": 1,
+            "fm": [{"id": id * 10, "typeId": "PHONE", "valueType": "WORK", "value": phone}]});
+        self.leads.insert(id, lead);
+    }
+
+    /// Every card that has a page of its own: kind, number and title.
+    pub(crate) fn cards(&self) -> Value {
+        let title = |item: &Value| {
+            let person = format!("{} {}", text_at(item, "name"), text_at(item, "lastName"));
+            Some(text_at(item, "title")).filter(|title| !title.is_empty()).unwrap_or(person)
+        };
+        let of = |kind: &str, items: &BTreeMap<i64, Value>| {
+            let cards = items.iter().map(|(id, item)| json!({"kind": kind, "id": id, "title": title(item).trim()}));
+            cards.collect::<Vec<_>>()
+        };
+        Value::Array([of("deal", &self.deals), of("lead", &self.leads), of("contact", &self.contacts)].concat())
     }
 
     /// Puts a contact with a phone.
@@ -171,6 +196,54 @@ impl Crm {
         Ok(json!({"item": item}))
     }
 
+    /// `crm.item.update`.
+    pub(crate) fn update(&mut self, args: &Args) -> Result<Value, Trouble> {
+        let id = args.get("id").and_then(as_whole).ok_or_else(|| missing("id"))?;
+        let fields = args.get("fields").and_then(Value::as_object).cloned().ok_or_else(|| missing("fields"))?;
+        let items = match args.get("entityTypeId").and_then(as_whole) {
+            Some(1) => &mut self.leads,
+            Some(2) => &mut self.deals,
+            Some(3) => &mut self.contacts,
+            Some(_) => return Err(Trouble::of(400, "ENTITY_TYPE_NOT_SUPPORTED", "Entity type is not supported")),
+            None => return Err(missing("entityTypeId")),
+        };
+        let item = items.get_mut(&id).and_then(Value::as_object_mut);
+        let item = item.ok_or_else(|| Trouble::of(400, "NOT_FOUND", "Element not found"))?;
+        for (key, value) in fields {
+            // a number stays one, however it was written
+            let value = as_whole(&value).map_or(value, |number| json!(number));
+            item.insert(key, value);
+        }
+        Ok(json!({"item": item}))
+    }
+
+    /// Somebody else becomes responsible for a card: `lead`, `deal` or `contact`.
+    pub(crate) fn entrust(&mut self, kind: &str, id: i64, user: i64) -> Option<()> {
+        let items = match kind {
+            "lead" => &mut self.leads,
+            "deal" => &mut self.deals,
+            "contact" => &mut self.contacts,
+            _ => return None,
+        };
+        items.get_mut(&id)?.as_object_mut()?.insert("assignedById".to_owned(), json!(user));
+        Some(())
+    }
+
+    /// The contact with a number.
+    pub(crate) fn contact_by_phone(&self, phone: &str) -> Option<i64> {
+        let wanted = same_number(phone);
+        let mut found = self.contacts.iter().filter(|(_, contact)| same_number(&phone_of(contact)) == wanted);
+        found.next().map(|(id, _)| *id)
+    }
+
+    /// The deal of a contact.
+    pub(crate) fn deal_of(&self, contact: i64) -> Option<i64> {
+        self.deals
+            .iter()
+            .find(|(_, deal)| deal.get("contactId").and_then(Value::as_i64) == Some(contact))
+            .map(|(id, _)| *id)
+    }
+
     /// `crm.item.list`: the page, how many there are, and where the next page begins.
     pub(crate) fn list(&self, args: &Args) -> Result<(Value, usize, Option<usize>), Trouble> {
         let items = self.items(args)?;
@@ -190,6 +263,7 @@ impl Crm {
 
     fn items(&self, args: &Args) -> Result<&BTreeMap<i64, Value>, Trouble> {
         match args.get("entityTypeId").and_then(as_whole) {
+            Some(1) => Ok(&self.leads),
             Some(2) => Ok(&self.deals),
             Some(3) => Ok(&self.contacts),
             Some(_) => Err(Trouble::of(400, "ENTITY_TYPE_NOT_SUPPORTED", "Entity type is not supported")),

@@ -48,6 +48,10 @@ pub(crate) struct Habits {
     pub(crate) delay_ms: u64,
     /// Without tokens of employees.
     pub(crate) no_tokens: bool,
+    /// The replies of open lines tell of no session.
+    pub(crate) no_sessions: bool,
+    /// Open lines take no message with files.
+    pub(crate) refuses_files: bool,
     /// Without `application_token`.
     pub(crate) no_application_token: bool,
 }

@@ -12,11 +12,16 @@ use crate::sandbox::state::{Sandbox, random_hex};
 /// A page that is to be opened: its address with the query, and the form.
 #[derive(Debug)]
 pub(crate) struct Page {
-    url: String,
-    body: String,
+    /// The address.
+    pub(crate) url: String,
+    /// The id of this rendering, which the scripts of the page name in everything that they ask of the portal.
+    pub(crate) sid: String,
+    /// The fields of the form; those that are null are not sent.
+    pub(crate) fields: Vec<(&'static str, Value)>,
 }
 
 /// Makes the page POST that the frame of the portal makes for an employee.
+#[expect(clippy::too_many_arguments, reason = "a page has that many parts")]
 pub(crate) fn page(
     sandbox: &Sandbox,
     bitrix24: &mut Bitrix24,
@@ -25,17 +30,19 @@ pub(crate) fn page(
     placement: &str,
     options: Option<&Value>,
     user: i64,
+    lang: &str,
 ) -> Option<Page> {
     let portal = bitrix24.portals.get(name)?;
     let pair = bitrix24.tokens.issue(&portal.member_id, user, sandbox.now());
     let is_https = sandbox.base().starts_with("https://");
+    let sid = random_hex(16);
     let query = [
         ("DOMAIN", json!(portal.domain)),
         ("PROTOCOL", json!(if is_https { "1" } else { "0" })),
-        ("LANG", json!("ru")),
-        ("APP_SID", json!(random_hex(16))),
+        ("LANG", json!(lang)),
+        ("APP_SID", json!(sid)),
     ];
-    let fields = [
+    let fields = vec![
         ("AUTH_ID", json!(pair.access)),
         ("AUTH_EXPIRES", json!(super::oauth::ACCESS_S)),
         ("REFRESH_ID", json!(pair.refresh)),
@@ -49,12 +56,12 @@ pub(crate) fn page(
     ];
     let mark = if url.contains('?') { '&' } else { '?' };
     let url = format!("{url}{mark}{}", form::encode(&query, Brackets::Encoded));
-    Some(Page { url, body: form::encode(&fields, Brackets::Encoded) })
+    Some(Page { url, sid, fields })
 }
 
 /// Opens a page and says status and text of the reply.
 pub(crate) async fn open(sandbox: &Sandbox, page: Page) -> Value {
-    match event::post_form(sandbox, &page.url, page.body).await {
+    match event::post_form(sandbox, &page.url, form::encode(&page.fields, Brackets::Encoded)).await {
         Some((status, text)) => json!({"status": status, "body": text}),
         None => json!({"status": 0, "body": ""}),
     }
@@ -77,8 +84,11 @@ pub(crate) async fn install(sandbox: &Arc<Sandbox>, name: &str, mode: &str, fini
             let data = json!({"VERSION": portal.app.version, "ACTIVE": "Y", "INSTALLED": if portal.app.installed { "Y" } else { "N" }, "LANGUAGE_ID": "ru"});
             life(sandbox, &mut bitrix24, name, "ONAPPINSTALL", &data, Some(user), &[handler])
         };
-        let page =
-            if mode == "event" { None } else { page(sandbox, &mut bitrix24, name, &installer, "DEFAULT", None, user) };
+        let page = if mode == "event" {
+            None
+        } else {
+            page(sandbox, &mut bitrix24, name, &installer, "DEFAULT", None, user, "ru")
+        };
         (posts, page)
     };
     event::send(sandbox, posts);

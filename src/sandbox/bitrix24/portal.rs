@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::crm::Crm;
+use super::disk::Disk;
 use super::event::{Bind, Habits};
+use super::open_line::OpenLines;
 use super::robot::Steps;
 use super::sms::Texts;
 use crate::sandbox::limit::Bucket;
@@ -26,6 +28,8 @@ pub(crate) struct App {
     pub(crate) application_token: String,
     /// The installer page.
     pub(crate) installer_url: String,
+    /// The page of the app itself, which opens once it is installed.
+    pub(crate) page_url: String,
     /// Where ONAPPINSTALL goes.
     pub(crate) event_url: String,
     /// Granted scopes, with commas.
@@ -51,6 +55,12 @@ pub(crate) struct User {
     pub(crate) admin: bool,
 }
 
+impl User {
+    fn card(&self) -> Value {
+        json!({"id": self.id, "name": format!("{} {}", self.name.0, self.name.1), "admin": self.admin})
+    }
+}
+
 /// One portal.
 #[derive(Debug)]
 pub(crate) struct Portal {
@@ -72,8 +82,8 @@ pub(crate) struct Portal {
     pub(crate) licence: String,
     /// Blocked by the vendor.
     pub(crate) overloaded: bool,
-    /// Robots by code.
-    pub(crate) robots: BTreeMap<String, Value>,
+    /// Robots by code, in the order in which they were registered.
+    pub(crate) robots: Map<String, Value>,
     /// SMS senders by code.
     pub(crate) senders: BTreeMap<String, Value>,
     /// Bound events.
@@ -86,10 +96,14 @@ pub(crate) struct Portal {
     pub(crate) notices: Vec<Value>,
     /// Deals, contacts and comments.
     pub(crate) crm: Crm,
+    /// Files and documents.
+    pub(crate) disk: Disk,
     /// Steps of robots.
     pub(crate) steps: Steps,
     /// SMS messages.
     pub(crate) texts: Texts,
+    /// Open lines.
+    pub(crate) open_lines: OpenLines,
     /// How events are sent.
     pub(crate) habits: Habits,
     /// Requests a second and depth.
@@ -114,6 +128,7 @@ impl Portal {
             client_secret: text("client_secret").unwrap_or_else(|| random_hex(25)),
             application_token: random_hex(16),
             installer_url: text("installer_url").unwrap_or_default(),
+            page_url: text("page_url").unwrap_or_default(),
             event_url: text("event_url").unwrap_or_default(),
             scope: text("scope").unwrap_or_else(|| SCOPES.to_owned()),
             status: text("status").unwrap_or_else(|| "L".to_owned()),
@@ -136,15 +151,17 @@ impl Portal {
             commercial: true,
             licence: text("licence").unwrap_or_else(|| "pro".to_owned()),
             overloaded: false,
-            robots: BTreeMap::new(),
+            robots: Map::new(),
             senders: BTreeMap::new(),
             binds: Vec::new(),
             placements: Vec::new(),
             options: BTreeMap::new(),
             notices: Vec::new(),
             crm: Crm::seeded(),
+            disk: Disk::seeded(),
             steps: Steps::default(),
             texts: Texts::default(),
+            open_lines: OpenLines::default(),
             habits: Habits::default(),
             rate: (2.0, 50.0),
             buckets: HashMap::new(),
@@ -177,6 +194,7 @@ impl Portal {
         self.senders.clear();
         self.binds.clear();
         self.placements.clear();
+        self.open_lines.forget_connectors();
     }
 
     /// Writes down what was posted to the app.
@@ -192,9 +210,10 @@ impl Portal {
         json!({"name": self.name, "member_id": self.member_id, "domain": self.domain, "endpoint": self.endpoint(sandbox),
             "server_endpoint": format!("{}/rest/", sandbox.base()), "client_id": self.app.client_id,
             "client_secret": self.app.client_secret, "application_token": self.app.application_token, "scope": self.app.scope,
-            "installer_url": self.app.installer_url, "event_url": self.app.event_url, "installed": self.app.installed,
+            "installer_url": self.app.installer_url, "page_url": self.app.page_url, "event_url": self.app.event_url, "installed": self.app.installed,
             "present": self.app.present, "version": self.app.version, "robots": self.robots, "senders": self.senders,
             "events": self.binds.iter().map(Bind::card).collect::<Vec<_>>(), "placements": self.placements,
-            "notices": self.notices, "crm": self.crm.card(), "texts": self.texts.counts(), "posts": self.posts})
+            "users": self.users.iter().map(User::card).collect::<Vec<_>>(), "open_lines": self.open_lines.card(), "notices": self.notices,
+            "crm": self.crm.card(), "disk": self.disk.card(sandbox.now()), "texts": self.texts.counts(), "posts": self.posts})
     }
 }

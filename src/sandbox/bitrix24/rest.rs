@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::event::{self, Post};
-use super::{Bitrix24, Portal, Trouble, batch, robot, sms};
+use super::open_line::{self, Desk};
+use super::{Bitrix24, Portal, Trouble, batch, disk, robot, sms};
 use crate::sandbox::answer::Answer;
-use crate::sandbox::args::{Args, as_text};
+use crate::sandbox::args::{Args, as_text, as_whole};
 use crate::sandbox::door::Call;
 use crate::sandbox::limit::Bucket;
 use crate::sandbox::state::Sandbox;
@@ -122,7 +123,10 @@ fn scope_of(method: &str) -> &'static str {
     match method.split('.').next().unwrap_or_default() {
         "bizproc" => "bizproc",
         "messageservice" => "messageservice",
+        "imconnector" => "imconnector",
+        "imopenlines" => "imopenlines",
         "crm" => "crm",
+        "disk" => "disk",
         "im" => "im",
         "placement" => "placement",
         "user" if method == "user.get" || method == "user.current" => "user|user_brief|user_basic",
@@ -131,9 +135,18 @@ fn scope_of(method: &str) -> &'static str {
 }
 
 fn needs_app(method: &str) -> bool {
-    ["bizproc.robot.", "bizproc.event.", "bizproc.activity.", "messageservice.", "event.", "placement.", "app."]
-        .iter()
-        .any(|family| method.starts_with(family))
+    [
+        "bizproc.robot.",
+        "bizproc.event.",
+        "bizproc.activity.",
+        "messageservice.",
+        "imconnector.",
+        "event.",
+        "placement.",
+        "app.",
+    ]
+    .iter()
+    .any(|family| method.starts_with(family))
 }
 
 fn needs_admin(method: &str) -> bool {
@@ -158,6 +171,10 @@ fn dispatch(
         return one(sandbox, bitrix24, name, method, user, &call.args, posts);
     }
     let result = batch::run(call, |method, args| {
+        let said = serde_json::to_vec(&args.0).unwrap_or_default();
+        if let Some(fault) = sandbox.faults.meet_within("bitrix24", &format!("batch/{method}"), &said) {
+            return Err(super::trouble_by_plan(&fault));
+        }
         enter(sandbox, bitrix24, name, method)?;
         let (result, total, next) = one(sandbox, bitrix24, name, method, user, &args, posts)?;
         let time = bitrix24.portals.get(name).map(|portal| time(sandbox, portal, method)).unwrap_or_default();
@@ -182,8 +199,16 @@ fn one(
         return Err(Trouble::denied());
     }
     let now = sandbox.now();
+    if method == "crm.documentgenerator.document.list" {
+        let (documents, total) = disk::list_documents(portal, args);
+        return Ok((documents, Some(total), None));
+    }
     if method == "crm.item.list" {
         return portal.crm.list(args).map(|(items, total, next)| (items, Some(total), next));
+    }
+    let mut desk = Desk { sandbox, tokens: &mut bitrix24.tokens, posts };
+    if let Some(done) = open_line::answer(&mut desk, portal, method, args) {
+        return done.map(|result| (result, None, None));
     }
     let result = match method {
         "app.info" => Ok(app_info(portal)),
@@ -228,7 +253,23 @@ fn one(
             let id = portal.next_id();
             portal.crm.add_comment(id, args, now.0)
         }
+        "disk.file.get" => disk::get_file(portal, &portal.endpoint(sandbox), user, args),
+        "crm.documentgenerator.document.get" => disk::get_document(portal, &portal.endpoint(sandbox), args, now),
         "crm.item.get" => portal.crm.get(args),
+        "crm.item.update" => {
+            let done = portal.crm.update(args);
+            let kind = match args.get("entityTypeId").and_then(as_whole) {
+                Some(1) => "ONCRMLEADUPDATE",
+                Some(2) => "ONCRMDEALUPDATE",
+                _ => "ONCRMCONTACTUPDATE",
+            };
+            if done.is_ok() {
+                // portals tell of what the application changed too
+                let data = json!({"FIELDS": {"ID": args.get("id").and_then(as_text)}});
+                posts.extend(event::fire(sandbox, &mut bitrix24.tokens, portal, kind, &data, Some(user)));
+            }
+            done
+        }
         "crm.duplicate.findbycomm" => portal.crm.find_by_phone(args),
         "im.notify" | "im.notify.system.add" | "im.notify.personal.add" => notify(portal, args, now.0),
         _ => Err(Trouble::of(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
@@ -245,6 +286,9 @@ fn is_known(method: &str) -> bool {
         "messageservice.",
         "crm.",
         "im.notify",
+        "imconnector.",
+        "imopenlines.",
+        "disk.",
         "placement.",
         "profile",
         "scope",

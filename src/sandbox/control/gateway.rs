@@ -1,5 +1,7 @@
 //! The control of the gateway of `WhatsApp` Web: the owner's phone in the hands of a test or of the page.
 
+use std::collections::BTreeSet;
+
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use serde_json::{Value, json};
@@ -45,7 +47,8 @@ async fn list_sessions(sandbox: Data<Sandbox>) -> HttpResponse {
             "groups": session.groups.iter().map(|(id, group)| json!({"id": id, "subject": group.subject,
                 "members": group.members, "inside": group.inside})).collect::<Vec<_>>()})
     };
-    tell(json!({"sessions": waha.sessions.values().map(card).collect::<Vec<_>>()}))
+    let closed: BTreeSet<&String> = waha.closed.iter().collect();
+    tell(json!({"sessions": waha.sessions.values().map(card).collect::<Vec<_>>(), "closed": closed}))
 }
 
 async fn set_closed(sandbox: Data<Sandbox>, given: Json<Value>) -> HttpResponse {

@@ -2,6 +2,8 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json, Path, Query, ServiceConfig};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -9,7 +11,7 @@ use super::{missing, refuse, tell};
 use crate::sandbox::args::{as_text, as_whole, as_yes, text_at};
 use crate::sandbox::bitrix24::robot::Firing;
 use crate::sandbox::bitrix24::sms::Letter;
-use crate::sandbox::bitrix24::{Portal, Trouble, event, install, robot, sms};
+use crate::sandbox::bitrix24::{Portal, Trouble, disk, event, install, robot, sms};
 use crate::sandbox::state::Sandbox;
 
 /// The routes of portals.
@@ -32,7 +34,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/_/b24/{portal}/habits", web::post().to(set_habits))
         .route("/_/b24/{portal}/event", web::post().to(fire_event))
         .route("/_/b24/{portal}/deals", web::post().to(put_deal))
+        .route("/_/b24/{portal}/disk", web::post().to(put_file))
+        .route("/_/b24/{portal}/documents", web::post().to(put_document))
         .route("/_/b24/{portal}/deals/{deal}/stage", web::post().to(move_deal))
+        .route("/_/b24/{portal}/responsible", web::post().to(entrust))
         .route("/_/b24/{portal}/robots/{code}/fire", web::post().to(fire_robot))
         .route("/_/b24/{portal}/steps", web::get().to(list_steps))
         .route("/_/b24/{portal}/letters", web::post().to(start_letter))
@@ -118,6 +123,7 @@ async fn open(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>) ->
         &placement,
         given.get("options"),
         user_of(&given),
+        "ru",
     );
     let Some(page) = page else { return missing("portal") };
     tell(install::open(&sandbox, page).await)
@@ -211,6 +217,43 @@ async fn put_deal(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>
     })
 }
 
+async fn put_file(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>) -> HttpResponse {
+    with(&sandbox, &name, |portal| {
+        let id = given.get("id").and_then(as_whole).unwrap_or_else(|| portal.next_id());
+        if given.get("gone").is_some_and(as_yes) {
+            return json!({"id": id, "gone": portal.disk.remove_file(id)});
+        }
+        let size = given.get("size").and_then(as_whole).and_then(|size| usize::try_from(size).ok());
+        let mut bytes = text_at(&given, "text").into_bytes();
+        if let Ok(told) = BASE64_STANDARD.decode(text_at(&given, "base64")) {
+            bytes.extend_from_slice(&told);
+        }
+        bytes.resize(size.unwrap_or(bytes.len()), b'x');
+        let mut file = disk::File::of(&text_at(&given, "name"), &text_at(&given, "mime"), bytes.into());
+        file.in_bin = given.get("bin").is_some_and(as_yes);
+        file.is_lost = given.get("lost").is_some_and(as_yes);
+        let denied = given.get("denied_to").and_then(Value::as_array);
+        file.denied_to = denied.into_iter().flatten().filter_map(as_whole).collect();
+        portal.disk.put_file(id, file);
+        json!({"id": id})
+    })
+}
+
+async fn put_document(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>) -> HttpResponse {
+    let now = sandbox.now();
+    with(&sandbox, &name, |portal| {
+        let id = given.get("id").and_then(as_whole).unwrap_or_else(|| portal.next_id());
+        let document = disk::Document {
+            title: text_at(&given, "title"),
+            deal: given.get("deal").and_then(as_whole).or_else(|| portal.crm.first_deal()).unwrap_or(0),
+            pdf_at: given.get("ready_ms").and_then(as_whole).map(|ms| now.plus_ms(ms)),
+            is_broken: given.get("broken").is_some_and(as_yes),
+        };
+        portal.disk.put_document(id, document);
+        json!({"id": id})
+    })
+}
+
 async fn move_deal(sandbox: Data<Sandbox>, path: Path<(String, i64)>, given: Json<Value>) -> HttpResponse {
     let (name, deal) = path.into_inner();
     let posts = {
@@ -222,6 +265,26 @@ async fn move_deal(sandbox: Data<Sandbox>, path: Path<(String, i64)>, given: Jso
         }
         let data = json!({"FIELDS": {"ID": deal}});
         event::fire(&sandbox, &mut bitrix24.tokens, portal, "ONCRMDEALUPDATE", &data, Some(1))
+    };
+    event::send(&sandbox.into_inner(), posts);
+    tell(json!({"ok": true}))
+}
+
+async fn entrust(sandbox: Data<Sandbox>, name: Path<String>, given: Json<Value>) -> HttpResponse {
+    let (kind, number) = (text_at(&given, "kind"), |key: &str| given.get(key).and_then(as_whole).unwrap_or(0));
+    let (id, user) = (number("id"), number("user"));
+    let posts = {
+        let mut bitrix24 = sandbox.bitrix24.lock();
+        let bitrix24 = &mut *bitrix24;
+        let Some(portal) = bitrix24.portals.get_mut(name.as_str()) else { return missing("portal") };
+        if portal.user(user).is_none() {
+            return missing("user");
+        }
+        if portal.crm.entrust(&kind, id, user).is_none() {
+            return missing("card");
+        }
+        let event = format!("ONCRM{}UPDATE", kind.to_uppercase());
+        event::fire(&sandbox, &mut bitrix24.tokens, portal, &event, &json!({"FIELDS": {"ID": id}}), Some(1))
     };
     event::send(&sandbox.into_inner(), posts);
     tell(json!({"ok": true}))

@@ -1,5 +1,6 @@
 //! The control of bots, `WhatsApp` numbers and phones.
 
+mod react;
 mod say;
 
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use crate::sandbox::limit::Bucket;
 use crate::sandbox::phone::{Phone, Phones, digits};
 use crate::sandbox::state::{Sandbox, random_hex};
 use crate::sandbox::telegram::Bot;
-use crate::sandbox::waba::{Account, Number, webhook};
+use crate::sandbox::waba::{Account, Number, group, webhook};
 
 /// The routes of bots, numbers and phones.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -25,12 +26,17 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/_/telegram/bots/{id}/doubles", web::post().to(double_updates))
         .route("/_/waba/numbers", web::post().to(make_number))
         .route("/_/waba/numbers", web::get().to(list_numbers))
+        .route("/_/waba/numbers/{id}", web::post().to(change_number))
+        .route("/_/waba/groups", web::get().to(list_groups))
+        .route("/_/waba/groups/join", web::post().to(join_group))
         .route("/_/waba/accounts/{id}", web::post().to(change_account))
+        .route("/_/waba/accounts/{id}/tell", web::post().to(tell_account))
         .route("/_/waba/accounts/{id}/verify", web::post().to(verify))
         .route("/_/phones", web::post().to(make_phones))
         .route("/_/phones", web::get().to(list_phones))
         .route("/_/phones/{id}", web::get().to(show_phone))
         .route("/_/phones/{id}/say", web::post().to(say::say))
+        .route("/_/phones/{id}/react", web::post().to(react::react))
         .route("/_/phones/{id}/read", web::post().to(say::read));
 }
 
@@ -79,6 +85,7 @@ async fn make_number(sandbox: Data<Sandbox>, given: Json<Value>) -> HttpResponse
         registered: given.get("registered").is_none_or(as_yes),
         quality: "GREEN".to_owned(),
         tier: "TIER_1K".to_owned(),
+        official: given.get("official").is_some_and(as_yes),
         pace: Bucket::new(80.0, 80.0),
         pair_pace: HashMap::new(),
         outbox,
@@ -159,6 +166,46 @@ async fn change_account(sandbox: Data<Sandbox>, id: Path<String>, given: Json<Va
     if let Some(templates) = given.get("templates").and_then(Value::as_array) {
         account.templates.clone_from(templates);
     }
+    tell(json!({"ok": true}))
+}
+
+async fn change_number(sandbox: Data<Sandbox>, id: Path<String>, given: Json<Value>) -> HttpResponse {
+    let mut waba = sandbox.waba.lock();
+    let Some(number) = waba.numbers.get_mut(id.as_str()) else { return missing("number") };
+    let text = |key: &str| given.get(key).and_then(as_text);
+    number.quality = text("quality").unwrap_or_else(|| number.quality.clone());
+    number.tier = text("tier").unwrap_or_else(|| number.tier.clone());
+    number.official = given.get("official").map_or(number.official, as_yes);
+    tell(json!({"ok": true}))
+}
+
+async fn list_groups(sandbox: Data<Sandbox>) -> HttpResponse {
+    let waba = sandbox.waba.lock();
+    let groups: Vec<Value> = waba
+        .groups
+        .iter()
+        .map(
+            |(id, group)| json!({"id": id, "number": group.number, "subject": group.subject, "members": group.members}),
+        )
+        .collect();
+    tell(json!({"groups": groups}))
+}
+
+/// A phone opens the address of a group.
+async fn join_group(sandbox: Data<Sandbox>, given: Json<Value>) -> HttpResponse {
+    let text = |key: &str| given.get(key).and_then(as_text).unwrap_or_default();
+    match group::join(&sandbox, &text("link"), &digits(&text("phone"))) {
+        Ok(id) => tell(json!({"group": id})),
+        Err(why) => refuse(why),
+    }
+}
+
+/// Posts a change of any field to the app of an account.
+async fn tell_account(sandbox: Data<Sandbox>, id: Path<String>, given: Json<Value>) -> HttpResponse {
+    let waba = sandbox.waba.lock();
+    let Some(number) = waba.numbers.values().find(|number| number.account == *id) else { return missing("account") };
+    let Some(field) = given.get("field").and_then(as_text) else { return refuse("field names what is told of") };
+    let _ = number.outbox.send(webhook::Delivery::of(field, given.get("value").cloned().unwrap_or_default()));
     tell(json!({"ok": true}))
 }
 

@@ -64,7 +64,10 @@ async fn list(sandbox: Data<Sandbox>) -> HttpResponse {
                 .iter()
                 .map(|server| json!({"id": server.id, "url": server.url, "title": server.title, "status": server.status, "events": server.events}))
                 .collect();
-            json!({"id": one.id, "name": one.name, "screen_name": one.screen_name, "servers": servers})
+            let chats: Vec<Value> = one.chats.iter().map(|(number, chat)| {
+                json!({"peer": 2_000_000_000 + number, "title": chat.title, "members": chat.members, "here": chat.here, "link": chat.link})
+            }).collect();
+            json!({"id": one.id, "name": one.name, "screen_name": one.screen_name, "servers": servers, "chats": chats})
         })
         .collect();
     tell(json!({"communities": communities}))

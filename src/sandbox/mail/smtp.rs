@@ -218,7 +218,9 @@ impl Session {
             }
             Kind::TokenExpired => self.say("535 5.7.8 Error: authentication failed").await,
             Kind::Cut | Kind::CutBefore => Err(Over),
-            Kind::Slow | Kind::Html | Kind::Refuse => self.say(fault.text.as_deref().unwrap_or(usual)).await,
+            Kind::Slow | Kind::Html | Kind::Empty | Kind::Refuse => {
+                self.say(fault.text.as_deref().unwrap_or(usual)).await
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Told, Trouble, change, chat, difference, file, group, login};
+use super::{Told, Trouble, change, chat, difference, file, group, login, react};
 use crate::sandbox::state::Sandbox;
 
 /// Answers a call that came on a line, sent to a data centre.
@@ -41,6 +41,7 @@ pub(super) fn answer(sandbox: &Arc<Sandbox>, line: u64, centre: i64, call: &Valu
         "contacts.resolveUsername" => chat::resolve_username(sandbox, account, call),
         "messages.sendMessage" | "messages.sendMedia" => chat::send(sandbox, account, line, call),
         "messages.editMessage" => change::edit(sandbox, account, line, call),
+        "messages.sendReaction" => react::send(sandbox, account, line, call),
         "messages.deleteMessages" => change::delete(sandbox, account, line, call),
         "messages.getMessages" | "channels.getMessages" => chat::messages(sandbox, account, call),
         "messages.createChat"

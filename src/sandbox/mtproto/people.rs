@@ -81,7 +81,13 @@ pub(crate) fn say(sandbox: &Sandbox, digits: &str, words: &Words) -> Option<Stri
     Some(number.to_string())
 }
 
-fn whole_update(account: &Account, people: &[&Phone], group: Option<i64>, update: &Value, now_s: i64) -> Value {
+pub(super) fn whole_update(
+    account: &Account,
+    people: &[&Phone],
+    group: Option<i64>,
+    update: &Value,
+    now_s: i64,
+) -> Value {
     let mut users: Vec<Value> = people.iter().map(|phone| account.person(phone)).collect();
     users.push(account.me());
     let named: BTreeSet<i64> = group.into_iter().collect();

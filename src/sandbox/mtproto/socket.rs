@@ -162,7 +162,7 @@ fn who(sandbox: &Sandbox, line: u64) -> String {
 fn refusal(fault: &Fault) -> Option<(i32, String)> {
     let said = |code: i32, text: &str| Some((code, fault.text.clone().unwrap_or_else(|| text.to_owned())));
     match fault.kind {
-        Kind::Slow | Kind::Cut | Kind::CutBefore => None,
+        Kind::Slow | Kind::Cut | Kind::CutBefore | Kind::Empty => None,
         Kind::Busy => said(420, &format!("FLOOD_WAIT_{}", (fault.after_ms / 1000).max(1))),
         Kind::Down | Kind::Html => said(500, "RPC_CALL_FAIL"),
         Kind::TokenExpired => said(401, "AUTH_KEY_UNREGISTERED"),

@@ -1,9 +1,12 @@
 // The page of the sandbox. It polls once a second and draws only what changed, so that typing is never disturbed.
+import { chats } from "/chats.js";
+import { groups } from "/groups.js";
+import { robots } from "/robots.js";
+import { storage } from "/storage.js";
 import { stages as stageNames, words } from "/words.js";
 
-const ROBOT_STAGE = "EXECUTING";
 const $ = (id) => document.getElementById(id);
-const seen = new Map();
+const seen = new WeakMap();
 const now = { lang: localStorage.lang === "en" ? "en" : "ru", phone: null, messenger: null, line: null, quote: null, portal: null, deal: null, shift: 0, data: {} };
 const w = () => words[now.lang];
 
@@ -81,6 +84,7 @@ const drawPhone = (phone) => {
   $("phone").dataset.messenger = now.messenger;
   drawCompose(used);
   drawLinking(phone);
+  drawGroups(phone);
   draw($("messengers"), [now.messenger], () =>
     [["waba", "WhatsApp"], ["whatsapp_web", "WA Web"], ["telegram", "Telegram"], ["telegram_bot", w().bot], ["vk", w().vk], ["vk_notify", "VK Notify"], ["avito", w().avito], ["email", w().email]].map(([kind, name]) =>
       h("button", { type: "button", "data-test": `messenger-${kind}`, "aria-pressed": String(kind === now.messenger), onclick: () => { now.messenger = kind; now.line = null; now.quote = null; render(); } }, name)));
@@ -90,7 +94,7 @@ const drawPhone = (phone) => {
   }
 };
 
-// Where a message goes, where there is a choice; a letter has a subject and may have a file
+// Where a message goes, where there is a choice; a letter has a subject
 const drawCompose = (used) => {
   const letter = now.messenger === "email";
   // a notification takes no answer: whoever has one writes to the community
@@ -101,7 +105,7 @@ const drawCompose = (used) => {
   $("line").hidden = mute || lines.length < 2;
   choose($("line"), lines, now.line);
   $("subject").hidden = !letter;
-  $("file").hidden = !letter;
+  $("file").hidden = mute;
   $("say").rows = letter ? 4 : 1;
   $("say").disabled = mute;
   $("send").hidden = mute;
@@ -138,32 +142,41 @@ const drawSignIn = (phone) => {
 const startButton = () => h("button", { type: "button", class: "quiet", "data-test": "phone-start", onclick: () => act(() => say("/start")) }, w().startBot);
 const say = (text, more = {}) => call(`/_/phones/${now.phone}/say`, { messenger: now.messenger, text, ...(now.line ? { line: now.line } : {}), ...more });
 
-// What a letter has beside its text
-const letterParts = async () => {
-  if (now.messenger !== "email") return {};
-  const [file] = $("file").files;
-  const parts = { ...($("subject").value.trim() ? { subject: $("subject").value.trim() } : {}), ...(now.quote ? { quote: now.quote } : {}) };
-  if (!file) return parts;
+// A file that was chosen, as the control takes it; none where none was
+const chosenFile = async (input) => {
+  const [file] = input.files;
+  if (!file) return null;
   const url = await new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
     reader.onerror = () => reject(reader.error);
     reader.readAsDataURL(file);
   });
-  return { ...parts, media: { name: file.name, mime: file.type || "application/octet-stream", base64: url.slice(url.indexOf(",") + 1) } };
+  return { name: file.name, mime: file.type || "application/octet-stream", base64: url.slice(url.indexOf(",") + 1) };
+};
+
+// What a message has beside its text
+const moreParts = async () => {
+  const file = await chosenFile($("file"));
+  const letter = now.messenger === "email";
+  const subject = letter && $("subject").value.trim();
+  const kind = !letter && file?.mime.startsWith("image/") ? { kind: "image" } : {};
+  return { ...(subject ? { subject } : {}), ...(letter && now.quote ? { quote: now.quote } : {}), ...(file ? { media: { ...file, ...kind } } : {}) };
 };
 
 const drawBubble = (message) => {
   const mine = message.direction === "said";
   const ticks = mine || message.messenger === "telegram_bot" ? "" : { sent: "✓", delivered: "✓✓", read: "✓✓" }[message.status] ?? "";
   const media = message.media ? h("span", { class: "file" }, `${w().kinds[message.kind] ?? w().kinds.document} · ${message.media.name || "—"} · ${Math.max(1, Math.round(message.media.size / 1024))} KB`) : null;
+  const reactions = [message.reaction, message.own_reaction].filter(Boolean);
   const pressed = (text, back) => h("button", { type: "button", class: "press", onclick: () => act(() => say(text, { press: back || text, quote: message.id })) }, text);
   return h("div", { class: `bubble ${mine ? "mine" : "theirs"} ${message.status}`, "data-test": `bubble-${message.n}` },
     message.subject ? h("span", { class: "subject" }, message.subject) : null,
     media, message.text ? h("span", { class: "words" }, message.status === "deleted" ? w().statuses.deleted : message.text) : null,
     message.messenger === "email" && !mine ? h("button", { type: "button", class: "answer", "data-test": `answer-${message.n}`, onclick: () => { now.quote = message.id; now.line = message.line; render(); $("say").focus(); } }, w().answer) : null,
     h("small", {}, message.edited ? `${w().edited} · ` : "", time(message.at), ticks ? h("i", { class: `ticks ${message.status}`, title: w().statuses[message.status] }, ` ${ticks}`) : null),
-    message.buttons.length ? h("div", { class: "buttons" }, ...message.buttons.map(([text, back]) => (back === "reaction" ? h("span", { class: "reaction" }, text) : pressed(text, back)))) : null);
+    message.buttons.length ? h("div", { class: "buttons" }, ...message.buttons.map(([text, back]) => (back.startsWith("https://") ? h("span", { class: "press" }, `${text} ↗`) : pressed(text, back)))) : null,
+    reactions.length ? h("div", { class: "buttons", "data-test": `reactions-${message.n}` }, ...reactions.map((emoji) => h("span", { class: "reaction" }, emoji))) : null);
 };
 
 // What a person types in the cabinet to attach what is here: as each vendor's own cabinet would show it
@@ -188,7 +201,7 @@ const setHook = async (one, webhook) => {
   if (!told.verified) throw new Error(told.reason);
 };
 
-// The deal and its robot
+// The deal
 
 const choose = (node, options, chosen) => {
   draw(node, [options, chosen], () => options.map(([value, text]) => h("option", { value, selected: value === String(chosen) }, text)));
@@ -200,6 +213,7 @@ const drawPortal = (portals) => {
   $("no-portal").hidden = Boolean(portal);
   $("crm").hidden = !portal;
   $("portal").hidden = portals.length < 2;
+  $("to-portal").href = `/portal?name=${encodeURIComponent(now.portal ?? "demo")}&lang=${now.lang}`;
   choose($("portal"), portals.map((one) => [one.name, one.name]), now.portal);
   if (!portal) return;
   const deals = portal.crm.deals;
@@ -210,70 +224,13 @@ const drawPortal = (portals) => {
   draw($("stages"), [portal.crm.stages, deal?.stage, Object.keys(portal.robots).length], () =>
     portal.crm.stages.map((stage) =>
       h("button", { type: "button", class: "stage", "data-test": `stage-${stage.id}`, "aria-pressed": String(stage.id === deal?.stage), onclick: () => act(() => move(stage.id)) },
-        stage.id === ROBOT_STAGE && Object.keys(portal.robots).length ? "⚡ " : "", stageNames[now.lang]?.[stage.id] ?? stage.name)));
-  drawRobot(portal, deal);
-  draw($("timeline"), deal?.comments ?? [], () => (deal?.comments.length ? deal.comments.map((comment) => h("li", {}, h("small", {}, time(comment.at)), comment.text)) : h("li", { class: "hush" }, w().noComments)));
+        stage.id === robot.stage && Object.keys(portal.robots).length ? "⚡ " : "", stageNames[now.lang]?.[stage.id] ?? stage.name)));
+  robot.draw(portal, deal);
+  drawStorage(portal, deal);
+  draw($("timeline"), deal?.comments ?? [], () => (deal?.comments.length ? deal.comments.toReversed().map((comment) => h("li", {}, h("small", {}, time(comment.at)), comment.text)) : h("li", { class: "hush" }, w().noComments)));
 };
 
-const move = (stage) => (stage === ROBOT_STAGE && $("robots").value ? fire() : call(`/_/b24/${now.portal}/deals/${now.deal}/stage`, { stage }));
-
-const drawRobot = (portal, deal) => {
-  const codes = Object.keys(portal.robots);
-  $("no-robot").hidden = codes.length > 0;
-  $("robot").hidden = codes.length === 0;
-  $("fire").textContent = w().fire;
-  if (!codes.includes($("robots").value)) $("robots").value = codes[0] ?? "";
-  choose($("robots"), codes.map((code) => [code, plain(portal.robots[code].NAME) || code]), $("robots").value || codes[0]);
-  const robot = portal.robots[$("robots").value || codes[0]];
-  const properties = Object.entries(robot?.PROPERTIES ?? {});
-  draw($("fields"), [now.deal, $("robots").value, properties], () => properties.map(([key, property]) => drawField(key, property, deal)));
-};
-
-const firstValue = (key, property, deal) => {
-  if (property.Default) return property.Default;
-  const about = `${key} ${plain(property.Name)}`.toLowerCase();
-  if (/phone|recipient|address|^to\b|телефон|номер|получател/.test(about)) return deal?.contact.phone ?? "";
-  if (property.Type === "text" || /text|message|текст|сообщени/.test(about)) return now.lang === "ru" ? `Здравствуйте, ${deal?.contact.name.split(" ")[0]}! Ваш заказ готов.` : "Hello! Your order is ready.";
-  return "";
-};
-
-const drawField = (key, property, deal) => {
-  const value = firstValue(key, property, deal);
-  const attrs = { "data-test": `field-${key}`, name: key, "data-multiple": property.Multiple === "Y" };
-  const required = property.Required === "Y";
-  let input;
-  if (property.Type === "select") input = h("select", attrs, required ? null : h("option", { value: "" }, "—"), ...Object.entries(property.Options ?? {}).map(([id, text]) => h("option", { value: id, selected: id === value }, plain(text))));
-  else if (property.Type === "bool") input = h("select", attrs, ...[["Y", w().yes], ["N", w().no]].map(([id, text]) => h("option", { value: id, selected: id === value }, text)));
-  else if (property.Type === "text") input = h("textarea", { ...attrs, rows: 3 }, String(value));
-  else input = h("input", { ...attrs, value, type: property.Type === "int" || property.Type === "double" ? "number" : "text" });
-  const name = h("span", {}, plain(property.Name), required ? " *" : "");
-  return h("label", { class: property.Type === "text" ? "whole" : "", title: plain(property.Description) }, name, input);
-};
-
-const fire = () => {
-  const properties = {};
-  for (const field of $("fields").querySelectorAll("[name]")) {
-    if (field.value === "") continue;
-    properties[field.name] = field.hasAttribute("data-multiple") ? field.value.split("\n").filter(Boolean) : field.value;
-  }
-  return call(`/_/b24/${now.portal}/robots/${encodeURIComponent($("robots").value)}/fire`, { deal: now.deal, properties, timeout_s: Number($("timeout").value) || 0, stage: ROBOT_STAGE });
-};
-
-const drawSteps = (steps, robots) => {
-  draw($("results"), steps, () => (steps.length ? steps.map((step) => drawStep(step, robots[step.code])) : h("p", { class: "hush" }, w().noSteps)));
-};
-
-const drawStep = (step, robot) => {
-  const results = robot?.RETURN_PROPERTIES ?? {};
-  const place = (key) => (Object.keys(results).indexOf(key) + 1) || 99;
-  const kind = { waiting: "wait", answered: "good", timed_out: "bad", passed: "calm" }[step.state];
-  const returned = Object.entries(step.returned).sort(([one], [other]) => place(one) - place(other));
-  const table = h("dl", {}, ...returned.flatMap(([key, value]) => [h("dt", {}, plain(results[key]?.Name) || key), h("dd", { "data-test": `returned-${key}` }, Array.isArray(value) ? value.join(", ") : String(value))]));
-  return h("article", { class: "step", "data-test": `step-${step.n}` },
-    h("header", {}, chip(w().steps[step.state], kind), h("b", {}, plain(robot?.NAME) || step.code), h("small", {}, time(step.fired_at))),
-    returned.length ? table : null, ...step.log.map((line) => h("p", { class: "log" }, line)),
-    step.ignored ? h("p", { class: "log" }, `${w().ignored}: ${step.ignored}`) : null);
-};
+const move = (stage) => (stage === robot.stage && $("robots").value ? robot.fire() : call(`/_/b24/${now.portal}/deals/${now.deal}/stage`, { stage }));
 
 // The letter of CRM marketing
 
@@ -344,6 +301,16 @@ const drawMailing = (mailing) => {
     live ? h("div", { class: "acts" }, mailing.state === "running" ? button("pause", "quiet") : button("resume", "quiet"), button("stop", "danger")) : null);
 };
 
+// Open lines
+
+const drawChats = chats({ $, h, draw, call, act, w, time, now, chosenFile });
+
+// Parts of the page that have a file of their own
+
+const drawGroups = groups({ $, h, draw, call, act, w, chip, now });
+const drawStorage = storage({ $, h, draw, call, act, w, now, chosenFile });
+const robot = robots({ $, h, draw, call, w, plain, chip, time, choose, now });
+
 // Life of the page
 
 const render = () => {
@@ -352,19 +319,28 @@ const render = () => {
   drawAccounts(accounts);
   drawPhones(phones);
   drawPortal(portals);
-  drawSteps(steps, portals.find((portal) => portal.name === now.portal)?.robots ?? {});
+  robot.drawSteps(steps, portals.find((portal) => portal.name === now.portal)?.robots ?? {});
   drawLetter(portals.find((portal) => portal.name === now.portal), letter);
   drawQueue(queue);
   drawMailings(mailings);
+  drawChats(now.data.chats ?? []);
 };
 
+// answers of two polls may change places: an older one shows nothing any more
+let polls = 0;
+let shown = 0;
+
 const poll = async () => {
+  const turn = (polls += 1);
   try {
     const quiet = (path) => call(path).catch(() => null);
     const [phones, portals, gateway, telegram, { accounts }, queue, mailings] = await Promise.all([call("/_/phones?messages=60&limit=24"), call("/_/b24"), call("/_/waha"), call("/_/mtproto/accounts"), call("/_/accounts"), quiet("/_/switchboard/api/v1/queue"), quiet("/_/switchboard/api/v1/mailings")]);
     const portal = portals.portals.find((one) => one.name === now.portal) ?? portals.portals[0];
-    const [steps, letter] = portal ? await Promise.all([call(`/_/b24/${portal.name}/steps?limit=8`), call(`/_/b24/${portal.name}/letters/last`)]) : [{ steps: [] }, null];
-    now.data = { phones: phones.phones, portals: portals.portals, sessions: gateway.sessions, telegram: telegram.accounts, accounts, steps: steps.steps, letter, queue, mailings };
+    const deal = portal?.crm.deals.find((one) => one.id === now.deal) ?? portal?.crm.deals[0];
+    const [steps, letter, { chats: talks }] = portal ? await Promise.all([call(`/_/b24/${portal.name}/steps?limit=30&deal=${deal?.id ?? 0}`), call(`/_/b24/${portal.name}/letters/last`), call(`/_/b24/${portal.name}/chats`)]) : [{ steps: [] }, null, { chats: [] }];
+    if (turn < shown) return;
+    shown = turn;
+    now.data = { phones: phones.phones, portals: portals.portals, sessions: gateway.sessions, closed: gateway.closed, telegram: telegram.accounts, accounts, steps: steps.steps, letter, queue, mailings, chats: talks };
     $("offline").hidden = true;
     render();
   } catch {
@@ -387,14 +363,14 @@ const first = (of) => (of === words.ru ? "{name}, скидка 20 % на дос�
 
 for (const node of document.querySelectorAll("[data-lang]")) node.addEventListener("click", () => speak(node.dataset.lang));
 $("portal").addEventListener("change", (event) => { now.portal = event.target.value; now.deal = null; poll(); });
-$("deals").addEventListener("change", (event) => { now.deal = Number(event.target.value); render(); });
+$("deals").addEventListener("change", (event) => { now.deal = Number(event.target.value); render(); poll(); });
 $("robots").addEventListener("change", render);
-$("robot").addEventListener("submit", (event) => { event.preventDefault(); act(fire); });
+$("robot").addEventListener("submit", (event) => { event.preventDefault(); act(robot.fire); });
 $("read").addEventListener("click", () => act(() => call(`/_/phones/${now.phone}/read`, {})));
 $("compose").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("say").value.trim();
-  if (text) act(async () => { await say(text, await letterParts()); for (const name of ["say", "subject", "file"]) $(name).value = ""; now.quote = null; });
+  if (text || $("file").value) act(async () => { await say(text, await moreParts()); for (const name of ["say", "subject", "file"]) $(name).value = ""; now.quote = null; });
 });
 // a message is sent by Enter, a letter has lines
 $("say").addEventListener("keydown", (event) => {

@@ -258,7 +258,7 @@ pub(crate) fn get_chat(sandbox: &Sandbox, token: &str, call: &Call) -> Result<Va
     with_chat(sandbox, token, call, |_, phone| Ok(phone.chat()))
 }
 
-fn with_chat<T>(
+pub(super) fn with_chat<T>(
     sandbox: &Sandbox,
     token: &str,
     call: &Call,

@@ -26,6 +26,10 @@ pub(crate) struct Words {
     pub(crate) tag: Option<String>,
     /// The delivery brings the first letters alone.
     pub(crate) cropped: bool,
+    /// The chat of many that it is written into.
+    pub(crate) group: Option<i64>,
+    /// What led the person here: the marks of a link.
+    pub(crate) led_by: Option<(String, String)>,
     /// It is written under a post instead of a chat.
     pub(crate) comment: bool,
     /// Nothing is written: messages are allowed or forbidden.
@@ -53,8 +57,15 @@ pub(crate) fn say(sandbox: &Sandbox, digits: &str, words: &Words) -> Option<Stri
         callback::push(community, "wall_reply_new", &comment);
         return Some(id.to_string());
     }
-    owner.vk_allowed.insert(community.id);
-    let (in_chat, id) = community.next_message(peer);
+    let chat = if let Some(group) = words.group {
+        // a community sees of a chat what its owner lets it see; here all of it
+        community.chats.get_mut(&(group - super::chat::FIRST))?.members.insert(peer);
+        group
+    } else {
+        owner.vk_allowed.insert(community.id);
+        peer
+    };
+    let (in_chat, id) = community.next_message(chat);
     let mut made = bubble("vk", &community.id.to_string(), "said", now, tick);
     made.id = in_chat.to_string();
     made.text.clone_from(&words.text);
@@ -65,6 +76,9 @@ pub(crate) fn say(sandbox: &Sandbox, digits: &str, words: &Words) -> Option<Stri
     phones.add(digits, made);
     drop(phones);
     let mut message = message(words, peer, (in_chat, id), now.0 / 1000, address.as_deref());
+    if let (Some(fields), true) = (message.as_object_mut(), chat != peer) {
+        fields.insert("peer_id".to_owned(), json!(chat));
+    }
     if words.cropped {
         community.whole.insert((peer, in_chat), message.clone());
         if let Some(fields) = message.as_object_mut() {
@@ -108,6 +122,8 @@ fn message(words: &Words, peer: i64, (in_chat, id): (i64, i64), date: i64, addre
         ("text", Some(json!(words.text))),
         ("peer_id", Some(json!(peer))),
         ("random_id", Some(json!(0))),
+        ("ref", words.led_by.as_ref().map(|(mark, _)| json!(mark))),
+        ("ref_source", words.led_by.as_ref().map(|(_, source)| json!(source))),
         ("message_tag", words.tag.as_ref().map(|tag| json!(tag))),
         ("payload", words.press.as_ref().map(|data| json!(data))),
         ("reply_message", quote.map(|number| json!({"conversation_message_id": number, "peer_id": peer}))),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Community, Trouble, callback, change, object, with_community};
+use super::{Community, Trouble, callback, change, chat, object, with_community};
 use crate::sandbox::args::as_whole;
 use crate::sandbox::door::Call;
 use crate::sandbox::phone::{Phones, bubble};
@@ -20,6 +20,7 @@ pub(super) fn send(sandbox: &Arc<Sandbox>, group: i64, call: &Call) -> Result<Va
     let random_id = call.args.whole("random_id").ok_or_else(|| Trouble::bad("random_id is a required parameter"))?;
     let text = call.args.text("message").unwrap_or_default();
     let attached = call.args.text("attachment").unwrap_or_default();
+    let place = call.args.text("lat").zip(call.args.text("long"));
     if text.trim().is_empty() && attached.is_empty() {
         return Err(Trouble::bad("message is empty or invalid"));
     }
@@ -49,18 +50,32 @@ pub(super) fn send(sandbox: &Arc<Sandbox>, group: i64, call: &Call) -> Result<Va
                 told.push(answer.clone());
                 continue;
             }
-            let answer = match may_write(community, &mut phones, peer) {
+            let many_read = peer > chat::FIRST;
+            let readers = if many_read {
+                chat::members(community, &mut phones, peer)
+            } else {
+                may_write(community, &mut phones, peer).map(|digits| vec![digits])
+            };
+            let answer = match readers {
                 Err(trouble) => trouble.of_recipient(peer),
-                Ok(digits) => {
+                Ok(members) => {
                     let (in_chat, id) = community.next_message(peer);
                     let mut made = bubble("vk", &community.id.to_string(), "received", now, tick);
                     made.id = in_chat.to_string();
                     made.text.clone_from(&text);
                     made.media = attachments.first().and_then(|name| community.attachments.get(*name)).cloned();
                     kind_of(attachments.first().copied()).clone_into(&mut made.kind);
-                    let reads = phones.get(&digits).is_some_and(|phone| phone.reads);
+                    if let Some((lat, long)) = &place {
+                        "location".clone_into(&mut made.kind);
+                        format!("{lat} {long} {text}").trim_end().clone_into(&mut made.text);
+                    }
+                    made.tag = many_read.then(|| peer.to_string());
+                    let reads =
+                        !many_read && members.iter().any(|digits| phones.get(digits).is_some_and(|phone| phone.reads));
                     made.status = if reads { "read" } else { "sent" };
-                    phones.add(&digits, made);
+                    for digits in &members {
+                        phones.add(digits, made.clone());
+                    }
                     let answer = json!({"peer_id": peer, "message_id": id, "conversation_message_id": in_chat});
                     let kept = change::kept(&attachments, (peer, in_chat), &text);
                     community.whole.insert((peer, in_chat), kept);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::template::{self, Filled};
 use super::webhook::{self, Delivery};
-use super::{Number, Trouble, Waba, media, title, with_number};
+use super::{Number, Trouble, Waba, interactive, media, title, with_number};
 use crate::sandbox::args::text_at;
 use crate::sandbox::door::Call;
 use crate::sandbox::limit::Bucket;
@@ -27,11 +27,17 @@ pub(crate) fn send(sandbox: &Arc<Sandbox>, node: &str, call: &Call) -> Result<Va
     if call.args.text("status").as_deref() == Some("read") {
         return mark_read(sandbox, node, call);
     }
+    if call.args.text("recipient_type").as_deref() == Some("group") {
+        return into_group(sandbox, node, call);
+    }
     let message = with_number(sandbox, node, call, |waba, number| read(sandbox, waba, number, call))?;
     if sandbox.settings.lock().waba_limits
         && let Some(number) = sandbox.waba.lock().numbers.get_mut(node)
     {
         hold_limits(number, &message.to, sandbox.tick().0)?;
+    }
+    if let Some(target) = &message.reaction_to {
+        find_reacted(sandbox, node, &message.to, target)?;
     }
     let reply = json!({"messaging_product": "whatsapp", "contacts": [{"input": message.input, "wa_id": message.to}],
         "messages": [{"id": message.bubble.id}]});
@@ -44,12 +50,38 @@ pub(crate) fn send(sandbox: &Arc<Sandbox>, node: &str, call: &Call) -> Result<Va
     Ok(reply)
 }
 
+/// A text into a group: everybody in it gets it, and the group has one status for all of them.
+fn into_group(sandbox: &Sandbox, node: &str, call: &Call) -> Result<Value, Trouble> {
+    let id = call.args.text("to").unwrap_or_default();
+    if call.args.text("type").is_some_and(|kind| kind != "text") {
+        return Err(Trouble::of(131_051, "Unsupported message type"));
+    }
+    let members = with_number(sandbox, node, call, |waba, number| {
+        let group = waba.groups.get(&id).filter(|group| group.number == number.id);
+        Ok(group.map(|group| group.members.clone()))
+    })?;
+    let members = members.ok_or_else(|| Trouble::of(131_009, "Group does not exist"))?;
+    let mut made = bubble("waba", node, "delivered", sandbox.now(), sandbox.tick());
+    made.id = new_wamid(sandbox, &id);
+    made.tag = call.args.text("biz_opaque_callback_data");
+    made.text = text_at(&call.args.get("text").cloned().unwrap_or_default(), "body");
+    for member in &members {
+        sandbox.phones.lock().add(member, made.clone());
+    }
+    for status in ["sent", "delivered"] {
+        webhook::send_status(sandbox, &made, &id, status, None, None);
+    }
+    Ok(
+        json!({"messaging_product": "whatsapp", "contacts": [{"input": id, "wa_id": id}], "messages": [{"id": made.id}]}),
+    )
+}
+
 /// A message that was taken.
 #[derive(Debug)]
-struct Taken {
+pub(super) struct Taken {
     input: String,
     to: String,
-    bubble: Bubble,
+    pub(super) bubble: Bubble,
     is_template: bool,
     category: Option<String>,
     link: Option<String>,
@@ -86,7 +118,7 @@ fn read(sandbox: &Sandbox, waba: &mut Waba, number: &Number, call: &Call) -> Res
         "template" => read_template(waba, number, &body, &mut taken)?,
         "reaction" => read_reaction(&body, &mut taken)?,
         "location" | "contacts" => taken.bubble.text = body.to_string(),
-        "interactive" => read_interactive(&body, &mut taken)?,
+        "interactive" => interactive::read(waba, number, &body, &mut taken)?,
         _ => return Err(Trouble::of(131_051, "Unsupported message type")),
     }
     if sandbox.settings.lock().window_by_answer && !taken.is_template && !is_open(sandbox, &taken) {
@@ -107,7 +139,13 @@ fn read_text(body: &Value, taken: &mut Taken) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn read_media(waba: &Waba, number: &Number, kind: &str, body: &Value, taken: &mut Taken) -> Result<(), Trouble> {
+pub(super) fn read_media(
+    waba: &Waba,
+    number: &Number,
+    kind: &str,
+    body: &Value,
+    taken: &mut Taken,
+) -> Result<(), Trouble> {
     let (id, link) = (text_at(body, "id"), text_at(body, "link"));
     if id.is_empty() == link.is_empty() {
         return Err(Trouble::of(131_008, &format!("Param {kind} must have exactly one of id and link")));
@@ -167,21 +205,6 @@ fn read_reaction(body: &Value, taken: &mut Taken) -> Result<(), Trouble> {
     }
     taken.bubble.text = text_at(body, "emoji");
     taken.reaction_to = Some(id);
-    Ok(())
-}
-
-fn read_interactive(body: &Value, taken: &mut Taken) -> Result<(), Trouble> {
-    taken.bubble.text = body.get("body").map(|body| text_at(body, "text")).unwrap_or_default();
-    let buttons = body.pointer("/action/buttons").and_then(Value::as_array).cloned().unwrap_or_default();
-    if buttons.len() > 3 {
-        return Err(Trouble::of(131_009, "At most 3 buttons are allowed"));
-    }
-    for reply in buttons.iter().filter_map(|button| button.get("reply")) {
-        if text_at(reply, "title").chars().count() > 20 {
-            return Err(Trouble::of(131_009, "Button title is longer than 20 characters"));
-        }
-        taken.bubble.buttons.push((text_at(reply, "title"), text_at(reply, "id")));
-    }
     Ok(())
 }
 
@@ -273,13 +296,17 @@ fn settle(sandbox: &Arc<Sandbox>, mut taken: Taken) {
     }
 }
 
+/// Whatever is reacted to must be there.
+fn find_reacted(sandbox: &Sandbox, node: &str, to: &str, target: &str) -> Result<(), Trouble> {
+    let mut phones = sandbox.phones.lock();
+    let found = phones.get(to).is_some_and(|phone| phone.find(node, target).is_some());
+    if found { Ok(()) } else { Err(Trouble::of(131_009, "Message id of the reaction does not exist")) }
+}
+
 fn react(sandbox: &Sandbox, taken: &Taken, target: &str) {
     let mut phones = sandbox.phones.lock();
     if let Some(found) = phones.get(&taken.to).and_then(|phone| phone.find(&taken.bubble.line, target)) {
-        found.buttons.retain(|(_, back)| back != "reaction");
-        if !taken.bubble.text.is_empty() {
-            found.buttons.push((taken.bubble.text.clone(), "reaction".to_owned()));
-        }
+        found.reaction = Some(taken.bubble.text.clone()).filter(|emoji| !emoji.is_empty());
     }
 }
 

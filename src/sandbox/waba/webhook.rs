@@ -17,9 +17,24 @@ const MOST: usize = 200;
 const FIRST_PAUSE_MS: u64 = 200;
 const LONGEST_PAUSE_MS: u64 = 30_000;
 
-/// One change that waits to be delivered: the `value` of the field `messages`.
+/// One change that waits to be delivered: its `value`, and its `field`.
 #[derive(Debug, Clone)]
-pub(crate) struct Delivery(pub(crate) Value);
+pub(crate) struct Delivery {
+    value: Value,
+    field: String,
+}
+
+impl Delivery {
+    /// A change of the field `messages`.
+    pub(crate) fn messages(value: Map<String, Value>) -> Self {
+        Self { value: Value::Object(value), field: "messages".to_owned() }
+    }
+
+    /// A change of any field.
+    pub(crate) const fn of(field: String, value: Value) -> Self {
+        Self { value, field }
+    }
+}
 
 /// Tells the app what became of a message.
 pub(crate) fn send_status(
@@ -41,7 +56,10 @@ pub(crate) fn send_status(
         ]);
         told.extend(bubble.tag.as_ref().map(|tag| ("biz_opaque_callback_data".to_owned(), json!(tag))));
         let mut value = envelope(number);
-        if let Some((code, details)) = error {
+        let of_group = !to.bytes().all(|byte| byte.is_ascii_digit());
+        if of_group {
+            told.insert("recipient_type".to_owned(), json!("group"));
+        } else if let Some((code, details)) = error {
             told.insert("errors".to_owned(), json!([status_error(code, details)]));
         } else {
             told.insert("recipient_user_id".to_owned(), json!(user_id(to)));
@@ -53,7 +71,7 @@ pub(crate) fn send_status(
             }
         }
         value.insert("statuses".to_owned(), json!([told]));
-        Delivery(Value::Object(value))
+        Delivery::messages(value)
     });
 }
 
@@ -70,7 +88,7 @@ pub(crate) async fn deliver_all(sandbox: Arc<Sandbox>, account: String, mut queu
         if is_reversed {
             batch.reverse();
         }
-        let changes: Vec<Value> = batch.drain(..).map(|it| json!({"value": it.0, "field": "messages"})).collect();
+        let changes: Vec<Value> = batch.drain(..).map(|it| json!({"value": it.value, "field": it.field})).collect();
         let body = json!({"object": "whatsapp_business_account", "entry": [{"id": account, "changes": changes}]});
         for _ in 0..=u32::from(is_double) {
             deliver(&sandbox, &account, escape::write(&body)).await;

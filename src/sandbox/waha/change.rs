@@ -53,6 +53,36 @@ pub(super) fn change(sandbox: &Sandbox, session: &str, verb: &str, (chat, messag
     Ok((200, json!({"_data": {}})))
 }
 
+/// `PUT /api/reaction`: an empty one is taken back.
+pub(super) fn react(sandbox: &Sandbox, call: &Call) -> Told {
+    let session = call.args.text("session").unwrap_or_default();
+    let text = |key: &str| {
+        let found = call.args.get(key).and_then(Value::as_str).map(str::to_owned);
+        found.ok_or_else(|| Trouble::said(400, &format!("{key} must be a string")))
+    };
+    let (message, emoji) = (text("messageId")?, text("reaction")?);
+    let mut parts = message.splitn(3, '_');
+    let (side, chat, id) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
+    // what we sent is known on the phone by its bare id
+    let id = if side == "true" { id.unwrap_or_default() } else { &message };
+    let people = with_session(sandbox, &session, |session| {
+        group::works(session)?;
+        Ok(match session.groups.get(chat) {
+            Some(group) => group.members.iter().cloned().collect(),
+            None => phone_of(chat).into_iter().collect::<Vec<String>>(),
+        })
+    })?;
+    let reaction = Some(emoji.clone()).filter(|emoji| !emoji.is_empty());
+    if !each(sandbox, &session, &people, id, |bubble| bubble.reaction.clone_from(&reaction)) {
+        return Err(Trouble::said(404, "Message not found"));
+    }
+    let payload = json!({"id": format!("true_{chat}_{}", super::new_id()), "timestamp": sandbox.unix(),
+        "from": own_chat(sandbox, &session), "fromMe": true, "source": "api", "to": chat, "participant": null,
+        "reaction": {"text": emoji, "messageId": message}});
+    tell(sandbox, &session, "message.reaction", &payload);
+    Ok((200, json!({})))
+}
+
 /// Changes the message on every phone that has it; tells whether any has.
 fn each(sandbox: &Sandbox, session: &str, people: &[String], id: &str, change: impl Fn(&mut Bubble)) -> bool {
     let mut phones = sandbox.phones.lock();

@@ -64,6 +64,12 @@ pub fn fill(
         .optional()?)
 }
 
+/// Keeps what is to be tried, or that nothing is.
+pub fn set_plan(conn: &mut Connection, id: AnswerId, plan: Option<&str>) -> Result<()> {
+    diesel::update(answers::table.find(id.to_string())).set(answers::plan.eq(plan)).execute(conn)?;
+    Ok(())
+}
+
 /// An entry is tried now with this message.
 pub fn try_entry(conn: &mut Connection, id: AnswerId, entry: i32, message: &str) -> Result<()> {
     diesel::update(answer_entries::table.find((id.to_string(), entry)))

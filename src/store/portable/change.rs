@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Connection;
-use crate::model::id::{ChangeId, CompanyId};
+use crate::model::id::{ChangeId, CompanyId, MessageId};
 use crate::store::Result;
 use crate::store::row::{ChangeEnd, ChangeRow, MessageRow};
 use crate::store::schema::message_changes;
@@ -29,6 +29,21 @@ pub fn of_messages(conn: &mut Connection, company: CompanyId, messages: &[Messag
         .filter(message_changes::channel.eq_any(channels).and(message_changes::vendor_id.eq_any(names)));
     found.extend(early.select(ChangeRow::as_select()).load::<ChangeRow>(conn)?);
     Ok(found)
+}
+
+/// What was done with one message.
+pub fn of_message(conn: &mut Connection, company: CompanyId, message: MessageId) -> Result<Vec<ChangeRow>> {
+    Ok(message_changes::table
+        .filter(message_changes::company.eq(company.to_string()))
+        .filter(message_changes::message.eq(message.to_string()))
+        .select(ChangeRow::as_select())
+        .load(conn)?)
+}
+
+/// A change of a company.
+pub fn by_id(conn: &mut Connection, company: CompanyId, id: ChangeId) -> Result<Option<ChangeRow>> {
+    let row = message_changes::table.find(id.to_string()).filter(message_changes::company.eq(company.to_string()));
+    Ok(row.select(ChangeRow::as_select()).first(conn).optional()?)
 }
 
 /// Ends a change that waits, or whose fate was unknown; tells whether it did.

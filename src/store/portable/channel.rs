@@ -32,6 +32,16 @@ pub fn by_id(conn: &mut Connection, company: CompanyId, id: ChannelId) -> Result
         .optional()?)
 }
 
+/// Channels of a messenger that are connected, whosever they are, after one of them: for a look at what their vendors do.
+pub fn connected(conn: &mut Connection, messenger: &str, after: &str, limit: i64) -> Result<Vec<ChannelRow>> {
+    Ok(channels::table
+        .filter(channels::messenger.eq(messenger).and(channels::state.eq("connected")).and(channels::id.gt(after)))
+        .order(channels::id)
+        .limit(limit)
+        .select(ChannelRow::as_select())
+        .load(conn)?)
+}
+
 /// Channels by their ids, whosever they are: for the pump alone.
 pub fn by_ids(conn: &mut Connection, ids: &[ChannelId]) -> Result<Vec<ChannelRow>> {
     let ids = ids.iter().map(ToString::to_string);
@@ -200,11 +210,6 @@ pub fn drop_lease(conn: &mut Connection, company: CompanyId, id: ChannelId, owne
         .set((channels::renewer.eq(None::<String>), channels::renewer_until.eq(None::<i64>)))
         .execute(conn)?
         == 1)
-}
-
-/// Every channel's sealed secrets, to seal them with a new key.
-pub fn secrets(conn: &mut Connection) -> Result<Vec<(String, String)>> {
-    Ok(channels::table.select((channels::id, channels::secrets)).load(conn)?)
 }
 
 /// Replaces sealed secrets, if they are still what was read.

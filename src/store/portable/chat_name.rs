@@ -7,6 +7,9 @@ use crate::model::id::ChannelId;
 use crate::store::Result;
 use crate::store::schema::{chat_names, contacts, dialogs, messages};
 
+/// What a dialog of a hidden name brings into the other one.
+type Hidden = (Option<i64>, Option<String>, Option<i64>, Option<i64>);
+
 /// The name that shows the phone, where it is known.
 pub fn shown(conn: &mut Connection, channel: ChannelId, hidden: &str) -> Result<Option<String>> {
     Ok(chat_names::table.find((channel.to_string(), hidden)).select(chat_names::shown).first(conn).optional()?)
@@ -30,9 +33,9 @@ pub fn merge(conn: &mut Connection, channel: ChannelId, hidden: &str, shown: &st
     let channel = channel.to_string();
     let of =
         |chat: &str| dialogs::table.filter(dialogs::channel.eq(channel.clone()).and(dialogs::chat.eq(chat.to_owned())));
-    let found = of(hidden).select((dialogs::incoming_at, dialogs::contact));
+    let found = of(hidden).select((dialogs::incoming_at, dialogs::contact, dialogs::led_at, dialogs::free_until));
     // where nothing was said under the hidden name, the history need not be searched
-    let Some((heard, contact)) = found.first::<(Option<i64>, Option<String>)>(conn).optional()? else {
+    let Some((heard, contact, led_at, free_until)) = found.first::<Hidden>(conn).optional()? else {
         return Ok(());
     };
     let said = messages::table.filter(messages::channel.eq(&channel).and(messages::chat.eq(hidden)));
@@ -48,6 +51,13 @@ pub fn merge(conn: &mut Connection, channel: ChannelId, hidden: &str, shown: &st
     if let Some(heard) = heard {
         let older = of(shown).filter(dialogs::incoming_at.is_null().or(dialogs::incoming_at.lt(heard)));
         diesel::update(older).set(dialogs::incoming_at.eq(heard)).execute(conn)?;
+    }
+    if let Some(led_at) = led_at {
+        diesel::update(of(shown)).set(dialogs::led_at.eq(led_at)).execute(conn)?;
+    }
+    if let Some(until) = free_until {
+        let earlier = of(shown).filter(dialogs::free_until.is_null().or(dialogs::free_until.lt(until)));
+        diesel::update(earlier).set(dialogs::free_until.eq(until)).execute(conn)?;
     }
     diesel::delete(of(hidden)).execute(conn)?;
     Ok(())

@@ -6,7 +6,7 @@ use super::Connection;
 use crate::model::id::{ChannelId, CompanyId};
 use crate::store::Result;
 use crate::store::row::{ContactRow, DialogRow};
-use crate::store::schema::{chat_subjects, contacts, dialogs};
+use crate::store::schema::{channels, chat_subjects, contacts, dialogs};
 
 /// The dialog of a chat on a channel.
 pub fn by_chat(conn: &mut Connection, channel: ChannelId, chat: &str) -> Result<Option<DialogRow>> {
@@ -15,6 +15,16 @@ pub fn by_chat(conn: &mut Connection, channel: ChannelId, chat: &str) -> Result<
         .select(DialogRow::as_select())
         .first(conn)
         .optional()?)
+}
+
+/// Whether a channel has a dialog with an address of e-mail: one of its own, or one about a subject (`address/subject`).
+pub fn knows(conn: &mut Connection, channel: ChannelId, address: &str) -> Result<bool> {
+    let plain = address.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let about = dialogs::chat.like(format!("{plain}/%")).escape('\\');
+    let found = dialogs::table
+        .filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(address).or(about)))
+        .select(dialogs::id);
+    Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)
 }
 
 /// The dialog on a channel whose contact has this user name or phone.
@@ -49,11 +59,39 @@ pub fn create_contact(conn: &mut Connection, row: &ContactRow) -> Result<()> {
     Ok(())
 }
 
+/// A contact of a company.
+pub fn contact(conn: &mut Connection, company: &str, id: &str) -> Result<Option<ContactRow>> {
+    Ok(contacts::table
+        .find(id)
+        .filter(contacts::company.eq(company))
+        .select(ContactRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
 /// The customer wrote: the vendor's window opens, and we may write.
 pub fn heard(conn: &mut Connection, channel: ChannelId, chat: &str, at: i64) -> Result<()> {
     let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));
     diesel::update(dialog.filter(dialogs::incoming_at.is_null().or(dialogs::incoming_at.lt(at))))
         .set((dialogs::incoming_at.eq(at), dialogs::allowed.eq(true)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// An advertisement led the customer here.
+pub fn led(conn: &mut Connection, channel: ChannelId, chat: &str, at: i64) -> Result<()> {
+    let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));
+    diesel::update(dialog.filter(dialogs::led_at.is_null().or(dialogs::led_at.lt(at))))
+        .set(dialogs::led_at.eq(at))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Somebody whom an advertisement led here was answered, and may be written to freely until then.
+pub fn answered(conn: &mut Connection, channel: ChannelId, chat: &str, free_until: i64) -> Result<()> {
+    let dialog = dialogs::table.filter(dialogs::channel.eq(channel.to_string()).and(dialogs::chat.eq(chat)));
+    diesel::update(dialog.filter(dialogs::led_at.is_not_null()))
+        .set((dialogs::free_until.eq(free_until), dialogs::led_at.eq(None::<i64>)))
         .execute(conn)?;
     Ok(())
 }
@@ -162,6 +200,30 @@ pub fn rename(conn: &mut Connection, channel: ChannelId, from: &str, to: &str) -
 pub fn newest(conn: &mut Connection, company: CompanyId, limit: i64) -> Result<Vec<DialogRow>> {
     Ok(dialogs::table
         .filter(dialogs::company.eq(company.to_string()))
+        .order(dialogs::id.desc())
+        .limit(limit)
+        .select(DialogRow::as_select())
+        .load(conn)?)
+}
+
+/// The dialogs of people with one of these phones or user names, and those of these chats, newest first; at most `limit`.
+pub fn of_people(
+    conn: &mut Connection,
+    company: CompanyId,
+    (phones, usernames, chats): (&[String], &[String], &[String]),
+    limit: i64,
+) -> Result<Vec<DialogRow>> {
+    let of_company = contacts::company.eq(company.to_string());
+    let named = contacts::phone.eq_any(phones.to_vec()).or(contacts::username.eq_any(usernames.to_vec()));
+    let people: Vec<String> =
+        contacts::table.filter(of_company.and(named)).limit(limit).select(contacts::id).load(conn)?;
+    let channels: Vec<String> =
+        channels::table.filter(channels::company.eq(company.to_string())).select(channels::id).load(conn)?;
+    let by_person = dialogs::contact.assume_not_null().eq_any(people).and(dialogs::contact.is_not_null());
+    let by_chat = dialogs::channel.eq_any(channels).and(dialogs::chat.eq_any(chats.to_vec()));
+    Ok(dialogs::table
+        .filter(dialogs::company.eq(company.to_string()))
+        .filter(by_person.or(by_chat))
         .order(dialogs::id.desc())
         .limit(limit)
         .select(DialogRow::as_select())

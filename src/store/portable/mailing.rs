@@ -55,21 +55,47 @@ pub fn set_state(conn: &mut Connection, company: CompanyId, id: MailingId, from:
     Ok(diesel::update(mailing).set(mailings::state.eq(to)).execute(conn)? == 1)
 }
 
-/// Adds a row to the ledger of a mailing that is not over; tells whether it was not.
-pub fn add(conn: &mut Connection, row: &RecipientRow) -> Result<bool> {
-    let open = mailings::table.find(&row.mailing).filter(mailings::state.ne("stopped"));
-    let found = diesel::update(open).set((mailings::last_row_at.eq(row.accepted_at),)).execute(conn)? == 1;
-    if found {
-        diesel::insert_into(recipients::table).values(row).execute(conn)?;
-        let finished = mailings::table.find(&row.mailing).filter(mailings::state.eq("finished"));
+/// Adds a row to the ledger of a mailing. One that was finished goes on; one that was stopped meanwhile stays so, and the row gets
+/// its end with the others.
+pub fn add(conn: &mut Connection, row: &RecipientRow) -> Result<()> {
+    let mailing = mailings::table.find(&row.mailing);
+    diesel::update(mailing).set(mailings::last_row_at.eq(row.accepted_at)).execute(conn)?;
+    diesel::insert_into(recipients::table).values(row).execute(conn)?;
+    if row.status == "pending" {
+        let finished = mailing.filter(mailings::state.eq("finished"));
         diesel::update(finished).set(mailings::state.eq("running")).execute(conn)?;
     }
-    Ok(found)
+    Ok(())
 }
 
-/// Running mailings of which nothing is in the outbox: those that the feeder must feed.
-pub fn hungry(conn: &mut Connection, limit: i64) -> Result<Vec<MailingRow>> {
-    let fed = errands::table.filter(errands::mailing.eq(mailings::id.nullable())).select(errands::id);
+/// Rows of a mailing that left, the newest first. They are held until the transaction is over: a receipt that came in this very
+/// moment is seen, or waits and has the last word.
+pub fn ended(conn: &mut Connection, mailing: MailingId, limit: i64) -> Result<Vec<RecipientRow>> {
+    let left = || recipients::status.eq_any(["sent", "delivered", "viewed", "error", "unknown"]);
+    let ids: Vec<String> = recipients::table
+        .filter(recipients::mailing.eq(mailing.to_string()).and(left()))
+        .order(recipients::id.desc())
+        .limit(limit)
+        .select(recipients::id)
+        .load(conn)?;
+    Ok(diesel::update(recipients::table.filter(recipients::id.eq_any(ids).and(left())))
+        .set(recipients::status.eq(recipients::status))
+        .returning(RecipientRow::as_returning())
+        .get_results(conn)?)
+}
+
+/// How many rows of a mailing wait.
+pub fn waiting(conn: &mut Connection, mailing: MailingId) -> Result<i64> {
+    let pending =
+        recipients::table.filter(recipients::mailing.eq(mailing.to_string()).and(recipients::status.eq("pending")));
+    Ok(pending.count().get_result(conn)?)
+}
+
+/// Running mailings of which nothing in the outbox leaves before a moment: those that the feeder must feed.
+pub fn hungry(conn: &mut Connection, before: i64, limit: i64) -> Result<Vec<MailingRow>> {
+    let fed = errands::table
+        .filter(errands::mailing.eq(mailings::id.nullable()).and(errands::not_before.le(before)))
+        .select(errands::id);
     Ok(mailings::table
         .filter(mailings::state.eq("running"))
         .filter(diesel::dsl::not(diesel::dsl::exists(fed)))
@@ -79,10 +105,26 @@ pub fn hungry(conn: &mut Connection, limit: i64) -> Result<Vec<MailingRow>> {
         .load(conn)?)
 }
 
-/// Whether something of a mailing is in the outbox.
-pub fn is_fed(conn: &mut Connection, mailing: &str) -> Result<bool> {
-    let fed = errands::table.filter(errands::mailing.eq(mailing)).select(errands::id);
+/// Whether something of a mailing leaves the outbox before a moment.
+pub fn is_fed(conn: &mut Connection, mailing: &str, before: i64) -> Result<bool> {
+    let fed =
+        errands::table.filter(errands::mailing.eq(mailing).and(errands::not_before.le(before))).select(errands::id);
     Ok(diesel::select(diesel::dsl::exists(fed)).get_result(conn)?)
+}
+
+/// How many rows of a mailing are in the outbox.
+pub fn in_outbox(conn: &mut Connection, mailing: &str) -> Result<i64> {
+    Ok(errands::table.filter(errands::mailing.eq(mailing)).select(count_star()).first(conn)?)
+}
+
+/// The next pending rows of a mailing.
+pub fn pending(conn: &mut Connection, mailing: &str, limit: i64) -> Result<Vec<RecipientRow>> {
+    Ok(recipients::table
+        .filter(recipients::mailing.eq(mailing).and(recipients::status.eq("pending")))
+        .order(recipients::id)
+        .limit(limit)
+        .select(RecipientRow::as_select())
+        .load(conn)?)
 }
 
 /// Takes the next pending row of a mailing; none where there is none. The caller holds the mailing's row.
@@ -93,8 +135,15 @@ pub fn take(conn: &mut Connection, mailing: &str, message: &str) -> Result<Optio
         .select(recipients::id)
         .first(conn)
         .optional()?;
-    let Some(next) = next else { return Ok(None) };
-    let row = recipients::table.find(next).filter(recipients::status.eq("pending"));
+    match next {
+        Some(next) => take_row(conn, &next, message),
+        None => Ok(None),
+    }
+}
+
+/// Takes one pending row; none where it is not pending any more. The caller holds the mailing's row.
+pub fn take_row(conn: &mut Connection, row: &str, message: &str) -> Result<Option<RecipientRow>> {
+    let row = recipients::table.find(row).filter(recipients::status.eq("pending"));
     Ok(diesel::update(row)
         .set((recipients::status.eq("queued"), recipients::message.eq(message)))
         .returning(RecipientRow::as_returning())

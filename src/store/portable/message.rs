@@ -48,13 +48,23 @@ pub fn by_id(conn: &mut Connection, company: CompanyId, id: MessageId) -> Result
         .optional()?)
 }
 
-/// The message that a vendor names, on one channel.
+/// The message that a vendor names, on one channel: only for names that no two chats share, see [`in_chat`].
 pub fn by_vendor_id(conn: &mut Connection, channel: ChannelId, vendor_id: &str) -> Result<Option<MessageRow>> {
     Ok(messages::table
         .filter(messages::channel.eq(channel.to_string()).and(messages::vendor_id.eq(vendor_id)))
         .select(MessageRow::as_select())
         .first(conn)
         .optional()?)
+}
+
+/// The message that a vendor names, in a chat of a channel. A name that is a number alone may be given anew in each chat, so the
+/// chat decides about it; any other name is unique, and the chat may be known under another one.
+pub fn in_chat(conn: &mut Connection, channel: ChannelId, chat: &str, vendor_id: &str) -> Result<Option<MessageRow>> {
+    let mut found = all_by_vendor_id(conn, channel, vendor_id)?;
+    let exact = found.iter().position(|row| row.chat == chat);
+    let is_number = !vendor_id.is_empty() && vendor_id.bytes().all(|byte| byte.is_ascii_digit());
+    let loose = || (!is_number && !found.is_empty()).then_some(0);
+    Ok(exact.or_else(loose).map(|at| found.swap_remove(at)))
 }
 
 /// The messages that a vendor names so, on one channel: some vendors count anew in each chat.
@@ -72,6 +82,13 @@ pub fn rewrite(conn: &mut Connection, channel: ChannelId, vendor_id: &str, conte
     let known =
         messages::table.filter(messages::channel.eq(channel.to_string()).and(messages::vendor_id.eq(vendor_id)));
     diesel::update(known).set(messages::content.eq(content)).execute(conn)?;
+    Ok(())
+}
+
+/// What a message of a company says is kept in another form: its file lies elsewhere by now.
+pub fn set_content(conn: &mut Connection, company: CompanyId, id: &str, content: &str) -> Result<()> {
+    let row = messages::table.find(id).filter(messages::company.eq(company.to_string()));
+    diesel::update(row).set(messages::content.eq(content)).execute(conn)?;
     Ok(())
 }
 
@@ -240,4 +257,26 @@ pub fn receipts_by_key(conn: &mut Connection, begins: &str, limit: i64) -> Resul
 /// Forgets receipts that nobody asked for.
 pub fn forget_receipts(conn: &mut Connection, before: i64) -> Result<usize> {
     Ok(diesel::delete(early_receipts::table.filter(early_receipts::received_at.lt(before))).execute(conn)?)
+}
+
+/// The messages of a chat, newest first, older than `before` where that is given; at most `limit`.
+pub fn of_chat(
+    conn: &mut Connection,
+    company: CompanyId,
+    channel: ChannelId,
+    chat: &str,
+    before: Option<MessageId>,
+    limit: i64,
+) -> Result<Vec<MessageRow>> {
+    let of_chat = messages::channel.eq(channel.to_string()).and(messages::chat.eq(chat));
+    let mut found = messages::table
+        .filter(of_chat.and(messages::company.eq(company.to_string())))
+        .order(messages::id.desc())
+        .limit(limit)
+        .select(MessageRow::as_select())
+        .into_boxed();
+    if let Some(before) = before {
+        found = found.filter(messages::id.lt(before.to_string()));
+    }
+    Ok(found.load(conn)?)
 }

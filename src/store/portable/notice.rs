@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 
 use super::Connection;
+use crate::model::id::CompanyId;
 use crate::store::Result;
 use crate::store::row::NoticeRow;
 use crate::store::schema::notices;
@@ -12,6 +13,15 @@ use crate::store::schema::notices;
 pub fn write(conn: &mut Connection, row: &NoticeRow) -> Result<()> {
     diesel::insert_into(notices::table).values(row).execute(conn)?;
     Ok(())
+}
+
+/// Whether a letter with this subject was written to an address since a moment.
+pub fn is_told(conn: &mut Connection, company: CompanyId, address: &str, subject: &str, since: i64) -> Result<bool> {
+    let same = notices::table
+        .filter(notices::company.eq(company.to_string()).and(notices::address.eq(address)))
+        .filter(notices::subject.eq(subject).and(notices::created_at.ge(since)))
+        .select(notices::id);
+    Ok(diesel::select(diesel::dsl::exists(same)).get_result(conn)?)
 }
 
 /// Letters whose time has come, of whatever company: for the herald alone.

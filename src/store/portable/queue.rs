@@ -28,13 +28,13 @@ pub fn accepted_at(conn: &mut Connection, company: CompanyId, key: &str) -> Resu
         .optional()?)
 }
 
-/// The errand of a company with this merge key, in whatever lane: whether it flies, and its work.
-pub fn by_merge_key(conn: &mut Connection, company: CompanyId, key: &str) -> Result<Option<(bool, String)>> {
+/// The errand of a company with this merge key, in whatever lane: whether it flies, when it was accepted, and its work.
+pub fn by_merge_key(conn: &mut Connection, company: CompanyId, key: &str) -> Result<Option<(bool, i64, String)>> {
     let of_company = lanes::table.filter(lanes::company.eq(company.to_string())).select(lanes::id);
     Ok(errands::table
         .filter(errands::lane.eq_any(of_company).and(errands::merge_key.eq(key)))
         .filter(errands::merge_key.is_not_null())
-        .select((flies(), errands::work))
+        .select((flies(), errands::accepted_at, errands::work))
         .first(conn)
         .optional()?)
 }

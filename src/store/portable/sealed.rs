@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::Connection;
 use crate::store::Result;
-use crate::store::schema::{channels, notes, portal_tokens, portals};
+use crate::store::schema::{channels, notes, portal_tokens, portals, webhooks};
 
 /// Every place and what is sealed there; empty columns are left out.
 pub fn all(conn: &mut Connection) -> Result<Vec<(String, String)>> {
@@ -19,6 +19,9 @@ pub fn all(conn: &mut Connection) -> Result<Vec<(String, String)>> {
     }
     for (channel, sealed) in notes::table.select((notes::channel, notes::value)).load::<(String, String)>(conn)? {
         found.push((format!("notes:{channel}"), sealed));
+    }
+    for (id, sealed) in webhooks::table.select((webhooks::id, webhooks::secret)).load::<(String, String)>(conn)? {
+        found.push((format!("webhooks:{id}"), sealed));
     }
     let pairs = portal_tokens::table.select((
         portal_tokens::portal,
@@ -47,6 +50,9 @@ pub fn replace(conn: &mut Connection, place: &str, from: &str, to: &str) -> Resu
             .execute(conn)?,
         "notes" => diesel::update(notes::table.filter(notes::channel.eq(id).and(notes::value.eq(from))))
             .set(notes::value.eq(to))
+            .execute(conn)?,
+        "webhooks" => diesel::update(webhooks::table.find(id).filter(webhooks::secret.eq(from)))
+            .set(webhooks::secret.eq(to))
             .execute(conn)?,
         _ => {
             let (portal, user) = id.split_once(':').unwrap_or_default();

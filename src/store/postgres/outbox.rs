@@ -48,7 +48,11 @@ merge_key, mailing, work, origin, n) ORDER BY n) AS ordered ",
 }
 
 insert!(Insert, "");
-insert!(Merge, "ON CONFLICT (lane, merge_key) WHERE merge_key IS NOT NULL DO UPDATE SET work = excluded.work");
+insert!(
+    Merge,
+    "ON CONFLICT (lane, merge_key) WHERE merge_key IS NOT NULL DO UPDATE SET work = excluded.work, \
+         not_before = least(errands.not_before, excluded.not_before)"
+);
 
 fixed! {
     // in one order, so that two processes never wait for each other

@@ -14,7 +14,7 @@ use crate::store::schema::{errands, lanes};
 /// A lane to be made.
 #[derive(Debug, Clone)]
 pub struct NewLane {
-    /// `channel` or `portal`.
+    /// `channel`, `portal` or `webhook`.
     pub kind: String,
     /// Its pace.
     pub pace: Pace,
@@ -68,7 +68,7 @@ pub struct LaneRow {
     pub id: LaneId,
     /// Whose it is.
     pub company: String,
-    /// `channel` or `portal`.
+    /// `channel`, `portal` or `webhook`.
     pub kind: String,
     /// Its shard.
     pub shard: i16,

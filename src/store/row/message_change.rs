@@ -23,9 +23,9 @@ pub struct ChangeRow {
     pub message: Option<String>,
     /// One for the same thing told twice, unique for the channel.
     pub key: String,
-    /// `edit` or `delete`.
+    /// `edit`, `delete` or `react`.
     pub act: String,
-    /// The new text.
+    /// The new text, or the emoji.
     pub text: Option<String>,
     /// `waiting`, `done`, `failed`, `not_done` or `unknown`.
     pub state: String,
@@ -39,6 +39,8 @@ pub struct ChangeRow {
     pub asked_at: i64,
     /// When it was done, by the vendor's clock or else by ours.
     pub done_at: Option<i64>,
+    /// Who reacts, as the vendor names them; none where our own side does, empty where the vendor does not tell.
+    pub who: Option<String>,
 }
 
 /// What the end of a change that was asked for here changes.

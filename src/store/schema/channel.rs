@@ -128,6 +128,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    standings (channel) {
+        channel -> Text,
+        company -> Text,
+        look_at -> BigInt,
+        looked_at -> Nullable<BigInt>,
+        list_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     message_changes (id) {
         id -> Text,
         company -> Text,
@@ -144,6 +154,7 @@ diesel::table! {
         asked -> Bool,
         asked_at -> BigInt,
         done_at -> Nullable<BigInt>,
+        who -> Nullable<Text>,
     }
 }
 
@@ -153,5 +164,38 @@ diesel::table! {
         chat -> Text,
         about -> Nullable<Text>,
         link -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    dialog_tags (dialog, key) {
+        dialog -> Text,
+        company -> Text,
+        key -> Text,
+        tag -> Text,
+        set_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    opt_outs (company, address) {
+        company -> Text,
+        address -> Text,
+        word -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    deliveries (n) {
+        n -> BigInt,
+        company -> Text,
+        channel -> Text,
+        outcome -> Text,
+        size -> BigInt,
+        cut -> Bool,
+        events -> Integer,
+        sealed -> Text,
+        received_at -> BigInt,
     }
 }

@@ -152,12 +152,14 @@ pub(in crate::store) fn expire(conn: &mut Connection, due: &BTreeSet<(i64, LaneI
     Ok(())
 }
 
-/// The number of the waiting errand whose place the row takes.
+/// The number of the waiting errand whose place the row takes. It leaves no later than either of them would have.
 fn merge(conn: &mut Connection, row: &ErrandIn) -> Result<Option<ErrandId>> {
     let waiting = errands::table
         .filter(errands::lane.eq(row.lane).and(errands::merge_key.eq(&row.merge_key)))
         .filter(super::waits());
-    Ok(diesel::update(waiting).set(errands::work.eq(&row.work)).returning(errands::id).get_result(conn).optional()?)
+    let sooner = sql::<BigInt>("min(not_before, ").bind::<BigInt, _>(row.not_before).sql(")");
+    let word = (errands::work.eq(&row.work), errands::not_before.eq(sooner));
+    Ok(diesel::update(waiting).set(word).returning(errands::id).get_result(conn).optional()?)
 }
 
 pub(in crate::store) fn fresh_keys(

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use switchboard::crm::bitrix24::card::{Card, comment};
 use switchboard::crm::bitrix24::event::{Page, RobotCall, SmsCall, What, read_event, token_matches};
-use switchboard::crm::bitrix24::robot::{answer, install_body};
+use switchboard::crm::bitrix24::robot::{Robot, answer};
 use switchboard::crm::bitrix24::sms::{Sender, SmsStatus, status_body};
 use switchboard::model::errand::Rank;
 use switchboard::model::moment::Moment;
@@ -169,10 +169,14 @@ fn keys(value: &Value) -> BTreeSet<String> {
 
 #[test]
 fn the_bodies_we_post_have_the_vendors_shape() {
-    let robot = install_body("https://app.example.com/b24/robot", 1);
     let stated = fixture("req_robot_add.json");
-    assert_eq!(keys(&robot), keys(&stated));
-    for part in ["PROPERTIES", "RETURN_PROPERTIES"] {
+    let parts = Robot::ALL.iter().flat_map(|robot| ["PROPERTIES", "RETURN_PROPERTIES"].map(|part| (robot, part)));
+    for (robot, part) in parts {
+        let mut robot = robot.install_body("https://app.example.com/b24/robot", 1);
+        // the recorded robot has no page of its own; one that has tells where it is
+        let page = robot.as_object_mut().unwrap().remove("PLACEMENT_HANDLER");
+        assert_eq!(page.is_some(), robot["USE_PLACEMENT"] == "Y");
+        assert_eq!(keys(&robot), keys(&stated));
         for (name, property) in robot[part].as_object().unwrap() {
             let known = ["Name", "Description", "Type", "Options", "Required", "Multiple", "Default"];
             assert!(keys(property).iter().all(|key| known.contains(&key.as_str())), "{name}");

@@ -15,7 +15,7 @@ use switchboard::store::row::NewLane;
 use switchboard::store::{self, Conn, Options, Store};
 
 use super::cut::{Cut, Wire};
-use crate::postgres::{fresh_database, fresh_sqlite};
+use crate::postgres::{Cluster, fresh_database, fresh_sqlite};
 
 fn errand(company: CompanyId, lane: LaneId) -> NewErrand {
     let work = Work::PortalCall {
@@ -73,6 +73,37 @@ async fn a_commit_whose_answer_was_lost_is_not_done_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_never_arrived_is_done_again() {
     assert_eq!(accept_while(Cut::Before).await, (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_went_down_with_its_server_is_done_again() {
+    let mut cluster = Cluster::own();
+    let database = cluster.database();
+    let wire = Wire::lay(&database).await;
+    let store = Arc::new(Store::open(Options { writers: 1, ..Options::new(&wire.url) }).unwrap());
+    let company = CompanyId::new();
+    let lane = lane(&store, company).await;
+    wire.cut(Cut::Held);
+    let writing = Arc::clone(&store);
+    let accepted = tokio::spawn(async move {
+        writing.write(move |conn| outbox::accept(conn, Moment(1), &[errand(company, lane)])).await
+    });
+    wire.holds().await;
+    let crashed = tokio::task::spawn_blocking(move || {
+        cluster.crash();
+        cluster.start();
+        // the transactions of others, one of which now has the number of the one that was lost
+        let mut conn = store::connect(&Options::new(&database)).unwrap();
+        let Conn::Postgres(conn) = &mut conn else { panic!("not PostgreSQL") };
+        for _ in 0..20 {
+            diesel::sql_query("UPDATE companies SET name = name").execute(&mut **conn).unwrap();
+        }
+        cluster
+    });
+    let _cluster = crashed.await.unwrap();
+    assert_eq!(accepted.await.unwrap().unwrap().len(), 1);
+    let there = store.read(move |conn| outbox::look(conn, lane, 10)).await.unwrap();
+    assert_eq!(there.len(), 1, "accepted, and not there");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

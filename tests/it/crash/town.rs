@@ -251,6 +251,8 @@ fn greet(conn: &mut Conn, company: CompanyId, channel: &str) -> store::Result<()
             incoming_at: Some(now),
             thread: None,
             created_at: now,
+            led_at: None,
+            free_until: None,
         };
         assert!(switchboard::on!(conn, dialog::create(&row))?);
     }

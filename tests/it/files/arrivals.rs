@@ -38,6 +38,8 @@ async fn comes(rig: &Rig, channel: ChannelId, id: &str, media: Vec<IncomingMedia
         reply_to: None,
         ours: false,
         note: None,
+        payload: None,
+        referral: std::collections::BTreeMap::new(),
     };
     let (app, event) = (rig.server.app.clone(), Event::Message(Box::new(incoming)));
     let worked = rig.server.app.store.write(move |conn| {

@@ -196,6 +196,8 @@ async fn attach(
             incoming_at: Some(now),
             thread: None,
             created_at: now,
+            led_at: None,
+            free_until: None,
         };
         on!(conn, dialog::create(&dialog))
     });

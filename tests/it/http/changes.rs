@@ -15,7 +15,7 @@ use crate::rig::{Rig, START, Tenant};
 const HOUR_MS: i64 = 3_600_000;
 
 /// A message of the history.
-fn row(tenant: &Tenant, channel: ChannelId, vendor_id: &str) -> MessageRow {
+pub(super) fn row(tenant: &Tenant, channel: ChannelId, vendor_id: &str) -> MessageRow {
     MessageRow {
         id: MessageId::new().to_string(),
         company: tenant.company.to_string(),
@@ -35,7 +35,7 @@ fn row(tenant: &Tenant, channel: ChannelId, vendor_id: &str) -> MessageRow {
     }
 }
 
-async fn enter(rig: &Rig, row: &MessageRow) -> String {
+pub(super) async fn enter(rig: &Rig, row: &MessageRow) -> String {
     let kept = row.clone();
     let store = &rig.server.app.store;
     store.write(move |conn| switchboard::on!(conn, message::enter(std::slice::from_ref(&kept)))).await.unwrap();
@@ -50,13 +50,13 @@ async fn delete(rig: &Rig, tenant: &Tenant, path: &str) -> crate::rig::Reply {
     rig.send(rig.request("DELETE", path, &tenant.operator)).await
 }
 
-async fn waiting(rig: &Rig, lane: i64) -> Vec<Work> {
+pub(super) async fn waiting(rig: &Rig, lane: i64) -> Vec<Work> {
     let look = rig.server.app.store.read(move |conn| switchboard::store::outbox::look(conn, lane, 100));
     look.await.unwrap().into_iter().map(|(errand, ..)| errand.work).collect()
 }
 
 /// Nothing leaves a lane that stands.
-async fn pause(rig: &Rig, tenant: &Tenant, lane: i64) {
+pub(super) async fn pause(rig: &Rig, tenant: &Tenant, lane: i64) {
     assert_eq!(rig.post(&format!("/api/v1/lanes/{lane}/pause"), &tenant.admin, json!({})).await.status, 204);
 }
 
@@ -83,10 +83,19 @@ async fn what_still_waits_is_changed_and_taken_out_in_the_queue(database: &str) 
     assert_eq!((&found["status"], &found["content"]["text"]), (&json!("waiting"), &json!("Так")));
     let Work::Send { outgoing, .. } = &waiting(&rig, lane).await[0] else { panic!("no message waits") };
     assert_eq!(outgoing.content.text.as_deref(), Some("Так"), "the place in the queue stays, and what leaves is the new text");
+    // what it said while it waited is kept, the same text told twice is one change
+    rig.clock.advance_ms(1_000);
+    for text in ["Вот так", "Вот так"] {
+        assert_eq!(edit(&rig, &tenant, &path, text).await.status, 202);
+    }
+    let versions = json!([{ "text": "Как", "at": START.0, "left": false }, { "text": "Так", "at": START.0, "left": false }]);
+    let found = rig.get(&path, &tenant.operator).await.json();
+    assert_eq!((&found["content"]["text"], &found["versions"], &found["edited_at"]), (&json!("Вот так"), &versions, &json!(START.0 + 1_000)));
     assert_eq!(delete(&rig, &tenant, &path).await.status, 202);
     assert!(waiting(&rig, lane).await.is_empty());
     let found = rig.get(&path, &tenant.operator).await.json();
     assert_eq!((&found["status"], &found["code"]), (&json!("not_sent"), &json!("discarded")));
+    assert_eq!(found["versions"], versions, "also in the history");
     for reply in [edit(&rig, &tenant, &path, "x").await, delete(&rig, &tenant, &path).await] {
         assert_eq!((reply.status, reply.code().as_str()), (422, "not_supported"), "WhatsApp Business changes nothing");
     }
@@ -164,6 +173,8 @@ async fn a_die_stays_in_a_private_chat_for_a_day(database: &str) {
             reply_to: None,
             ours: false,
             note: Some("dice".into()),
+            payload: None,
+            referral: std::collections::BTreeMap::new(),
         };
         let content = serde_json::to_string(&incoming).unwrap();
         MessageRow { outgoing: false, content, ..row(&tenant, bot, "7") }
@@ -213,7 +224,7 @@ async fn a_change_waits_in_the_lane_as_a_live_answer_and_no_longer_than_it_may(d
 }
 }
 
-async fn hear(app: &App, channel: ChannelId, event: Event, now: Moment) {
+pub(super) async fn hear(app: &App, channel: ChannelId, event: Event, now: Moment) {
     let inner = app.clone();
     let heard = app.store.write(move |conn| {
         let row: ChannelRow = switchboard::on!(conn, channel::whosever(channel))?.unwrap();
@@ -264,7 +275,7 @@ async fn what_vendors_tell_of_changes_ends_the_same_in_any_order_and_number(data
     assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:#?}");
     let found = &seen[0];
     assert_eq!((&found["content"]["text"], &found["changes"]), (&json!("третий"), &json!([])));
-    let versions = json!([{ "text": "первый", "at": START.0 }, { "text": "второй", "at": START.0 + 1_000 }]);
+    let versions = json!([{ "text": "первый", "at": START.0, "left": true }, { "text": "второй", "at": START.0 + 1_000, "left": true }]);
     assert_eq!(found["versions"], versions);
     assert_eq!((&found["edited_at"], &found["deleted_at"]), (&json!(START.0 + 2_000), &json!(START.0 + 9_000)));
     let listed = rig.get("/api/v1/messages", &tenant.operator).await.json();
@@ -319,7 +330,7 @@ async fn replies_places_and_contacts_are_checked_against_what_the_messenger_can(
         (to(bot, json!({ "text": "Да", "reply_to": elsewhere.id })), "reply_elsewhere", "reply_to"),
         (to(vk, json!({ "text": "Да", "reply_to": theirs.id })), "reply_elsewhere", "reply_to"),
         (to(avito, json!({ "text": "Да", "reply_to": theirs.id })), "not_supported", ""),
-        (to(vk, json!({ "place": place })), "not_supported", ""),
+        (to(vk, json!({ "contacts": [card] })), "not_supported", ""),
         (to(avito, json!({ "contacts": [card] })), "not_supported", ""),
         (to(bot, json!({ "place": place, "text": "Мы здесь" })), "parts_mixed", ""),
         (to(bot, json!({ "place": place, "contacts": [card] })), "parts_mixed", ""),

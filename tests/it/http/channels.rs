@@ -6,9 +6,9 @@ use switchboard::sandbox;
 
 use crate::rig::{Rig, Tenant};
 
-pub(super) const TOKEN: &str = "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(crate) const TOKEN: &str = "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-pub(super) async fn sandbox_with_a_bot() -> (sandbox::Running, String) {
+pub(crate) async fn sandbox_with_a_bot() -> (sandbox::Running, String) {
     let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
     let vendors = sandbox::start(config).await.unwrap();
     let base = vendors.base();
@@ -17,7 +17,7 @@ pub(super) async fn sandbox_with_a_bot() -> (sandbox::Running, String) {
     (vendors, format!("{base}/tg"))
 }
 
-pub(super) async fn attach(rig: &Rig, tenant: &Tenant, token: &str) -> crate::rig::Reply {
+pub(crate) async fn attach(rig: &Rig, tenant: &Tenant, token: &str) -> crate::rig::Reply {
     let body = json!({ "messenger": "telegram_bot", "answers": { "token": token } });
     rig.post(&format!("/api/v1/lines/{}/channels", tenant.line), &tenant.admin, body).await
 }

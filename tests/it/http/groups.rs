@@ -9,7 +9,7 @@ on_both_databases! {
 async fn a_messenger_that_makes_no_groups_says_so_with_a_stable_code(database: &str) {
     let rig = Rig::start(database).await;
     let (ours, theirs) = (rig.tenant("ours.example").await, rig.tenant("theirs.example").await);
-    let (channel, _) = rig.channel(&ours, "100").await;
+    let (channel, _) = rig.channel_of(&ours, "telegram_bot", "200").await;
     let path = format!("/api/v1/channels/{channel}/groups");
     let body = json!({ "title": "Группа", "people": ["+7 999 000-00-01"] });
     let reply = rig.post(&path, &ours.operator, body.clone()).await;

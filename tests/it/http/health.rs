@@ -58,6 +58,8 @@ fn incoming() -> Event {
         reply_to: None,
         ours: false,
         note: None,
+        payload: None,
+        referral: std::collections::BTreeMap::new(),
     }))
 }
 

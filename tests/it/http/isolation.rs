@@ -13,7 +13,11 @@ async fn nothing_of_one_company_is_seen_or_changed_by_another(database: &str) {
     let message = json!({ "to": "+79990000001", "text": "Секрет" });
     let message = rig.post("/api/v1/messages", &ours.operator, message).await.json()["id"].as_str().unwrap().to_owned();
     let nothing = json!({});
-    let tries: [(&str, String, Value); 12] = [
+    let hook = json!({ "url": "https://example.com/hook", "events": ["message"] });
+    let path = format!("/api/v1/channels/{channel}/webhook");
+    let hooked = rig.send(rig.request("PUT", &path, &ours.admin).json(&hook)).await.json();
+    let webhook = hooked["webhook"]["id"].as_str().unwrap();
+    let tries: [(&str, String, Value); 16] = [
         ("GET", format!("/api/v1/channels/{channel}"), nothing.clone()),
         ("GET", format!("/api/v1/messages/{message}"), nothing.clone()),
         ("PATCH", format!("/api/v1/channels/{channel}"), json!({ "from_ms": 60_000, "to_ms": 60_000, "live_ms": 0 })),
@@ -26,6 +30,10 @@ async fn nothing_of_one_company_is_seen_or_changed_by_another(database: &str) {
         ("POST", format!("/api/v1/lanes/{lane}/resume"), nothing.clone()),
         ("POST", format!("/api/v1/lanes/{lane}/clear"), nothing.clone()),
         ("POST", format!("/api/v1/messages/{message}/decide"), json!({ "decision": "sent" })),
+        ("PUT", path.clone(), hook.clone()),
+        ("DELETE", path.clone(), nothing.clone()),
+        ("GET", format!("/api/v1/webhooks/{webhook}/events"), nothing.clone()),
+        ("POST", format!("/api/v1/webhooks/{webhook}/replay"), json!({ "from": 1, "to": 2 })),
     ];
     for (method, path, body) in &tries {
         let reply = rig.send(rig.request(method, path, &theirs.admin).json(body)).await;
@@ -35,7 +43,7 @@ async fn nothing_of_one_company_is_seen_or_changed_by_another(database: &str) {
     assert_eq!(rig.post("/api/v1/messages", &theirs.admin, named).await.code(), "channel_not_found");
     let named = json!({ "to": "+79990000001", "text": "x", "line": ours.line });
     assert_eq!(rig.post("/api/v1/messages", &theirs.admin, named).await.code(), "line_not_found");
-    for path in ["/api/v1/queue", "/api/v1/channels", "/api/v1/messages", "/api/v1/lines"] {
+    for path in ["/api/v1/queue", "/api/v1/channels", "/api/v1/messages", "/api/v1/lines", "/api/v1/webhooks"] {
         let text = rig.get(path, &theirs.admin).await.text;
         assert!(!text.contains("Секрет") && !text.contains(&channel.to_string()), "{path}: {text}");
     }

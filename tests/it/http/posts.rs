@@ -199,6 +199,13 @@ async fn numbers_of_one_account_are_let_go_with_the_last_of_them(database: &str)
     let request = rig.request("POST", &format!("/hook/channel/{key}"), "").header("X-Hub-Signature-256", signature).body(body);
     assert_eq!(request.send().await.unwrap().status().as_u16(), 200);
     assert_eq!(entered(&rig).await, (vec![ids[1].to_string()], vec!["the channel is switched off".to_owned()]));
+    // what is said of somebody else's number is not kept for whoever looks at this one
+    let list = format!("/api/v1/channels/{}/deliveries", ids[0]);
+    let kept = rig.get(&list, &one.admin).await.json()["deliveries"][0].clone();
+    assert_eq!((&kept["outcome"], &kept["cut"]), (&json!("mixed"), &json!(true)), "{kept}");
+    let whole = rig.get(&format!("{list}/{}", kept["n"]), &one.admin).await;
+    assert_eq!((whole.status, &whole.json()["body"]), (200, &json!("")), "{}", whole.text);
+    assert!(!whole.text.contains(NUMBERS[1]), "{}", whole.text);
 
     assert_eq!(rig.post(&detach(ids[1]), &other.admin, json!({})).await.status, 204);
     assert!(!subscribed(&base).await);

@@ -226,6 +226,31 @@ async fn an_idle_is_begun_anew_and_the_sent_letters_are_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_for_spam_is_looked_at_with_the_sent_letters() {
+    let own = address("sales");
+    let memory = Memory::new();
+    // «Спам»
+    let junk = post().mailbox(&own).join(".&BCEEPwQwBDw-");
+    post().deliver(&own, &numbered(&own, 0));
+    post().put(&junk, "1800000000.1.test", &numbered(&own, 1));
+    post().give(&post().mailbox(&own));
+    let listening = listen(post(), &own, &memory);
+    memory.has_connected(1).await;
+    post().put(&junk, "1800000001.2.test", &numbered(&own, 2));
+    until("the IDLE ends", async || {
+        memory.clock.advance_ms(180_000);
+        (!memory.texts().is_empty()).then_some(())
+    })
+    .await;
+    // what lay there already is left alone
+    assert_eq!(memory.texts(), subjects([2]));
+    // somebody moves it into the inbox: it is heard there too, and the flows know it by its id
+    post().deliver(&own, &numbered(&own, 2));
+    assert_eq!(memory.has_heard(2).await, subjects([2, 2]));
+    listening.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_away_ends_the_listening_with_a_reason() {
     // its own servers: the others are everybody's
     static OWN: std::sync::OnceLock<Post> = std::sync::OnceLock::new();

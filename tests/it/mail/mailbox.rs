@@ -104,6 +104,48 @@ async fn a_letter_between_the_attaching_and_the_first_listening_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_signature_stands_at_the_end_of_every_letter() {
+    let mut form = post().form(&address("sales"));
+    form["signature"] = json!("С уважением,\r\nотдел продаж «Ромашки»");
+    let wire = attach(form).await.unwrap();
+    let (_, letter) = arrived(&wire, message("", "Заказ готов\n")).await;
+    let parsed = mail_parser::MessageParser::default().parse(letter.as_bytes()).unwrap();
+    let text = parsed.body_text(0).unwrap().replace("\r\n", "\n");
+    assert_eq!(text.trim_end(), "Заказ готов\n\n-- \nС уважением,\nотдел продаж «Ромашки»");
+    assert_eq!(parsed.subject(), Some("Заказ готов"), "the signature makes no subject");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_folders_that_the_owner_named_are_listened_to_and_kept_in() {
+    let own = address("sales");
+    let mut form = post().form(&own);
+    (form["inbox_folder"], form["sent_folder"]) = (json!("Заявки"), json!("Отправлено"));
+    assert_eq!(attach(form.clone()).await.err().unwrap().0, "inbox_folder");
+    // the letter in the inbox is nobody's concern
+    post().deliver(&own, &letter("anna@example.test", &own, "other@example.test", "other", "text"));
+    let lay = |folder: &str, name: &str, id: &str| {
+        let bytes = letter("anna@example.test", &own, &format!("{id}@example.test"), id, "text");
+        post().put(&post().mailbox(&own).join(folder), name, &bytes);
+    };
+    lay(".&BBcEMARPBDIEOgQ4-", "1800000001.1.test", "before");
+    assert_eq!(attach(form.clone()).await.err().unwrap().0, "sent_folder");
+    lay(".&BB4EQgQ,BEAEMAQyBDsENQQ9BD4-", "1800000001.2.test", "sent");
+    let (wire, cursor) = attach_and_begin(form).await.unwrap();
+    let memory = Memory::from(cursor);
+    let listening = memory.clone().listen(wire.clone());
+    lay(".&BBcEMARPBDIEOgQ4-", "1800000002.3.test", "after");
+    assert_eq!(memory.has_heard(1).await, ["after"]);
+    listening.abort();
+    arrived(&wire, message("", "Заказ готов")).await;
+    assert_eq!(
+        post().letters(&own, Some("&BB4EQgQ,BEAEMAQyBDsENQQ9BD4-")).len(),
+        2,
+        "the copy lies where it was asked for"
+    );
+    assert_eq!(post().letters(&own, Some("Sent")).len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_mailbox_is_told_at_its_field() {
     let own = address("sales");
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -1,11 +1,14 @@
 //! Whole trips of letters: a server in this process, real mail servers beside it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::flow::channel::{self, Attached, Step};
-use switchboard::flow::credentials;
+use switchboard::flow::{credentials, receive};
+use switchboard::messenger::email::Habits;
+use switchboard::messenger::email::letter::{Around, Folder, read};
 use switchboard::model::clock::SystemClock;
 use switchboard::model::id::{ChannelId, CompanyId, LineId, MessageId};
 use switchboard::model::message::Kind;
@@ -157,6 +160,34 @@ on_both_databases! {
         let got = house.has_messages(3).await;
         assert_eq!(got.iter().filter(|row| !row.outgoing).count(), 2);
         assert_eq!(house.dialogs().await.len(), 1);
+        house.server.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_the_spam_only_letters_of_people_we_know_are_shown(database: &str) {
+        let house = House::open(database, post(), json!({})).await;
+        let (anna, stranger) = (address("anna"), address("stranger"));
+        post().deliver(&house.own, &letter(&anna, &house.own, "first@mail.test", "x", "Когда?"));
+        house.has_messages(1).await;
+        let hear = async |from: &str, id: &str, folder: Folder| {
+            let raw = letter(from, &house.own, id, "x", "Ещё раз");
+            let around = Around { own: &house.own, folder, validity: 1, uid: 1, at: house.server.app.clock.now(),
+                habits: Habits::default(), sizes: HashMap::new() };
+            let (key, event) = read(&raw, &around);
+            let (app, row) = (house.server.app.clone(), house.row().await);
+            let work = house.server.app.store.write(move |conn| receive::work(&app, conn, &row, &event, app.clock.now()).map(|_| ()));
+            work.await.unwrap();
+            key
+        };
+        let spam = hear(&stranger, "spam@mail.test", Folder::Junk).await;
+        hear(&anna, "second@mail.test", Folder::Junk).await;
+        let got = house.has_messages(2).await;
+        assert_eq!(got.iter().map(|row| row.chat.as_str()).collect::<Vec<_>>(), [anna.as_str(); 2]);
+        assert!(got[1].content.contains(r#""note":"junk""#), "{}", got[1].content);
+        // taken out of the spam, it is a letter as others are; what was shown already is not shown twice
+        assert_ne!(hear(&stranger, "spam@mail.test", Folder::Inbox).await, spam);
+        hear(&anna, "second@mail.test", Folder::Inbox).await;
+        assert_eq!(house.messages().await.len(), 3);
         house.server.stop().await;
     }
 
@@ -338,6 +369,7 @@ on_both_databases! {
         assert!(names.contains(&"smtp_host") && !names.contains(&"service"), "{names:?}");
         assert_eq!((values["address"].as_str(), &values["group_letters"]), (Some(house.own.as_str()), &json!(false)));
         assert!(!values.contains_key("password"), "secrets are never shown: {values:?}");
+        assert_eq!((&values["auth"], values["imap_port"].is_u64()), (&json!("password"), true), "{values:?}");
         let given = |answers: Value| answers.as_object().cloned().unwrap();
 
         // habits change, everything else stays
@@ -358,6 +390,8 @@ on_both_databases! {
             (json!({ "password": "wrong" }), "password"),
             (json!({ "smtp_port": "1" }), "smtp_host"),
             (json!({ "address": "nonsense" }), "address"),
+            (json!({ "auth": "oauth" }), "refresh_token"),
+            (json!({ "imap_security": "maybe" }), "imap_security"),
         ] {
             match channel::configure(app, company, id, given(answers)).await {
                 Err(channel::ChannelError::Attach(error)) => assert_eq!(error.field, field, "{error:?}"),

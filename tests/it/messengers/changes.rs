@@ -17,11 +17,11 @@ fn edit(text: &str) -> ChangeAct {
     ChangeAct::Edit { text: text.to_owned() }
 }
 
-fn said(chat: &str, vendor_id: &str, media: Option<MediaKind>) -> Said {
+pub(super) fn said(chat: &str, vendor_id: &str, media: Option<MediaKind>) -> Said {
     Said { chat: chat.to_owned(), vendor_id: vendor_id.to_owned(), media }
 }
 
-fn of(folder: &str) -> Case {
+pub(super) fn of(folder: &str) -> Case {
     cases().into_iter().find(|case| case.folder == folder).unwrap()
 }
 
@@ -29,20 +29,22 @@ fn of(folder: &str) -> Case {
 type Wanted = Box<dyn Fn(&Answer) -> bool>;
 
 /// A message of ours as each vendor names it.
-fn ours(case: &Case, media: Option<MediaKind>) -> Said {
+pub(super) fn ours(case: &Case, media: Option<MediaKind>) -> Said {
     match case.folder {
         "telegram-bot" => said("5000000001", "110", media),
         "vk" => said("300000001", "300000001_325", media),
         "avito" => said("u2i-OuCbYGTXVLZlr6Q~Zr5Bmw", "bdcc5bac2d00345f1cc66fa657813999", media),
         "whatsapp_web" => said("79161234567@c.us", "3EB0AAAAAAAAAAAAAAAA", media),
+        "waba" => said("79161234567", "wamid.b3V0LTAwMTA=", media),
         other => panic!("{other} changes nothing"),
     }
 }
 
 /// What the vendor answers when all went well.
-fn success(case: &Case, act: &ChangeAct) -> Value {
+pub(super) fn success(case: &Case, act: &ChangeAct) -> Value {
     match (case.folder, act) {
         ("telegram-bot", _) => json!({"ok": true, "result": true}),
+        ("waba", _) => case.success.clone(),
         ("vk", ChangeAct::Edit { .. }) => json!({"response": 1}),
         ("vk", ChangeAct::Delete) => {
             json!({"response": [{"peer_id": 300_000_001, "conversation_message_id": 325, "response": 1}]})
@@ -52,7 +54,13 @@ fn success(case: &Case, act: &ChangeAct) -> Value {
 }
 
 /// Has a message changed at a vendor that answers like this, and gives back what reached it.
-async fn changed(case: &Case, said: &Said, act: &ChangeAct, status: u16, body: Value) -> (Answer, Vec<Request>) {
+pub(super) async fn changed(
+    case: &Case,
+    said: &Said,
+    act: &ChangeAct,
+    status: u16,
+    body: Value,
+) -> (Answer, Vec<Request>) {
     let server = MockServer::start().await;
     let files = json!({"response": {"count": 1, "items": [{"attachments": [
         {"type": "photo", "photo": {"owner_id": -200_000_001, "id": 457, "access_key": "ab12"}},
@@ -65,11 +73,12 @@ async fn changed(case: &Case, said: &Said, act: &ChangeAct, status: u16, body: V
     (answer, server.received_requests().await.unwrap())
 }
 
-fn check(case: &Case, request: &Request) {
+pub(super) fn check(case: &Case, request: &Request) {
     match case.folder {
         "telegram-bot" => super::schemas::check_telegram(request),
         "vk" => super::vk::check(request),
         "avito" => super::avito::check(request),
+        "waba" => super::schemas::check_waba(request),
         _ => super::schemas::check_waha(request),
     }
 }
@@ -94,7 +103,15 @@ pub(super) fn what_a_messenger_does_with_sent_messages_is_declared_as_the_contra
         };
         assert_eq!(told, expected, "{}", about.kind.slug());
         assert_eq!(about.abilities.cards, about.card_limit > 0, "{}", about.kind.slug());
-        super::page::checked(about.kind, 2);
+        assert_eq!(about.abilities.interactive, about.interactive.buttons > 0, "{}", about.kind.slug());
+        let reacts = match about.kind {
+            Kind::Waba => Some(Some(30 * 24 * hour)),
+            Kind::WhatsappWeb | Kind::Telegram | Kind::TelegramBot => Some(None),
+            Kind::Vk | Kind::Avito | Kind::VkNotify | Kind::Email => None,
+        };
+        let told = about.abilities.reactions.then_some(changes.react_within_ms);
+        assert_eq!(told, reacts, "{}", about.kind.slug());
+        super::page::checked(about.kind, 4);
     }
 }
 

@@ -113,3 +113,97 @@ async fn a_group_is_renamed_and_left_and_a_second_one_is_never_made_by_chance() 
     let strange = GroupAct::Leave { chat: "79161234567@c.us".to_owned() };
     assert!(matches!(act(&strange, &[]).await, Err(Answer::Refused { code: Code::AddressBad, .. })));
 }
+
+/// The call that VK hears for an act, and what comes of the answers.
+async fn in_vk(
+    act: &GroupAct,
+    answers: &[(&str, Value)],
+) -> (Result<GroupDone, Answer>, Vec<(String, Vec<(String, String)>)>) {
+    let case = cases().into_iter().find(|case| case.folder == "vk").unwrap();
+    let server = MockServer::start().await;
+    for (name, body) in answers {
+        let answer = ResponseTemplate::new(200).set_body_json(body);
+        let once = Mock::given(method("POST")).and(path(format!("/{name}"))).respond_with(answer);
+        once.up_to_n_times(1).mount(&server).await;
+    }
+    let done = case.messenger.act_in_group(&case.patient_wire(&server.uri()), act).await;
+    let heard = server.received_requests().await.unwrap();
+    heard.iter().for_each(super::vk::check);
+    let calls = heard.iter().map(|request| {
+        let fields: Vec<(String, String)> = form_urlencoded::parse(&request.body)
+            .filter(|(name, _)| !["access_token", "v"].contains(&name.as_ref()))
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        (request.url.path().trim_start_matches('/').to_owned(), fields)
+    });
+    (done, calls.collect())
+}
+
+fn person(number: i64) -> Peer {
+    Peer::Chat(number.to_string())
+}
+
+#[tokio::test]
+async fn a_community_makes_a_chat_and_whoever_it_may_not_take_in_gets_its_address() {
+    let people = vec![person(300_000_001), person(300_000_002), Peer::Phone("79161234567".to_owned())];
+    let create = GroupAct::Create { title: "Заказ 15".to_owned(), people };
+    let link = json!({"response": {"link": "https://vk.me/join/AbC"}});
+    let made = json!({"response": {"chat_id": 7, "peer_ids": [300_000_001]}});
+    let (done, calls) =
+        in_vk(&create, &[("messages.createChat", made), ("messages.getInviteLink", link.clone())]).await;
+    let done = done.unwrap();
+    let out: Vec<(Peer, Code)> = done.left_out.into_iter().map(|one| (one.who, one.code)).collect();
+    assert_eq!(
+        out,
+        [(person(300_000_002), Code::GroupPrivacy), (Peer::Phone("79161234567".to_owned()), Code::CannotWriteFirst)]
+    );
+    assert_eq!((done.chat.as_str(), done.invite.as_deref()), ("2000000007", Some("https://vk.me/join/AbC")));
+    assert!(calls[0].1.contains(&("user_ids".to_owned(), "300000001,300000002".to_owned())), "{calls:?}");
+    // one of them is refused: nothing was made, so it is made without them
+    let no = json!({"error": {"error_code": 936, "error_msg": "Contact not found"}});
+    let answers = [
+        ("messages.createChat", no),
+        ("messages.createChat", json!({"response": {"chat_id": 8}})),
+        ("messages.getInviteLink", link),
+    ];
+    let (done, calls) = in_vk(&create, &answers).await;
+    let done = done.unwrap();
+    assert_eq!((done.chat.as_str(), done.left_out.len(), done.invite.is_some()), ("2000000008", 3, true));
+    assert!(!calls[1].1.iter().any(|(name, _)| name == "user_ids"), "{calls:?}");
+    // nobody knows whether it was made: a second one is never made by chance
+    let lost = json!({"error": {"error_code": 10, "error_msg": "Internal"}});
+    let (done, calls) = in_vk(&create, &[("messages.createChat", lost)]).await;
+    assert!(matches!(done, Err(Answer::Unsure { resendable: false, .. })), "{done:?}");
+    assert_eq!(calls.len(), 1);
+    // the channel is not lost over an ability that chats alone need
+    let bots = json!({"error": {"error_code": 912, "error_msg": "This is a chat bot feature"}});
+    let (done, _) = in_vk(&create, &[("messages.createChat", bots)]).await;
+    assert!(matches!(done, Err(Answer::Refused { code: Code::NotSupported, .. })), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_chat_of_a_community_is_filled_by_its_address_renamed_and_left() {
+    let chat = "2000000007".to_owned();
+    let add = GroupAct::Add { chat: chat.clone(), people: vec![person(300_000_001)] };
+    let link = json!({"response": {"link": "https://vk.me/join/AbC"}});
+    let (done, calls) = in_vk(&add, &[("messages.getInviteLink", link)]).await;
+    let done = done.unwrap();
+    assert_eq!((done.left_out[0].code, done.invite.as_deref()), (Code::GroupPrivacy, Some("https://vk.me/join/AbC")));
+    assert_eq!(calls[0].1[0], ("peer_id".to_owned(), chat.clone()));
+    let ok = || json!({"response": 1});
+    let rename = GroupAct::Rename { chat: chat.clone(), title: "Заказ".to_owned() };
+    let (done, calls) = in_vk(&rename, &[("messages.editChat", ok())]).await;
+    assert_eq!(done.unwrap().chat, chat);
+    assert_eq!(calls[0].1, [("chat_id".to_owned(), "7".to_owned()), ("title".to_owned(), "Заказ".to_owned())]);
+    let leave = GroupAct::Leave { chat: chat.clone() };
+    let (done, calls) = in_vk(&leave, &[("messages.removeChatUser", ok())]).await;
+    assert_eq!(done.unwrap().chat, chat);
+    assert!(calls[0].1.contains(&("member_id".to_owned(), "-200000001".to_owned())), "{calls:?}");
+    for (code, gone) in [(935, true), (917, false)] {
+        let error = json!({"error": {"error_code": code, "error_msg": "no"}});
+        let (done, _) = in_vk(&leave, &[("messages.removeChatUser", error)]).await;
+        assert_eq!(done.is_ok(), gone, "{code}: {done:?}");
+    }
+    let strange = GroupAct::Leave { chat: "300000001".to_owned() };
+    assert!(matches!(in_vk(&strange, &[]).await.0, Err(Answer::Refused { code: Code::AddressBad, .. })));
+}

@@ -22,8 +22,13 @@ pub(crate) fn tell(event: &Event) -> String {
             let error = receipt.error.as_ref().map(|(code, text)| format!(" {code}: {text}")).unwrap_or_default();
             format!("{} {} ({key}) at {}{error}", receipt.status, receipt.vendor_id, receipt.at.0)
         }
-        Event::Reaction { chat, vendor_id, emoji } => {
-            format!("reaction {} to {vendor_id} in {chat}", emoji.as_deref().unwrap_or("taken back"))
+        Event::Reaction { chat, vendor_id, emoji, by, ours, at } => {
+            let by = if *ours { "us" } else { by.as_deref().unwrap_or("somebody") };
+            format!(
+                "reaction {} to {vendor_id} in {chat} by {by} at {}",
+                emoji.as_deref().unwrap_or("taken back"),
+                at.0
+            )
         }
         Event::Read { chat, up_to, at } => format!("read up to {up_to} in {chat} at {}", at.0),
         Event::Allowed { chat, allowed } => format!("{} in {chat}", if *allowed { "allowed" } else { "forbidden" }),
@@ -37,8 +42,15 @@ pub(crate) fn tell(event: &Event) -> String {
         }
         Event::Link { link, seen, at } => format!("link {link:?} ({seen}) at {}", at.0),
         Event::Chat { chat, name, about, link } => format!("chat {chat} with {name:?} about {about:?} at {link:?}"),
+        Event::Group { chat, title, inside } => {
+            format!("{} group {chat} {}", if *inside { "in" } else { "out of" }, title.as_deref().unwrap_or(""))
+        }
+        Event::Marketing { chat, wanted, seen } => {
+            format!("marketing {} by {chat}: {seen}", if *wanted { "wanted" } else { "refused" })
+        }
         Event::SameChat { hidden, shown } => format!("{hidden} is {shown}"),
         Event::Suspicion { seen, lifted } => format!("{} {seen}", if *lifted { "cleared" } else { "suspected" }),
+        Event::Restanding { seen } => format!("asks how it stands: {seen}"),
         Event::Trouble { seen } => format!("trouble {seen}"),
         Event::Ignored { what } => format!("ignored {what}"),
     }
@@ -73,6 +85,10 @@ fn tell_message(message: &Incoming) -> String {
     add("place", message.place.clone().map(|(lat, lon, beside)| format!("{lat} {lon} {}", beside.unwrap_or_default())));
     add("answers", message.reply_to.clone());
     add("note", message.note.clone());
+    add("sends back", message.payload.clone());
+    for (name, value) in &message.referral {
+        add("led by", Some(format!("{name}={value}")));
+    }
     add("by", message.ours.then(|| "us".to_owned()));
     line
 }

@@ -12,7 +12,7 @@ use switchboard::messenger::{About, Groups, catalogue};
 use switchboard::model::message::{Kind, MediaKind};
 use switchboard::model::result::Code;
 
-use super::{changes, email, faults, incoming, outgoing, posted, vk_notify};
+use super::{changes, email, faults, incoming, outgoing, posted, reactions, vk_notify, waba};
 use crate::{mail, telegram as account};
 
 thread_local! {
@@ -102,7 +102,10 @@ const CHECKS: [Check; 8] = [
             outgoing::every_kind_of_message_fits_the_schema,
             outgoing::what_cannot_be_sent_is_refused_before_anything_leaves,
             changes::every_change_fits_the_schema,
+            reactions::every_reaction_fits_the_schema,
+            waba::what_there_is_to_press_fits_the_schema,
             account::changing::texts_and_captions_are_changed_and_messages_deleted_for_both_sides,
+            account::changing::a_message_is_reacted_to_and_others_are_heard,
             vk_notify::only_templates_to_phones_are_sent,
             mail::mailbox::a_letter_has_all_that_a_letter_needs,
             mail::mailbox::an_answer_goes_into_its_thread,
@@ -131,6 +134,8 @@ const CHECKS: [Check; 8] = [
             outgoing::abilities_agree_with_answers,
             changes::what_a_messenger_does_not_change_it_refuses_by_a_stable_code,
             changes::what_the_vendor_says_of_a_change_steers_the_queue,
+            reactions::who_has_no_reactions_or_buttons_refuses_them_by_a_stable_code,
+            reactions::what_the_vendor_says_of_a_reaction_steers_the_queue,
             account::changing::what_telegram_does_not_change_has_a_stable_code,
             mail::faults::before_the_final_dot_nothing_was_taken,
             mail::faults::after_the_final_dot_only_an_answer_or_a_copy_tells,
@@ -187,7 +192,7 @@ impl Check {
 }
 
 /// What each ability is called, and the code that whoever asks for a missing one is answered with.
-const ABILITIES: [(&str, &str, &str, Option<Code>); 17] = [
+const ABILITIES: [(&str, &str, &str, Option<Code>); 19] = [
     ("first_by_phone", "пишет первым по телефону", "writes first to a phone", Some(Code::CannotWriteFirst)),
     ("by_username", "пишет по имени пользователя", "writes to a user name", None),
     ("free_text_always", "свободный текст в любое время", "free text at any time", Some(Code::WindowClosed)),
@@ -210,6 +215,8 @@ const ABILITIES: [(&str, &str, &str, Option<Code>); 17] = [
     ("answers", "отвечает на выбранное сообщение", "answers one certain message", Some(Code::NotSupported)),
     ("places", "место на карте", "a place on the map", Some(Code::NotSupported)),
     ("cards", "карточка контакта", "a card of a person", Some(Code::NotSupported)),
+    ("interactive", "кнопки и списки под текстом", "buttons and lists beneath a text", Some(Code::NotSupported)),
+    ("reactions", "ставит и слышит реакции", "reacts, and hears of reactions", Some(Code::NotSupported)),
 ];
 
 type InGroups = (&'static str, &'static str, fn(Groups) -> bool);
@@ -337,9 +344,11 @@ fn cards() -> String {
         "кость в личном чате удаляется через, часов (a die in a private chat is deleted after, hours)",
         &|about| about.changes.dice_after_ms.map_or_else(|| "—".to_owned(), hours),
     );
-    row("контактов в сообщении (cards in a message)", &|about| match about.card_limit {
-        0 => "—".to_owned(),
-        most => most.to_string(),
+    row("контактов в сообщении (cards in a message)", &|about| count(about.card_limit));
+    row("кнопок под текстом (buttons beneath a text)", &|about| count(about.interactive.buttons));
+    row("строк в списке (rows of a list)", &|about| count(about.interactive.rows));
+    row("реакция, часов после отправки (reaction, hours after sending)", &|about| {
+        within(about.abilities.reactions, about.changes.react_within_ms)
     });
     row("наименьшая пауза, с (shortest gap, s)", &|about| seconds(about.floor_ms));
     page
@@ -348,6 +357,10 @@ fn cards() -> String {
 /// Until when something is done; «∞» where that has no end.
 fn within(does: bool, within_ms: Option<i64>) -> String {
     if does { within_ms.map_or_else(|| "∞".to_owned(), hours) } else { "—".to_owned() }
+}
+
+fn count(most: usize) -> String {
+    if most == 0 { "—".to_owned() } else { most.to_string() }
 }
 
 fn yes(does: bool) -> String {

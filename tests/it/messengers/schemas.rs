@@ -43,6 +43,15 @@ fn check_fields(fields: &Value, body: &Value, what: &str) {
     }
 }
 
+/// Whether a value has the fields of a type and no others.
+fn has_fields(named: &str, value: &Value) -> bool {
+    let fields = TELEGRAM["types"][named]["fields"].as_array().cloned().unwrap_or_default();
+    let known = |name: &String| fields.iter().any(|field| field["name"] == *name);
+    let needed = fields.iter().filter(|field| field["required"] == true);
+    value.as_object().is_some_and(|object| object.keys().all(known))
+        && needed.into_iter().all(|field| value.get(field["name"].as_str().unwrap()).is_some())
+}
+
 fn is_of(kind: &str, value: &Value) -> bool {
     if let Some(inner) = kind.strip_prefix("Array of ") {
         return value.as_array().is_some_and(|elements| elements.iter().all(|element| is_of(inner, element)));
@@ -55,8 +64,15 @@ fn is_of(kind: &str, value: &Value) -> bool {
         // a part with a file name in a form, or an address or id as a string
         "InputFile" => value == "<file>",
         named => {
-            let Some(fields) = value.is_object().then(|| &TELEGRAM["types"][named]["fields"]) else { return false };
-            check_fields(fields, value, named);
+            if !value.is_object() {
+                return false;
+            }
+            // one of several shapes is told by the fields that it has
+            let shapes = TELEGRAM["types"][named]["subtypes"].as_array().cloned().unwrap_or_else(|| vec![json!(named)]);
+            let named =
+                shapes.iter().filter_map(Value::as_str).find(|shape| shapes.len() == 1 || has_fields(shape, value));
+            let Some(named) = named else { return false };
+            check_fields(&TELEGRAM["types"][named]["fields"], value, named);
             true
         }
     }
@@ -83,9 +99,10 @@ fn form_fields(request: &Request) -> Map<String, Value> {
     fields
 }
 
+static WABA_FILE: LazyLock<Value> = LazyLock::new(|| serde_yaml_ng::from_str(&schema_file("waba-v23.0.yaml")).unwrap());
+
 static WABA: LazyLock<Value> = LazyLock::new(|| {
-    let mut file: Value = serde_yaml_ng::from_str(&schema_file("waba-v23.0.yaml")).unwrap();
-    let mut schemas = file["components"]["schemas"].take();
+    let mut schemas = WABA_FILE["components"]["schemas"].clone();
     mend(&mut schemas);
     schemas
 });
@@ -114,6 +131,19 @@ fn mend(schemas: &mut Value) {
         "filename": {"type": "string"}, "voice": {"type": "boolean"},
     });
     schemas["MediaObject"]["additionalProperties"] = json!(false);
+    // newer than the file: buttons of addresses; and the guide gives lists a longer text
+    schemas["InteractiveObject"]["properties"]["type"]["enum"] = json!(["button", "list", "cta_url"]);
+    schemas["ActionObject"]["oneOf"].as_array_mut().unwrap().push(json!({
+        "required": ["name", "parameters"],
+        "properties": {"name": {"type": "string", "enum": ["cta_url"]}, "parameters": {
+            "type": "object", "required": ["display_text", "url"], "additionalProperties": false,
+            "properties": {"display_text": {"type": "string", "maxLength": 20}, "url": {"type": "string", "maxLength": 2000}},
+        }},
+    }));
+    schemas["BodyObject"]["properties"]["text"]["maxLength"] = json!(4096);
+    for name in ["InteractiveObject", "HeaderObject", "BodyObject", "FooterObject", "SectionObject"] {
+        schemas[name]["additionalProperties"] = json!(false);
+    }
     // arrays of things that are told apart by their type
     let mapped: Vec<(String, Value)> = ["TemplateComponent", "ParameterObject", "ButtonParameterObject"]
         .into_iter()
@@ -150,6 +180,36 @@ pub(super) fn check_waba(request: &Request) {
         return;
     }
     check_waba_message(&serde_json::from_slice(&request.body).unwrap());
+}
+
+/// A call about groups: the address exists, its parameters are known, and the body fits. That the address to join by is asked for is in
+/// the guide alone.
+pub(super) fn check_waba_group(request: &Request) {
+    assert_eq!(request.headers["authorization"], "Bearer EAAtoken-of-the-system-user");
+    let parts: Vec<&str> = request.url.path().trim_start_matches('/').split('/').collect();
+    let (path, verb) = match parts[..] {
+        [_, "groups"] => ("/{Version}/{Phone-Number-ID}/groups", request.method.as_str().to_lowercase()),
+        [_, "invite_link"] if request.method.as_str() == "GET" => return,
+        [_] => ("/{Version}/{group_id}", request.method.as_str().to_lowercase()),
+        _ => panic!("no {parts:?}"),
+    };
+    let operation = &WABA_FILE["paths"][path][&verb];
+    assert!(operation.is_object(), "no {verb} {path}");
+    let known = operation["parameters"].as_array().cloned().unwrap_or_default();
+    for (name, _) in request.url.query_pairs() {
+        let names = |parameter: &&Value| parameter["in"] == "query" && parameter["name"] == *name;
+        assert!(known.iter().any(|parameter| names(&parameter)), "{path} knows no {name}");
+    }
+    let Some(told) = operation.get("requestBody") else {
+        assert!(request.body.is_empty(), "{path} takes no body");
+        return;
+    };
+    let mut schema = told["content"]["application/json"]["schema"].clone();
+    schema["additionalProperties"] = json!(false);
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&body).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{body}: {errors:?}");
 }
 
 pub(super) fn check_waba_message(body: &Value) {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use switchboard::messenger::{AttachError, AttachNext, AttachStep, Attachment, Boxed, Messenger, NotTaken};
-use switchboard::model::message::{MediaKind, Peer};
+use switchboard::model::message::{Content, MediaKind, Peer, Place};
 use switchboard::model::result::Code;
 use switchboard::model::vendor::{Answer, Scope};
 use wiremock::matchers::{body_string_contains, method, path};
@@ -390,7 +390,9 @@ fn the_community_itself_and_other_communities_are_told_apart() {
         "action": {"type": "chat_kick_user", "member_id": -200_000_001}}});
     assert_eq!(line("message_new", &kicked), "forbidden in 2000000007");
     let reaction = json!({"reacted_id": 5, "peer_id": 5, "cmid": 7, "reaction_id": 1});
-    assert_eq!(line("message_reaction_event", &reaction), "reaction 1 to 5_7 in 5");
+    assert_eq!(line("message_reaction_event", &reaction), "reaction 1 to 5_7 in 5 by 5 at 0");
+    let ours = json!({"reacted_id": -200_000_001, "peer_id": 5, "cmid": 7});
+    assert_eq!(line("message_reaction_event", &ours), "reaction taken back to 5_7 in 5 by us at 0");
 }
 
 async fn vendor(answers: &[(&str, Value)]) -> MockServer {
@@ -666,4 +668,23 @@ async fn a_message_that_was_cut_is_asked_for_whole_and_an_answer_to_a_notificati
         (answered.note.as_deref(), answered.reply_to.as_deref()),
         (Some("notify"), Some("tag-of-the-notification"))
     );
+}
+
+#[tokio::test]
+async fn a_place_leaves_with_words_beside_it() {
+    let case = cases().into_iter().find(|case| case.folder == "vk").unwrap();
+    let office = Place::at(55.7539, 37.6208, Some("Офис".to_owned()), Some("Тверская, 1".to_owned())).unwrap();
+    let bare = Place::at(55.7539, 37.6208, None, None).unwrap();
+    for (content, message) in [
+        (Content { place: Some(office.clone()), ..Content::default() }, "Офис, Тверская, 1"),
+        (Content { place: Some(bare), ..Content::default() }, "55.7539, 37.6208"),
+        (Content { place: Some(office), ..text("Ждём вас") }, "Ждём вас"),
+    ] {
+        let (answer, requests) = sent(&case, content, None).await;
+        assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+        requests.iter().for_each(check);
+        let fields = form(&requests[0]);
+        let told = ["message", "lat", "long"].map(|name| fields[name].as_str().unwrap().to_owned());
+        assert_eq!(told, [message, "55.7539", "37.6208"]);
+    }
 }

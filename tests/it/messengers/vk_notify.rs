@@ -305,7 +305,7 @@ async fn the_aggregator_is_chosen_and_its_form_filled_in() {
         other => panic!("{other:?}"),
     };
     let (fields, kept) = asked(step(&server, json!({"provider": "Devino"}), Value::Null).await);
-    assert_eq!(fields, ["api_token", "service", "routes", "policy", "community", "email"]);
+    assert_eq!(fields, ["api_token", "service", "community", "email", "routes", "policy"]);
     let (fields, _) = asked(step(&server, json!({"provider": "devino_legacy"}), Value::Null).await);
     assert!(fields.contains(&"validity"));
     let (fields, _) = asked(step(&server, json!({"provider": " edna "}), Value::Null).await);
@@ -346,6 +346,49 @@ async fn the_aggregator_is_chosen_and_its_form_filled_in() {
     // nothing was sent to anybody
     for request in server.received_requests().await.unwrap() {
         assert_eq!(serde_json::from_slice::<Value>(&request.body).unwrap(), json!({"messages": []}));
+    }
+}
+
+#[tokio::test]
+async fn a_channel_is_told_otherwise_without_being_attached_again() {
+    let server = answering("/vk/messages", 400, json!({"message": "messages is empty"})).await;
+    let answers =
+        json!({"provider": "devino_legacy", "api_token": TOKEN, "service": "s", "routes": "vk,ok", "validity": 600});
+    let AttachNext::Done(done) = step(&server, answers, Value::Null).await.unwrap() else { panic!("attached") };
+    let channel = Wire {
+        secrets: done.secrets.clone(),
+        settings: done.settings.clone(),
+        ..wire(&server.uri(), &json!({}), &json!({}))
+    };
+    let vk_notify = switchboard::messenger::of(switchboard::model::message::Kind::VkNotify).unwrap();
+    let names: Vec<&str> = vk_notify.settings_form(&channel).iter().map(|field| field.name).collect();
+    let values = vk_notify.settings(&channel).unwrap();
+    assert_eq!(names, ["api_token", "community", "email", "routes", "policy", "validity"]);
+    assert_eq!(
+        (&values["routes"], &values["policy"], &values["validity"]),
+        (&json!("vk,ok"), &json!("any"), &json!("600"))
+    );
+    assert!(!values.contains_key("api_token"), "secrets are never shown");
+    let change = async |answers: Value| {
+        let answers = answers.as_object().cloned().unwrap();
+        vk_notify.configure(&channel, &answers).unwrap().await
+    };
+    let before = server.received_requests().await.unwrap().len();
+    let Ok(AttachNext::Done(changed)) =
+        change(json!({"email": "boss@romashka.test", "policy": "verified_phone_number", "api_token": ""})).await
+    else {
+        panic!("changed")
+    };
+    assert_eq!(changed.account, done.account);
+    assert_eq!(changed.secrets.expose_secret(), done.secrets.expose_secret(), "the key stays");
+    let shown = ["email", "policy", "routes", "service", "validity"].map(|name| changed.settings[name].clone());
+    assert_eq!(json!(shown), json!(["boss@romashka.test", "verified_phone_number", ["VK", "OK"], "s", 600]));
+    assert_eq!(server.received_requests().await.unwrap().len(), before, "nobody is asked for what is ours");
+    let Ok(AttachNext::Done(other)) = change(json!({"api_token": "another-key"})).await else { panic!("changed") };
+    assert!(other.secrets.expose_secret().contains("another-key"));
+    assert_eq!(server.received_requests().await.unwrap().len(), before + 1, "another key is tried");
+    for (answers, field) in [(json!({"validity": "час"}), "validity"), (json!({"email": "nobody"}), "email")] {
+        assert_eq!(change(answers).await.unwrap_err().field, field);
     }
 }
 

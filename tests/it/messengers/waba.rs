@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use switchboard::messenger::{AttachNext, AttachStep, Attachment, Delivery, Messenger, NotTaken};
+use switchboard::model::interactive::{ChoiceList, Interactive, LinkButton, ListRow, ListSection, PressButton};
 use switchboard::model::message::{Content, Event, Media, MediaKind, Peer, Template, TemplateButton, TemplateValue};
 use switchboard::model::result::Code;
 use switchboard::model::template::TemplateHeader;
@@ -156,6 +157,108 @@ async fn a_template_with_positions_goes_without_names_and_after_the_window() {
                 "parameters": [{"type": "coupon_code", "coupon_code": "SALE"}]},
         ])
     );
+}
+
+fn press(id: &str, title: &str) -> PressButton {
+    PressButton { id: id.to_owned(), title: title.to_owned() }
+}
+
+fn buttons() -> Interactive {
+    Interactive { buttons: vec![press("yes", "Да"), press("no", "Нет")], ..Interactive::default() }
+}
+
+fn list() -> Interactive {
+    let row = |id: &str, words: Option<&str>| ListRow {
+        id: id.to_owned(),
+        title: format!("Строка {id}"),
+        description: words.map(str::to_owned),
+    };
+    let section = |title: &str, rows| ListSection { title: Some(title.to_owned()), rows };
+    let sections = vec![
+        section("Утро", vec![row("a", Some("до полудня")), row("b", None)]),
+        section("Вечер", vec![row("c", None)]),
+    ];
+    let list = ChoiceList { button: "Выбрать".to_owned(), sections };
+    let header = Some("Когда приехать".to_owned());
+    Interactive {
+        header, footer: Some("Ответ придёт сразу".to_owned()), list: Some(list), ..Interactive::default()
+    }
+}
+
+fn link() -> Interactive {
+    let link = LinkButton { title: "Открыть".to_owned(), url: "https://example.test/?a=1".to_owned() };
+    Interactive { link: Some(link), ..Interactive::default() }
+}
+
+fn asking(interactive: Interactive) -> Content {
+    Content {
+        text: Some("Приехать завтра?".to_owned()), interactive: Some(interactive), ..Content::default()
+    }
+}
+
+#[tokio::test]
+pub(super) async fn what_there_is_to_press_fits_the_schema() {
+    let case = ours();
+    let body = json!({"text": "Приехать завтра?"});
+    let rows = [
+        (
+            buttons(),
+            json!({"type": "button", "body": body, "action": {"buttons": [
+                {"type": "reply", "reply": {"id": "yes", "title": "Да"}},
+                {"type": "reply", "reply": {"id": "no", "title": "Нет"}}]}}),
+        ),
+        (
+            list(),
+            json!({"type": "list", "header": {"type": "text", "text": "Когда приехать"}, "body": body,
+                "footer": {"text": "Ответ придёт сразу"}, "action": {"button": "Выбрать", "sections": [
+                {"title": "Утро", "rows": [{"id": "a", "title": "Строка a", "description": "до полудня"},
+                    {"id": "b", "title": "Строка b"}]},
+                {"title": "Вечер", "rows": [{"id": "c", "title": "Строка c"}]}]}}),
+        ),
+        (
+            link(),
+            json!({"type": "cta_url", "body": body, "action": {"name": "cta_url",
+                "parameters": {"display_text": "Открыть", "url": "https://example.test/?a=1"}}}),
+        ),
+    ];
+    for (interactive, wanted) in rows {
+        let (answer, requests) = sent(&case, asking(interactive), Some("wamid.aW4tdGV4dC0wMDAx")).await;
+        assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+        requests.iter().for_each(super::schemas::check_waba);
+        let told: Value = serde_json::from_slice(&requests[0].body).unwrap();
+        assert_eq!((&told["type"], &told["interactive"]), (&json!("interactive"), &wanted));
+        assert_eq!((&told["biz_opaque_callback_data"], &told["recipient_type"]), (&json!(KEY), &json!("individual")));
+        case.checked(1);
+    }
+    // a file of ours stands above the text
+    let with_file = Content { media: file(MediaKind::Document, "store:good", None).media, ..asking(buttons()) };
+    let (answer, requests) = sent(&case, with_file, None).await;
+    assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+    requests.iter().for_each(super::schemas::check_waba);
+    let told: Value = serde_json::from_slice(&requests[1].body).unwrap();
+    let header = json!({"type": "document", "document": {"id": "4490709327384033", "filename": "Договор.pdf"}});
+    assert_eq!(told["interactive"]["header"], header);
+    case.checked(1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_pressed_is_refused_before_anything_leaves() {
+    let case = ours();
+    let mut many = buttons();
+    many.buttons.extend([press("a", "А"), press("b", "Б")]);
+    let (answer, requests) = sent(&case, asking(many), None).await;
+    let Answer::Refused { code: Code::InteractiveBad, text } = answer else { panic!("{answer:?}") };
+    assert!(text.starts_with("interactive.buttons: ") && requests.is_empty(), "{text}");
+    let wordy = Content { text: Some("я".repeat(1025)), ..asking(buttons()) };
+    let (answer, requests) = sent(&case, wordy, None).await;
+    assert!(matches!(answer, Answer::Refused { code: Code::InteractiveBad, .. }) && requests.is_empty(), "{answer:?}");
+    // groups take none
+    let server = super::outgoing::taking(&case).await;
+    let mut message = case.message(asking(buttons()));
+    message.to = Peer::Chat("Y2FwaV9ncm91cDo3NDk1MTIzNDU2NzoxMjAzNjMwMDAwMDAwMDAwMDAwZD".to_owned());
+    let answer = case.messenger.send(&case.patient_wire(&server.uri()), &message, NOW).await;
+    assert!(matches!(answer, Answer::Refused { code: Code::NotSupported, .. }), "{answer:?}");
+    assert!(server.received_requests().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -387,13 +490,13 @@ fn every_content_of_a_message_is_read() {
         ("document", json!({"id": "../7"}), ""),
         (
             "interactive",
-            json!({"type": "list_reply", "list_reply": {"id": "a", "title": "Первый"}}),
-            " | text Первый | note button",
+            json!({"type": "list_reply", "list_reply": {"id": "a", "title": "Первый", "description": "x"}}),
+            " | text Первый | note button | sends back a",
         ),
         (
             "interactive",
-            json!({"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": "Sent"}}),
-            " | text Sent | note form",
+            json!({"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": "Sent", "response_json": "{\"a\":1}"}}),
+            " | text Sent | note form | sends back {\"a\":1}",
         ),
         ("order", json!({"catalog_id": "1", "text": "хочу", "product_items": []}), " | text хочу | note order"),
         ("unknown", json!({}), " | note unsupported"),
@@ -414,12 +517,22 @@ fn what_our_side_wrote_on_the_phone_is_ours() {
 }
 
 #[test]
-fn words_about_the_account_are_trouble_only_where_it_is_punished() {
-    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_VIOLATION"})), ["suspected ACCOUNT_VIOLATION"]);
-    assert_eq!(lines("account_update", json!({"event": "ACCOUNT_DELETED"})), ["trouble ACCOUNT_DELETED"]);
-    assert_eq!(lines("phone_number_quality_update", json!({"event": "FLAGGED"})), ["suspected FLAGGED"]);
-    assert_eq!(lines("phone_number_quality_update", json!({"event": "UNFLAGGED"})), ["cleared UNFLAGGED"]);
-    assert_eq!(lines("account_update", json!({"event": "VERIFIED_ACCOUNT"})), ["ignored VERIFIED_ACCOUNT"]);
+fn words_about_the_account_are_trouble_only_where_it_is_punished_and_how_it_stands_is_asked() {
+    let told = |field: &str, seen: &str, first: &[&str]| {
+        let wanted: Vec<String> =
+            first.iter().map(|one| format!("{one} {seen}")).chain([format!("asks how it stands: {seen}")]).collect();
+        assert_eq!(lines(field, json!({"event": seen})), wanted, "{field} {seen}");
+    };
+    told("account_update", "ACCOUNT_VIOLATION", &["suspected"]);
+    told("account_update", "ACCOUNT_DELETED", &["trouble"]);
+    told("phone_number_quality_update", "FLAGGED", &["suspected"]);
+    told("phone_number_quality_update", "UNFLAGGED", &["cleared"]);
+    told("phone_number_quality_update", "DOWNGRADE", &[]);
+    told("account_update", "VERIFIED_ACCOUNT", &[]);
+    assert_eq!(
+        lines("phone_number_name_update", json!({"decision": "APPROVED"})),
+        ["asks how it stands: phone_number_name_update"]
+    );
     assert_eq!(lines("user_id_update", json!({})), ["ignored user_id_update"]);
     let errors = json!({"errors": [{"code": 131_031, "title": "Locked"}]});
     assert_eq!(lines("messages", errors), ["trouble (131031) Locked"]);

@@ -76,3 +76,41 @@ pub(crate) async fn what_telegram_does_not_change_has_a_stable_code() {
     town.clear().await;
     checked(Kind::Telegram, 5);
 }
+
+fn react(emoji: Option<&str>) -> ChangeAct {
+    ChangeAct::React { emoji: emoji.map(str::to_owned) }
+}
+
+#[tokio::test]
+pub(crate) async fn a_message_is_reacted_to_and_others_are_heard() {
+    let town = Town::build().await;
+    let account = Account::open(&town).await;
+    let (id, chat) = done(send(&account, &to(phone(CUSTOMER), "msg_1", text("Готово"))).await);
+    let ours = Said { chat: chat.clone(), vendor_id: id.clone(), media: None };
+    assert_eq!(change(&account, &ours, &react(Some("👍"))).await, Answer::done());
+    assert_eq!(town.got(CUSTOMER).await[0]["reaction"], "👍");
+    assert_eq!(change(&account, &ours, &react(None)).await, Answer::done());
+    assert_eq!(town.got(CUSTOMER).await[0]["reaction"], json!(null));
+    let code = |answer: Answer| match answer {
+        Answer::Refused { code, .. } => code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(change(&account, &ours, &react(Some("🫥"))).await), Code::ReactionBad);
+    let unknown = Said { vendor_id: "99999".to_owned(), ..ours };
+    assert_eq!(code(change(&account, &unknown, &react(Some("👍"))).await), Code::Unchangeable);
+    let reacting = |emoji: Option<&str>| json!({ "messenger": "telegram", "id": id, "emoji": emoji });
+    let path = format!("/_/phones/{CUSTOMER}/react");
+    town.control("POST", &path, reacting(Some("❤"))).await;
+    let heard = account.memory.has_heard(2).await;
+    assert!(
+        heard.iter().any(|one| one.starts_with(&format!("reaction ❤ to {id} in {chat} by {chat} at "))),
+        "{heard:?}"
+    );
+    town.control("POST", &path, reacting(None)).await;
+    let heard = account.memory.has_heard(3).await;
+    let gone = format!("reaction taken back to {id} in {chat} by {chat} at ");
+    assert!(heard.iter().any(|one| one.starts_with(&gone)), "{heard:?}");
+    account.stop().await;
+    town.clear().await;
+    checked(Kind::Telegram, 6);
+}

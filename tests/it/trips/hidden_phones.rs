@@ -40,6 +40,8 @@ fn says(id: &str, phone: Option<&str>, text: &str) -> Event {
         reply_to: None,
         ours: false,
         note: None,
+        payload: None,
+        referral: std::collections::BTreeMap::new(),
     }))
 }
 

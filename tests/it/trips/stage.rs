@@ -453,8 +453,11 @@ impl Stage {
         }
     }
 
-    /// Takes everything down in order.
+    /// Takes everything down in order, once every call to the portal has the shape that the vendor describes.
     pub async fn clear(self) {
+        let calls = self.control("GET", "/_/ledger?vendor=bitrix24&limit=10000", Value::Null).await;
+        let wrong = super::shapes::wrong(calls["entries"].as_array().unwrap());
+        assert!(wrong.is_empty(), "calls that the vendor does not describe so: {wrong:?}");
         self.server.stop().await;
         self.sandbox.stop().await;
     }
@@ -492,8 +495,8 @@ allow_networks = ["127.0.0.0/8"]
 client_id = "application"
 client_secret = "secret-of-the-application"
 [telegram]
-api_id = "17349"
-api_hash = "344583e45741c457fe1862106095a5eb"
+api_id = "12345"
+api_hash = "0123456789abcdef0123456789abcdef"
 [bitrix24]
 client_id = "local.switchboard"
 client_secret = "portal-secret"

@@ -56,6 +56,62 @@ async fn names(stage: &Stage, channel: &str) -> Vec<(String, bool)> {
     found
 }
 
+/// Messages that a phone got in a chat of many.
+async fn texts_in(stage: &Stage, phone: &str, chat: &str) -> Vec<String> {
+    let phone = stage.control("GET", &format!("/_/phones/{phone}"), Value::Null).await;
+    let messages = phone["messages"].as_array().unwrap().iter();
+    messages.filter(|one| one["tag"] == chat).map(|one| one["text"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn chats(stage: &Stage) -> Value {
+    stage.control("GET", "/_/vk/communities", Value::Null).await["communities"][0]["chats"].clone()
+}
+
+on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_chat_of_a_community_is_made_written_into_renamed_and_left(url: &str) {
+        const BORIS: &str = "79990000002";
+        let stage = Stage::without_portal(url).await;
+        let channel = community(&stage).await;
+        let groups = format!("/api/v1/channels/{channel}/groups");
+        // Anna wrote before; Boris never did, and may only be invited, which he does not allow either
+        says(&stage, json!({ "text": "Здравствуйте", "led_by": ["lead_42", "site"] })).await;
+        stage.control("POST", "/_/phones", json!({ "id": BORIS })).await;
+        stage.wait_for_history(&channel, &["< Здравствуйте"]).await;
+        let messages = stage.api("GET", "/api/v1/messages").await;
+        assert_eq!(messages["messages"][0]["referral"], json!({ "ref": "lead_42", "ref_source": "site" }), "{messages}");
+        let body = json!({ "title": "Заказ 15", "people": [PERSON, "390000002"] });
+        let made = stage.act_over(&stage.api_with("POST", &groups, body).await).await;
+        assert_eq!(made["state"], "done", "{made}");
+        let outcomes: Vec<&str> = made["people"].as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap()).collect();
+        assert_eq!(outcomes, ["added", "invited"], "{made}");
+        let chat = made["chat"].as_str().unwrap().to_owned();
+        assert!(made["invite"].as_str().unwrap().starts_with("https://vk.me/join/"), "{made}");
+        stage.wait_for_message(made["people"][1]["message"].as_str().unwrap(), "error").await;
+        let message = json!({ "to": chat, "text": "Всем привет", "channel": channel });
+        stage.sent(message, "sent").await;
+        assert_eq!(texts_in(&stage, PHONE, &chat).await, ["Всем привет"]);
+        says(&stage, json!({ "text": "И вам", "group": chat })).await;
+        stage.wait_for("the answer came into the chat", |stage| {
+            let (channel, chat) = (channel.clone(), chat.clone());
+            async move {
+                let told = stage.api("GET", &format!("/api/v1/channels/{channel}/chats/{chat}")).await;
+                (stage.history(&channel).await.contains(&"< И вам".to_owned()) && told["group"] == true).then_some(())
+            }
+        })
+        .await;
+        let renamed = stage.act_over(&stage.api_with("PATCH", &format!("{groups}/{chat}"), json!({ "title": "Заказ 15, готов" })).await).await;
+        assert_eq!((renamed["state"].as_str(), &chats(&stage).await[0]["title"]), (Some("done"), &json!("Заказ 15, готов")));
+        let left = stage.act_over(&stage.api_with("DELETE", &format!("{groups}/{chat}"), Value::Null).await).await;
+        assert_eq!((left["state"].as_str(), &chats(&stage).await[0]["here"]), (Some("done"), &json!(false)));
+        // a place on the map
+        let place = json!({ "to": PERSON, "channel": channel, "place": { "latitude": 55.7539, "longitude": 37.6208, "title": "Офис" } });
+        stage.sent(place, "sent").await;
+        assert_eq!(on_the_phone(&stage).await.last().unwrap(), "55.7539 37.6208 Офис");
+        stage.clear().await;
+    }
+}
+
 on_both_databases! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn whoever_writes_in_vk_gets_a_name_that_is_asked_for_once(url: &str) {

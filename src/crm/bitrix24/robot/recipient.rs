@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::field::{Wrong, texts};
 use crate::model::address::{chat_peer, phone_digits, split_list};
 use crate::model::message::Peer;
+use crate::model::php_form::Fields;
 use crate::model::result::Code;
 
 /// The most addresses of one call.
@@ -21,21 +23,40 @@ pub struct Recipient {
 }
 
 /// Reads the three fields that name people. One bad address is an entry of its own; nobody at all, or too many, is an error.
-pub(super) fn read_recipients(
-    phones: &[Cow<'_, str>],
-    chats: &[Cow<'_, str>],
-    messengers: &[Cow<'_, str>],
-    region: &str,
-) -> Result<Vec<Recipient>, (Code, String)> {
-    let mut recipients = Vec::new();
-    collect(&mut recipients, phones, |text| phone_digits(text, region).map(Peer::Phone));
-    collect(&mut recipients, chats, chat_peer);
+pub(super) fn read_recipients(fields: &Fields<'_>, region: &str) -> Result<Vec<Recipient>, Wrong> {
+    let messengers = texts(fields, "messenger")?;
+    let mut recipients = people(fields, region)?;
     if recipients.is_empty() {
         // the field of the card names the same person a second time, so it counts only where nothing else is given
-        collect(&mut recipients, messengers, |text| messenger_peer(text, region));
+        collect(&mut recipients, &messengers, |text| messenger_peer(text, region));
     }
+    counted(recipients, Code::AddressEmpty)
+}
+
+/// Reads the people who are to be in a group.
+pub(super) fn read_people(fields: &Fields<'_>, region: &str) -> Result<Vec<Recipient>, Wrong> {
+    counted(people(fields, region)?, Code::AddressEmpty)
+}
+
+/// Reads the field that names groups.
+pub(super) fn read_groups(fields: &Fields<'_>) -> Result<Vec<Recipient>, Wrong> {
+    let mut groups = Vec::new();
+    let is_group = |text: &str| chat_peer(text).filter(|peer| matches!(peer, Peer::Chat(_)));
+    collect(&mut groups, &texts(fields, "group_ids")?, is_group);
+    counted(groups, Code::GroupEmpty)
+}
+
+fn people(fields: &Fields<'_>, region: &str) -> Result<Vec<Recipient>, Wrong> {
+    let (phones, chats) = (texts(fields, "phones")?, texts(fields, "chat_ids")?);
+    let mut people = Vec::new();
+    collect(&mut people, &phones, |text| phone_digits(text, region).map(Peer::Phone));
+    collect(&mut people, &chats, chat_peer);
+    Ok(people)
+}
+
+fn counted(recipients: Vec<Recipient>, empty: Code) -> Result<Vec<Recipient>, Wrong> {
     match recipients.len() {
-        0 => Err((Code::AddressEmpty, String::new())),
+        0 => Err((empty, String::new())),
         1..=ADDRESS_LIMIT => Ok(recipients),
         _ => Err((Code::RequestBad, format!("адресов больше {ADDRESS_LIMIT}"))),
     }
@@ -82,7 +103,8 @@ mod tests {
     use super::*;
 
     fn read(phones: &str, messenger: &str) -> Vec<Recipient> {
-        read_recipients(&[phones.into()], &[], &[messenger.into()], "RU").unwrap()
+        let properties = serde_json::json!({ "phones": phones, "messenger": messenger });
+        read_recipients(&Fields::of(&properties), "RU").unwrap()
     }
 
     #[test]

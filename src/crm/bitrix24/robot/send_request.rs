@@ -1,15 +1,16 @@
-//! What the robot is asked to do, read from what was filled in. A mistake is told as an entry with a stable code, so that
+//! What a robot that sends is asked to do, read from what was filled in. A mistake is told as an entry with a stable code, so that
 //! the automation goes on by its result.
-
-use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::recipient::{Recipient, SHOWN, read_recipients};
-
+use super::field::{
+    Queue, Terms, Wrong, read_file_id, read_user, shown, text, texts, trimmed, unknown, yes_unless_told,
+};
+use super::recipient::{Recipient, read_groups, read_recipients};
 use crate::model::id::LineId;
 use crate::model::message::Kind;
-use crate::model::php_form::{FieldError, Fields};
+use crate::model::php_form::Fields;
+use crate::model::portal_file::PortalFile;
 use crate::model::result::{Code, Entry};
 
 /// A message that a robot asks for.
@@ -19,8 +20,12 @@ pub struct SendRequest {
     pub recipients: Vec<Recipient>,
     /// Whether all of them get it.
     pub mode: Mode,
-    /// The text, with its randomizer still in it.
+    /// Whether the recipients are groups.
+    pub into_groups: bool,
+    /// The text, with its randomizer still in it; beneath a file it may be empty.
     pub text: String,
+    /// The file that goes with it.
+    pub file: Option<PortalFile>,
     /// First and last name, for messengers that make a contact.
     pub names: Option<(String, String)>,
     /// The line; none where the company has one only.
@@ -46,15 +51,17 @@ pub enum Mode {
     First,
 }
 
-/// The queue of a robot's message.
+/// What a robot that sends has beside its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Queue {
-    /// «Очередь сообщений».
-    Messages,
-    /// «Очередь рассылки».
-    Mailing,
-    /// «Без паузы (срочное)».
-    Urgent,
+pub(super) enum Beside {
+    /// Nothing.
+    Nothing,
+    /// A file of the Disk.
+    Disk,
+    /// A document of the CRM: the one that is named, or the newest of the card.
+    Document,
+    /// A document of the CRM where one is named.
+    MaybeDocument,
 }
 
 /// A call that cannot be done for anybody.
@@ -76,6 +83,11 @@ impl NotRead {
         Self { code: Code::RequestBad, text: format!("нет робота «{}»", shown(code)), chat_ids: Vec::new() }
     }
 
+    /// A mistake in a call whose addresses are known, as far as they are.
+    pub(super) fn of((code, text): Wrong, recipients: &[Recipient]) -> Self {
+        Self { code, text, chat_ids: recipients.iter().map(|recipient| recipient.chat_id.clone()).collect() }
+    }
+
     /// The result: one N for each address, or one without an address.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
@@ -87,107 +99,92 @@ impl NotRead {
 }
 
 impl SendRequest {
-    /// Reads the properties of a call. Phones without a country code are taken for numbers of `region`.
+    /// Reads the properties of a call of the main robot. Phones without a country code are taken for numbers of `region`.
     ///
     /// # Errors
     /// [`NotRead`] where nothing can be sent to anybody; one bad address among good ones is no error.
     pub fn read(properties: &Value, region: &str) -> Result<Self, NotRead> {
-        let fields = Fields::of(properties);
-        let unreadable = |(code, text)| NotRead { code, text, chat_ids: Vec::new() };
-        let lists = |name| texts(&fields, name).map_err(unreadable);
-        let (phones, chats, messengers) = (lists("phones")?, lists("chat_ids")?, lists("messenger")?);
-        let recipients = read_recipients(&phones, &chats, &messengers, region).map_err(unreadable)?;
-        let chat_ids = || recipients.iter().map(|recipient| recipient.chat_id.clone()).collect();
-        let rest = Self::read_rest(&fields).map_err(|(code, text)| NotRead { code, text, chat_ids: chat_ids() })?;
-        Ok(Self { recipients, ..rest })
+        Self::read_with(properties, region, Beside::Nothing, false)
     }
 
-    /// Whether the result goes to the card's comments too; told also by a call that cannot be read otherwise.
-    #[must_use]
-    pub fn wants_comment(properties: &Value) -> bool {
-        Fields::of(properties).flag("card_comment")
+    /// The same for any robot that sends.
+    pub(super) fn read_with(
+        properties: &Value,
+        region: &str,
+        beside: Beside,
+        into_groups: bool,
+    ) -> Result<Self, NotRead> {
+        let fields = Fields::of(properties);
+        let recipients = if into_groups { read_groups(&fields) } else { read_recipients(&fields, region) };
+        let recipients = recipients.map_err(|wrong| NotRead::of(wrong, &[]))?;
+        match Self::read_rest(&fields, beside) {
+            Ok(rest) => Ok(Self { recipients, into_groups, ..rest }),
+            Err(wrong) => Err(NotRead::of(wrong, &recipients)),
+        }
     }
 
     /// Everything but the recipients.
-    fn read_rest(fields: &Fields<'_>) -> Result<Self, (Code, String)> {
+    fn read_rest(fields: &Fields<'_>, beside: Beside) -> Result<Self, Wrong> {
+        let file = read_file(fields, beside)?;
         let text = text(fields, "message")?;
-        if text.trim().is_empty() {
+        if text.trim().is_empty() && file.is_none() {
             return Err((Code::MessageEmpty, String::new()));
         }
         let names = (trimmed(fields, "first_name")?, trimmed(fields, "last_name")?);
+        let mode = read_mode(&trimmed(fields, "recipients")?)?;
+        let Terms { line, channel, queue, async_result } = Terms::read(fields)?;
         Ok(Self {
             recipients: Vec::new(),
-            mode: read_mode(&trimmed(fields, "recipients")?)?,
+            mode,
+            into_groups: false,
             text: text.into_owned(),
+            file,
             names: (names.0.len() + names.1.len() > 0).then_some(names),
-            line: read_line(&trimmed(fields, "line_id")?)?,
-            channel: read_channel(&trimmed(fields, "channel")?)?,
-            open_lines: fields.raw("open_lines").is_none() || fields.flag("open_lines"),
+            line,
+            channel,
+            open_lines: yes_unless_told(fields, "open_lines"),
             responsible: read_user(&trimmed(fields, "responsible")?),
-            queue: read_queue(&trimmed(fields, "queue")?)?,
-            async_result: fields.raw("async_result").is_none() || fields.flag("async_result"),
+            queue,
+            async_result,
         })
     }
 }
 
-fn read_mode(text: &str) -> Result<Mode, (Code, String)> {
+fn read_file(fields: &Fields<'_>, beside: Beside) -> Result<Option<PortalFile>, Wrong> {
+    let name = match beside {
+        Beside::Nothing => return Ok(None),
+        Beside::Disk => "disk_file_id",
+        Beside::Document | Beside::MaybeDocument => "document_id",
+    };
+    let given: Vec<String> =
+        texts(fields, name)?.iter().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).collect();
+    let id = match given.as_slice() {
+        [] => None,
+        [id] => Some(read_file_id(id)?),
+        _ => return Err((Code::FileIdBad, "один робот отправляет один файл, а указано несколько".to_owned())),
+    };
+    let document = |id| -> Result<Option<PortalFile>, Wrong> {
+        let pdf = match trimmed(fields, "format")?.as_str() {
+            "" | "pdf" => true,
+            "docx" => false,
+            other => return Err(unknown("Формат", other)),
+        };
+        Ok(Some(PortalFile::Document { id, card: None, pdf }))
+    };
+    match (beside, id) {
+        (Beside::Disk, Some(id)) => Ok(Some(PortalFile::Disk { id })),
+        (Beside::Disk, None) => Err((Code::FileIdBad, "не указан Id файла на Диске".to_owned())),
+        (Beside::MaybeDocument, None) | (Beside::Nothing, _) => Ok(None),
+        (Beside::Document | Beside::MaybeDocument, id) => document(id),
+    }
+}
+
+fn read_mode(text: &str) -> Result<Mode, Wrong> {
     match text {
         "" | "all" => Ok(Mode::All),
         "first" => Ok(Mode::First),
         other => Err(unknown("Кому отправить", other)),
     }
-}
-
-fn read_queue(text: &str) -> Result<Queue, (Code, String)> {
-    match text {
-        "" | "messages" => Ok(Queue::Messages),
-        "mailing" => Ok(Queue::Mailing),
-        "urgent" => Ok(Queue::Urgent),
-        other => Err(unknown("Очередь отправки", other)),
-    }
-}
-
-fn read_line(text: &str) -> Result<Option<LineId>, (Code, String)> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let line = text.parse().ok().filter(|line: &LineId| *line > 0);
-    line.map(Some).ok_or_else(|| (Code::LineNotFound, format!("Id линии — число, а указано «{}»", shown(text))))
-}
-
-fn read_channel(text: &str) -> Result<Option<Kind>, (Code, String)> {
-    if matches!(text, "" | "auto") {
-        return Ok(None);
-    }
-    let kind = Kind::from_slug(text);
-    kind.map(Some).ok_or_else(|| (Code::ChannelNotFound, format!("нет канала «{}»", shown(text))))
-}
-
-/// An employee comes as `user_27`; groups, which come too, are nobody in particular.
-fn read_user(text: &str) -> Option<i64> {
-    text.strip_prefix("user_").unwrap_or(text).parse().ok().filter(|id| *id > 0)
-}
-
-fn text<'a>(fields: &Fields<'a>, name: &str) -> Result<Cow<'a, str>, (Code, String)> {
-    // a field that was made multiple later brings a list
-    let texts = texts(fields, name)?;
-    Ok(texts.into_iter().next().unwrap_or_default())
-}
-
-fn trimmed(fields: &Fields<'_>, name: &str) -> Result<String, (Code, String)> {
-    Ok(text(fields, name)?.trim().to_owned())
-}
-
-fn texts<'a>(fields: &Fields<'a>, name: &str) -> Result<Vec<Cow<'a, str>>, (Code, String)> {
-    fields.texts(name).map_err(|error: FieldError| (Code::RequestBad, format!("поле {} не читается", error.field)))
-}
-
-fn unknown(field: &str, value: &str) -> (Code, String) {
-    (Code::RequestBad, format!("в поле «{field}» неизвестное значение «{}»", shown(value)))
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
 }
 
 #[cfg(test)]
@@ -225,7 +222,9 @@ mod tests {
                 chat("ivan@example.com", Peer::Email("ivan@example.com".into())),
             ],
             mode: Mode::First,
+            into_groups: false,
             text: " Привет \n".into(),
+            file: None,
             names: Some(("Иван".into(), String::new())),
             line: Some(12),
             channel: Some(Kind::TelegramBot),
@@ -243,7 +242,9 @@ mod tests {
         let expected = SendRequest {
             recipients: vec![phone("79990000001")],
             mode: Mode::All,
+            into_groups: false,
             text: "Привет".into(),
+            file: None,
             names: None,
             line: None,
             channel: None,
@@ -280,6 +281,30 @@ mod tests {
         ] {
             let entries = read(&properties).unwrap_err().entries();
             assert_eq!(crate::model::result::write_entries(&entries), result);
+        }
+    }
+
+    #[test]
+    fn a_file_and_a_document_are_named_by_their_number() {
+        let read = |beside, properties: Value| {
+            let mut all = json!({"phones": "79990000001"});
+            all.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
+            SendRequest::read_with(&all, "RU", beside, false).map(|request| request.file)
+        };
+        let document = |id, pdf| Ok(Some(PortalFile::Document { id, card: None, pdf }));
+        assert_eq!(read(Beside::Disk, json!({"disk_file_id": " n5437 "})), Ok(Some(PortalFile::Disk { id: 5437 })));
+        assert_eq!(read(Beside::Document, json!({"document_id": ["61"]})), document(Some(61), true));
+        assert_eq!(read(Beside::Document, json!({"document_id": "", "format": "docx"})), document(None, false));
+        assert_eq!(read(Beside::MaybeDocument, json!({"document_id": "", "message": "x"})), Ok(None));
+        for (beside, properties, code) in [
+            (Beside::Disk, json!({"disk_file_id": ""}), Code::FileIdBad),
+            (Beside::Disk, json!({"disk_file_id": "https://p/disk/1"}), Code::FileIdBad),
+            (Beside::Disk, json!({"disk_file_id": ["1", "2"]}), Code::FileIdBad),
+            (Beside::Document, json!({"document_id": "-1"}), Code::FileIdBad),
+            (Beside::Document, json!({"format": "odt"}), Code::RequestBad),
+            (Beside::MaybeDocument, json!({"message": " "}), Code::MessageEmpty),
+        ] {
+            assert_eq!(read(beside, properties.clone()).unwrap_err().code, code, "{properties}");
         }
     }
 

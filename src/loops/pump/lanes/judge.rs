@@ -34,7 +34,7 @@ impl Lanes {
             }
             // so long a time is no guess: to ask earlier would only be a nuisance
             Answer::Busy { after_ms, scope: Scope::Recipient } if after_ms > LONG_MS => (after_ms, errand.attempts),
-            Answer::Busy { after_ms, scope: Scope::Strangers } => (after_ms, errand.attempts),
+            Answer::Busy { after_ms, scope: Scope::Strangers | Scope::Unready } => (after_ms, errand.attempts),
             Answer::Busy { after_ms, scope: Scope::Recipient } => {
                 (self.rules.growing(after_ms, 4, errand.attempts), errand.attempts.saturating_add(1))
             }

@@ -45,6 +45,8 @@ pub(crate) struct Said {
     #[serde(default)]
     cropped: bool,
     group: Option<String>,
+    referral: Option<Value>,
+    led_by: Option<(String, String)>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -148,6 +150,8 @@ fn in_vk(said: &Said) -> vk::say::Words {
         press: said.press.clone(),
         comment: said.comment,
         allow: said.allow,
+        group: said.group.as_deref().and_then(|group| group.parse().ok()),
+        led_by: said.led_by.clone(),
     }
 }
 
@@ -236,14 +240,23 @@ fn say_whatsapp(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<Stri
     let line = {
         let mut waba = sandbox.waba.lock();
         let wanted = |line: &&String| said.line.as_ref().is_none_or(|wanted| wanted == *line);
-        let line = waba.numbers.keys().find(wanted)?.clone();
+        // where nobody says which number is meant it is the same one each time
+        let line = waba.numbers.keys().filter(wanted).min()?.clone();
         let token = waba.numbers.get(&line)?.token.clone();
         let mut made = bubble("waba", &line, "said", now, tick);
         made.id.clone_from(&id);
         made.text.clone_from(&said.text);
-        let (kind, object) = whatsapp_object(sandbox, &mut waba, &token, said, &mut made);
+        let of_group = |group: &String| waba.groups.get(group).is_some_and(|group| group.members.contains(phone));
+        if said.group.as_ref().is_some_and(|group| !of_group(group)) {
+            return None;
+        }
         let mut phones = sandbox.phones.lock();
         let owner = phones.get(phone)?;
+        let under = said.quote.as_ref().and_then(|quote| owner.find(&line, quote));
+        let (kind, object) = match &said.press {
+            Some(press) => waba::pressed(under.as_deref(), press, &said.text),
+            None => whatsapp_object(sandbox, &mut waba, &token, said, &mut made),
+        };
         owner.windows.insert(line.clone(), now.0 + WINDOW_MS);
         let name = owner.name.clone();
         phones.add(phone, made);
@@ -254,6 +267,8 @@ fn say_whatsapp(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<Stri
             let mut message = json!({"from": phone, "from_user_id": user, "id": id, "timestamp": now.0.div_euclid(1000).to_string(), "type": kind});
             if let Some(map) = message.as_object_mut() {
                 map.insert(kind.clone(), object);
+                map.extend(said.group.as_ref().map(|group| ("group_id".to_owned(), json!(group))));
+                map.extend(said.referral.as_ref().map(|told| ("referral".to_owned(), told.clone())));
                 map.extend(
                     said.quote
                         .as_ref()
@@ -263,7 +278,7 @@ fn say_whatsapp(sandbox: &Arc<Sandbox>, phone: &str, said: &Said) -> Option<Stri
             let mut value = envelope(number);
             value.insert("contacts".to_owned(), json!([{"profile": {"name": name}, "wa_id": phone, "user_id": user}]));
             value.insert("messages".to_owned(), json!([message]));
-            webhook::Delivery(Value::Object(value))
+            webhook::Delivery::messages(value)
         });
         line
     };
@@ -277,8 +292,16 @@ fn whatsapp_object(
     said: &Said,
     made: &mut Bubble,
 ) -> (String, Value) {
-    if let Some(press) = &said.press {
-        return ("button".to_owned(), json!({"payload": press, "text": said.text}));
+    if let Some(place) = &said.place {
+        return ("location".to_owned(), place.clone());
+    }
+    if let Some(card) = &said.card {
+        let (name, phone) = (text_at(card, "name"), text_at(card, "phone"));
+        let name = json!({"formatted_name": name, "first_name": name});
+        return (
+            "contacts".to_owned(),
+            json!([{"name": name, "phones": [{"phone": phone, "wa_id": digits(&phone), "type": "CELL"}]}]),
+        );
     }
     let Some(attached) = &said.media else { return ("text".to_owned(), json!({"body": said.text})) };
     let (media, bytes) = attached.read();

@@ -1,0 +1,2 @@
+DELETE FROM message_changes WHERE act = 'react';
+ALTER TABLE message_changes DROP COLUMN who;

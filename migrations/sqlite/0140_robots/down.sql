@@ -1,0 +1,2 @@
+DROP TABLE dialog_tags;
+ALTER TABLE answers DROP COLUMN robot;
