@@ -6,4 +6,5 @@ pub mod download;
 pub mod guard;
 pub mod http;
 pub mod signature;
+mod tls;
 pub mod webhook;

@@ -11,16 +11,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls_platform_verifier::Verifier;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::guard::Policy;
+use super::tls;
 
 /// Why there is no connection. Nothing that matters was sent.
 #[derive(Debug, thiserror::Error)]
@@ -65,20 +64,13 @@ impl Dial {
     /// # Errors
     /// Where the roots of the machine or the file cannot be read.
     pub fn new(policy: Policy, authorities: Option<&Path>, deadline: Duration) -> io::Result<Self> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let more = match authorities {
             Some(file) => CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(io::Error::other)?,
             None => Vec::new(),
         };
-        let verifier = Verifier::new_with_extra_roots(more, Arc::clone(&provider)).map_err(io::Error::other)?;
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .dangerous() // what is dangerous is a verifier of one's own; this is the platform's
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+        let config = tls::config(more)?;
         Ok(Self { policy, tls: TlsConnector::from(Arc::new(config)), deadline })
     }
 

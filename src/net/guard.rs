@@ -1,5 +1,6 @@
 //! The guard before addresses that people give us: it lets calls out to the public internet and nowhere else.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use url::{Host, Url};
 
 use super::departure;
 use super::download::{Deadline, Download};
-use super::http::{FORBIDDEN, FetchError, Limits, Reply, no_answer, plain, plain_client, read_capped};
+use super::http::{FORBIDDEN, FetchError, Limits, Reply, build, no_answer, plain, plain_client, read_capped};
 
 /// What the guard lets through beyond the public internet over https.
 #[derive(Debug, Clone, Default)]
@@ -58,10 +59,10 @@ impl Guard {
     ///
     /// # Errors
     /// Where the TLS roots of the machine cannot be read.
-    pub fn new(policy: Policy, limits: Limits) -> Result<Self, reqwest::Error> {
+    pub fn new(policy: Policy, limits: Limits) -> io::Result<Self> {
         let policy = Arc::new(policy);
         let resolver = Arc::new(Judge(Arc::clone(&policy)));
-        Ok(Self { client: plain_client().dns_resolver(resolver).build()?, policy, deadline: limits.deadline })
+        Ok(Self { client: build(plain_client()?.dns_resolver(resolver))?, policy, deadline: limits.deadline })
     }
 
     /// Begins to fetch a file of not more than `limit` bytes. Follows redirects, and judges each of them.

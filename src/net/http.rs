@@ -1,5 +1,6 @@
 //! The HTTP client that every vendor call goes through.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,6 +9,7 @@ use reqwest::header::HeaderMap;
 
 use super::departure;
 use super::download::{Deadline, Download};
+use super::tls;
 use crate::model::vendor::Answer;
 
 /// What is seen of a call that was forbidden at the last moment.
@@ -112,7 +114,7 @@ impl Http {
     ///
     /// # Errors
     /// Where the TLS roots of the machine cannot be read.
-    pub fn new() -> Result<Self, reqwest::Error> {
+    pub fn new() -> io::Result<Self> {
         Self::with_limits(Limits::CALL)
     }
 
@@ -120,10 +122,10 @@ impl Http {
     ///
     /// # Errors
     /// Where the TLS roots of the machine cannot be read.
-    pub fn with_limits(limits: Limits) -> Result<Self, reqwest::Error> {
+    pub fn with_limits(limits: Limits) -> io::Result<Self> {
         // a connection that takes longer than the whole call would leave its fate open, though nothing was sent
         let connect = (limits.deadline / 2).min(Duration::from_secs(10));
-        Ok(Self { client: plain_client().connect_timeout(connect).build()?, limits })
+        Ok(Self { client: build(plain_client()?.connect_timeout(connect))?, limits })
     }
 
     /// Begins a request. `call` sends it.
@@ -180,17 +182,25 @@ impl Http {
 }
 
 /// What all our clients have in common.
-pub(super) fn plain_client() -> reqwest::ClientBuilder {
-    // a second call finds the provider of the first one in place, which is as good
+pub(super) fn plain_client() -> io::Result<reqwest::ClientBuilder> {
+    // for the store of files, whose client is its own; a second call finds the provider of the first one in place
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let mut tls = tls::config(Vec::new())?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
         // a connection that the vendor closes while we write leaves a message unsure: so close idle ones before they do
         .pool_idle_timeout(Duration::from_secs(20))
         .tcp_nodelay(true)
         .no_proxy()
-        .user_agent(concat!("Switchboard/", env!("CARGO_PKG_VERSION")))
+        .user_agent(concat!("Switchboard/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// The client of these choices.
+pub(super) fn build(choices: reqwest::ClientBuilder) -> io::Result<reqwest::Client> {
+    choices.build().map_err(io::Error::other)
 }
 
 /// Reads a body up to `limit` bytes, and not at all where its announced length is above.
