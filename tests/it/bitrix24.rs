@@ -30,8 +30,6 @@ fn form(name: &str) -> Value {
 }
 
 fn http() -> Http {
-    // reqwest wants the process to have chosen its cryptography; a second choice is refused and does no harm
-    let _ = rustls::crypto::ring::default_provider().install_default();
     Http::new().unwrap()
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use switchboard::model::id::CompanyId;
 use switchboard::store::{Options, Store};
 
-use crate::postgres::fresh_sqlite;
+use crate::postgres::empty_sqlite;
 
 /// The binary, with an environment of its own and nothing on this machine that it could reach.
 fn switchboard(database: &str) -> Command {
@@ -46,7 +46,7 @@ fn text(output: &Output) -> String {
 on_both_databases! {
 #[test]
 fn a_backup_made_while_others_write_is_whole_and_comes_back(database: &str) {
-    let (folder, target) = fresh_sqlite();
+    let (folder, target) = empty_sqlite();
     let file = folder.path().join("copy");
     let store = Store::open(Options::new(database)).unwrap();
     let (stop, writing) = (Arc::new(AtomicBool::new(false)), Arc::clone(&store));
@@ -77,7 +77,7 @@ fn a_backup_made_while_others_write_is_whole_and_comes_back(database: &str) {
     let again = switchboard(database).args(["backup"]).arg(&file).output().unwrap();
     assert!(!again.status.success() && text(&again).contains("is there already"), "{}", text(&again));
 
-    let target = if database.starts_with("sqlite:") { target } else { crate::postgres::fresh_database() };
+    let target = if database.starts_with("sqlite:") { target } else { crate::postgres::empty_database() };
     let restored = switchboard(&target).args(["restore"]).arg(&file).output().unwrap();
     assert!(restored.status.success(), "{}", text(&restored));
     let copy = Store::open(Options::new(&target)).unwrap();
@@ -88,7 +88,7 @@ fn a_backup_made_while_others_write_is_whole_and_comes_back(database: &str) {
 
 #[test]
 fn a_restore_takes_nothing_away_unasked_and_never_under_a_server() {
-    let (folder, database) = fresh_sqlite();
+    let (folder, database) = empty_sqlite();
     let file = folder.path().join("copy");
     drop(Store::open(Options::new(&database)).unwrap());
     assert!(switchboard(&database).arg("backup").arg(&file).status().unwrap().success());
@@ -108,7 +108,7 @@ fn a_restore_takes_nothing_away_unasked_and_never_under_a_server() {
 
 #[test]
 fn the_doctor_names_every_trouble_and_what_to_do() {
-    let (_folder, database) = fresh_sqlite();
+    let (_folder, database) = empty_sqlite();
     let sick = switchboard(&database).arg("doctor").output().unwrap();
     let said = text(&sick);
     assert_eq!(sick.status.code(), Some(1), "{said}");
@@ -126,7 +126,7 @@ fn the_doctor_names_every_trouble_and_what_to_do() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_doctor_logs_in_at_the_mail_server_and_sends_nothing() {
     let post = crate::http::post_office::PostOffice::open().await;
-    let (_folder, database) = fresh_sqlite();
+    let (_folder, database) = empty_sqlite();
     let ask = async |more: &[(&str, &str)]| {
         let mut doctor = switchboard(&database);
         doctor.arg("doctor").envs(post.settings()).env("SWITCHBOARD_VENDORS__ALLOW_NETWORKS", "127.0.0.0/8");
@@ -148,7 +148,7 @@ async fn the_doctor_logs_in_at_the_mail_server_and_sends_nothing() {
 async fn the_doctor_tells_of_a_bot_that_posts_to_somebody_else() {
     use crate::http::channels::{TOKEN, attach, sandbox_with_a_bot};
     let (vendors, telegram) = sandbox_with_a_bot().await;
-    let (_folder, database) = fresh_sqlite();
+    let (_folder, database) = empty_sqlite();
     let rig = crate::rig::Rig::start_with(&database, &[("SWITCHBOARD_VENDORS__TELEGRAM_BOT", &telegram)]).await;
     let tenant = rig.tenant("one.example").await;
     assert_eq!(attach(&rig, &tenant, TOKEN).await.status, 201);
@@ -161,7 +161,7 @@ async fn the_doctor_tells_of_a_bot_that_posts_to_somebody_else() {
     let said = ask().await;
     assert!(said.contains("ok     Telegram bots: 1 post to this server"), "{said}");
     let hook = |url: &str| {
-        let call = reqwest::Client::new().post(format!("{telegram}/bot{TOKEN}/setWebhook"));
+        let call = crate::rig::client().post(format!("{telegram}/bot{TOKEN}/setWebhook"));
         call.json(&serde_json::json!({ "url": url })).send()
     };
     assert!(hook("https://other.example/secret-path").await.unwrap().status().is_success());
@@ -176,10 +176,10 @@ async fn the_doctor_tells_of_a_bot_that_posts_to_somebody_else() {
 async fn the_doctor_tells_how_the_gateway_of_whatsapp_web_is() {
     let config = switchboard::sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
     let vendors = switchboard::sandbox::start(config).await.unwrap();
-    let control = reqwest::Client::new();
+    let control = crate::rig::client();
     let set = control.post(format!("{}/_/waha", vendors.base())).json(&serde_json::json!({ "key": "right-key" }));
     assert!(set.send().await.unwrap().status().is_success());
-    let (_folder, database) = fresh_sqlite();
+    let (_folder, database) = empty_sqlite();
     let gateway = format!("{}/waha", vendors.base());
     let ask = async |address: &str, key: &str| {
         let mut doctor = switchboard(&database);
@@ -201,7 +201,7 @@ async fn the_doctor_tells_how_the_gateway_of_whatsapp_web_is() {
 
 #[test]
 fn a_bad_setting_stops_the_start_with_one_sentence() {
-    let (_folder, database) = fresh_sqlite();
+    let (_folder, database) = empty_sqlite();
     let stopped = switchboard(&database).arg("serve").env("SWITCHBOARD_SERVER__WORKERS", "many").output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&stopped.stderr),
@@ -213,7 +213,7 @@ fn a_bad_setting_stops_the_start_with_one_sentence() {
 
 #[test]
 fn a_user_is_made_once_and_gets_a_new_password_when_asked() {
-    let (_folder, database) = fresh_sqlite();
+    let (_folder, database) = empty_sqlite();
     let user = |arguments: &[&str]| switchboard(&database).arg("user").args(arguments).output().unwrap();
     let made = user(&["add", "Admin@Example.com", "--company", "Ромашка"]);
     assert!(
@@ -232,7 +232,7 @@ fn a_user_is_made_once_and_gets_a_new_password_when_asked() {
 
 #[test]
 fn the_demo_prints_what_a_script_needs_and_ends_in_order() {
-    let (folder, _) = fresh_sqlite();
+    let (folder, _) = empty_sqlite();
     let demo = Command::new(env!("CARGO_BIN_EXE_switchboard"))
         .args(["demo", "--port", "0", "--sandbox-port", "0", "--data"])
         .arg(folder.path())
@@ -261,7 +261,7 @@ fn the_demo_prints_what_a_script_needs_and_ends_in_order() {
 
 #[test]
 fn the_log_tells_of_a_request_and_never_its_address() {
-    let (_folder, database) = fresh_sqlite();
+    let (_folder, database) = empty_sqlite();
     let mut command = switchboard(&database);
     command.arg("serve").env("SWITCHBOARD_SERVER__LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
     let mut server = Running(command.spawn().unwrap());

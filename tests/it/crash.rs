@@ -150,7 +150,8 @@ async fn all_lanes_go_on(town: &Town, since: Tick) -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_processes_on_one_postgresql_one_may_die_and_one_may_freeze() {
     let (began, clock) = (Instant::now(), SystemClock::new());
-    let town = Arc::new(Town::build(&fresh_database(), 12).await);
+    let database = fresh_database();
+    let town = Arc::new(Town::build(&database, 12).await);
     town.slow("waba", 20).await;
     let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
     let mut servers: Vec<Server> = ports[..3].iter().map(|port| town.server(*port)).collect();

@@ -1,18 +1,23 @@
-//! Fresh databases for tests, so that one test function runs on `SQLite` and on `PostgreSQL`.
+//! Databases for tests, so that one test function runs on `SQLite` and on `PostgreSQL`.
 //!
 //! `PostgreSQL` is the server of `TEST_DATABASE_URL` when that is set: it must allow `CREATE DATABASE`, and the databases
 //! named `switchboard_test_*` stay there for a look. Otherwise every test process starts one cluster of its own, on a
-//! free loopback port, from the binaries that Debian's package `postgresql-15` brings. That cluster ends with the process,
+//! free loopback port, from the binaries that Debian's package `postgresql-15` brings; in memory, where the machine has plenty
+//! of it: whoever kills a process does not see the difference, and the disk is spared. That cluster ends with the process,
 //! however the process ends: its keeper is a shell that reads a pipe, and the pipe closes when we die.
 
+use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::os::unix::{fs::MetadataExt, process::CommandExt};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use diesel::{Connection, PgConnection, RunQueryDsl};
+use switchboard::store::{Options, migrate};
+use url::Url;
 use uuid::Uuid;
 
 /// A folder that is removed, with all that is in it, when the value is dropped.
@@ -40,29 +45,76 @@ impl Drop for Folder {
 }
 
 /// The address of a `SQLite` file that does not exist yet, and the folder that must outlive it.
-pub fn fresh_sqlite() -> (Folder, String) {
+pub fn empty_sqlite() -> (Folder, String) {
     let folder = Folder::new();
     let url = format!("sqlite:{}", folder.path().join("switchboard.db").display());
     (folder, url)
 }
 
-/// The address of a new, empty `PostgreSQL` database. Blocks for about 50 ms, the first time for about 2 s.
-pub fn fresh_database() -> String {
-    database_on(&server_url())
+/// The address of a `SQLite` file in which our tables are, and nothing else, and the folder that must outlive it.
+pub fn fresh_sqlite() -> (Folder, String) {
+    static MADE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let (folder, url) = empty_sqlite();
+        migrate(&Options::new(url)).expect("the tables can be made");
+        std::fs::read(folder.path().join("switchboard.db")).expect("the file is there")
+    });
+    let (folder, url) = empty_sqlite();
+    std::fs::write(folder.path().join("switchboard.db"), &*MADE).expect("the temporary folder takes a file");
+    (folder, url)
 }
 
-fn database_on(server: &str) -> String {
+/// A `PostgreSQL` database: read as text, it is its address. It goes with the value, unless the server is somebody's own.
+pub struct Database {
+    url: String,
+    name: String,
+}
+
+impl Deref for Database {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if std::env::var_os("TEST_DATABASE_URL").is_none() {
+            // one that stays behind goes with the cluster
+            drop(order(&server_url(), &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)));
+        }
+    }
+}
+
+/// The address of a new, empty `PostgreSQL` database, which stays until its cluster goes.
+pub fn empty_database() -> String {
+    database_on(&server_url(), &new_name(), "template1")
+}
+
+/// A new `PostgreSQL` database in which our tables are, and nothing else. They are made once: hundreds of tests that each made
+/// them would do little else.
+pub fn fresh_database() -> Database {
+    static MADE: LazyLock<String> = LazyLock::new(|| {
+        let name = new_name();
+        migrate(&Options::new(database_on(&server_url(), &name, "template1"))).expect("the tables can be made");
+        name
+    });
     let name = new_name();
-    let mut connection = PgConnection::establish(server).expect("the PostgreSQL server of the tests answers");
-    diesel::sql_query(format!("CREATE DATABASE {name}"))
-        .execute(&mut connection)
-        .expect("a test may create a database");
-    let mut url = url::Url::parse(server).expect("TEST_DATABASE_URL is an address");
-    url.set_path(&name);
+    Database { url: database_on(&server_url(), &name, &MADE), name }
+}
+
+fn order(server: &str, sql: &str) -> Result<usize, Box<dyn Error>> {
+    Ok(diesel::sql_query(sql).execute(&mut PgConnection::establish(server)?)?)
+}
+
+fn database_on(server: &str, name: &str, template: &str) -> String {
+    order(server, &format!("CREATE DATABASE {name} TEMPLATE {template}")).expect("a test may create a database");
+    let mut url = Url::parse(server).expect("TEST_DATABASE_URL is an address");
+    url.set_path(name);
     url.into()
 }
 
-/// Turns one test function that takes the address of an empty database into two tests, `<name>::sqlite` and
+/// Turns one test function that takes the address of a fresh database into two tests, `<name>::sqlite` and
 /// `<name>::postgres`. The attributes (`#[tokio::test]`, `#[test]`, ...) go to both.
 ///
 /// ```ignore
@@ -117,7 +169,10 @@ macro_rules! on_both_databases {
 const KEEPER: &str = r#"
 PATH="$PATH:$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)"
 command -v initdb >/dev/null || { echo "no PostgreSQL here: apt-get install postgresql-15"; exit 1; }
-folder=$(mktemp -d /tmp/switchboard_test_cluster.XXXXXX) && cd "$folder" || exit 1
+above() { [ "${1:-0}" -gt 4000000 ]; } # kilobytes
+memory=$(awk '/^MemAvailable/ { print $2 / 2 }' /proc/meminfo)
+above "$(df -Pk /dev/shm 2>/dev/null | awk 'END { print $4 }')" && above "${memory%.*}" && place=/dev/shm
+folder=$(mktemp -d "${place:-/tmp}/switchboard_test_cluster.XXXXXX") && cd "$folder" || exit 1
 trap '' PIPE # we may be gone before the announcement
 trap 'exit 1' HUP INT TERM
 trap 'pg_ctl -D data -m immediate stop >/dev/null 2>&1; cd / && rm -rf "$folder"' EXIT
@@ -149,7 +204,7 @@ impl Cluster {
 
     /// The address of a new, empty database.
     pub fn database(&self) -> String {
-        database_on(&self.url)
+        database_on(&self.url, &new_name(), "template1")
     }
 
     /// All its processes die at once and leave everything as it is, as when the machine is cut off.
@@ -245,14 +300,14 @@ mod tests {
     #[test]
     fn two_fresh_databases_are_two_and_durable() {
         let (one, other) = (fresh_database(), fresh_database());
-        assert_ne!(one, other);
+        assert_ne!(*one, *other);
         assert_eq!(setting(&one, "fsync"), "on");
         assert_eq!(setting(&other, "server_encoding"), "UTF8");
     }
 
     #[test]
     fn a_folder_goes_with_its_guard() {
-        let (folder, url) = fresh_sqlite();
+        let (folder, url) = empty_sqlite();
         let path = folder.path().to_owned();
         assert!(url.starts_with("sqlite:/") && path.is_dir());
         drop(folder);

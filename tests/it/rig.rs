@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use serde_json::{Value, json};
 use switchboard::config::{Config, Sources};
-use switchboard::flow::sign_in;
 use switchboard::model::clock::{Clock, HandClock};
 use switchboard::model::id::{ChannelId, CompanyId, LaneId, LineId, UserId};
 use switchboard::model::moment::Moment;
@@ -17,6 +16,25 @@ use switchboard::store::row::{ChannelRow, NewLane, NewLine, NewUser};
 pub const START: Moment = Moment(1_767_603_600_000);
 
 const PASSWORD: &str = "a long enough password";
+
+/// A password as it is kept, but stretched as little as can be: what the hash costs is written in it, and nearly every test signs
+/// two people in. That a real one takes its time is for the tests of signing in.
+pub fn cheap_hash(password: &str) -> String {
+    let least = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, Params::MIN_P_COST, None).unwrap();
+    Argon2::new(Algorithm::default(), Version::default(), least).hash_password(password.as_bytes()).unwrap().to_string()
+}
+
+/// A client that reaches this machine alone. It reads no certificates: doing so for each of a thousand would take minutes.
+pub fn client() -> reqwest::Client {
+    plain_client().build().unwrap()
+}
+
+/// The same, with more to choose.
+pub fn plain_client() -> reqwest::ClientBuilder {
+    // a second call finds the provider of the first one in place
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().tls_certs_only([]).no_proxy()
+}
 
 /// The server.
 pub struct Rig {
@@ -67,13 +85,13 @@ impl Rig {
         let clock = Arc::new(HandClock::at(START));
         let roles = [Role::Http].into_iter().collect();
         let server = serve::start_on(Some(listener), config, roles, Arc::clone(&clock) as Arc<dyn Clock>);
-        Self { base, server: server.await.unwrap(), clock, client: reqwest::Client::new() }
+        Self { base, server: server.await.unwrap(), clock, client: client() }
     }
 
     /// Makes a company; its users are `admin@<name>` and `operator@<name>`.
     pub async fn tenant(&self, name: &str) -> Tenant {
         let company = CompanyId::new();
-        let hash = sign_in::hash_password(&SecretString::from(PASSWORD.to_owned())).unwrap();
+        let hash = cheap_hash(PASSWORD);
         let named = name.to_owned();
         let line = self.server.app.store.write(move |conn| {
             switchboard::on!(conn, company::create(company, &named, "Europe/Moscow", START.0))?;

@@ -22,10 +22,9 @@ struct Rig {
 
 impl Rig {
     async fn new() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let bind = "127.0.0.1:0".parse().unwrap();
         let sandbox = start(Config { bind, public: None, switchboard: None }).await.unwrap();
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let http = crate::rig::plain_client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { sandbox, http }
     }
 
@@ -421,7 +420,7 @@ async fn a_cut_call_is_taken_and_a_call_cut_before_is_not() {
     for (kind, received) in [("cut_before", 0), ("cut", 1)] {
         rig.post("/_/faults", json!({"vendor": "telegram", "method": "sendMessage", "kind": kind, "times": 1})).await;
         let url = format!("{}/tg/bot{BOT}/sendMessage", rig.sandbox.base());
-        let fresh = reqwest::Client::builder().no_proxy().build().unwrap();
+        let fresh = crate::rig::plain_client().build().unwrap();
         let reply = fresh.post(url).json(&json!({"chat_id": CHAT, "text": "x"})).send().await;
         assert!(reply.is_err(), "{kind}");
         assert_eq!(rig.get(&format!("/_/phones/{PHONE}")).await["received"], received, "{kind}");

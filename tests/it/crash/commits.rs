@@ -49,7 +49,8 @@ async fn lane(store: &Store, company: CompanyId) -> LaneId {
 
 /// Accepts an errand while the commit is cut; tells how often the job ran, and how many errands there are.
 async fn accept_while(cut: Cut) -> (usize, usize) {
-    let wire = Wire::lay(&fresh_database()).await;
+    let database = fresh_database();
+    let wire = Wire::lay(&database).await;
     let store = Store::open(Options { writers: 1, ..Options::new(&wire.url) }).unwrap();
     let company = CompanyId::new();
     let lane = lane(&store, company).await;
@@ -108,7 +109,8 @@ async fn a_commit_that_went_down_with_its_server_is_done_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_whose_commit_broke_off_is_heard_of_by_its_claimer() {
-    let wire = Wire::lay(&fresh_database()).await;
+    let database = fresh_database();
+    let wire = Wire::lay(&database).await;
     let store = Store::open(Options { writers: 1, ..Options::new(&wire.url) }).unwrap();
     let company = CompanyId::new();
     let lane = lane(&store, company).await;
@@ -141,8 +143,8 @@ fn what_is_acknowledged_is_on_the_disk_unless_the_settings_say_otherwise() {
     let (_folder, sqlite) = fresh_sqlite();
     assert!(Options::new(&sqlite).durable && switchboard::config::DEFAULTS.contains("\ndurable = true\n"));
     for (url, query, expected) in [
-        (sqlite, "SELECT CAST(synchronous AS TEXT) AS value FROM pragma_synchronous", "2"),
-        (fresh_database(), "SELECT current_setting('synchronous_commit') AS value", "on"),
+        (&*sqlite, "SELECT CAST(synchronous AS TEXT) AS value FROM pragma_synchronous", "2"),
+        (&*fresh_database(), "SELECT current_setting('synchronous_commit') AS value", "on"),
     ] {
         let found: Setting = match &mut store::connect(&Options::new(url)).unwrap() {
             Conn::Sqlite(conn) => diesel::sql_query(query).get_result(&mut **conn).unwrap(),

@@ -29,7 +29,7 @@ const HEADERS: [&str; 4] = ["content-type", "authorization", "idempotency-key", 
 impl Front {
     /// Starts the proxy; its base address is the second answer.
     pub fn start() -> (Arc<Self>, String) {
-        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+        let client = crate::rig::plain_client().pool_max_idle_per_host(0);
         let front = Arc::new(Self {
             targets: Mutex::default(),
             next: AtomicUsize::default(),

@@ -14,7 +14,7 @@ use super::load::Load;
 use super::process::{Journal, Server, command};
 use super::town::{Town, free_port, settings};
 use super::verdict::{drain, history, judge, text_of};
-use crate::postgres::{Folder, fresh_database, fresh_sqlite};
+use crate::postgres::{Folder, empty_database, empty_sqlite};
 
 /// Longer than a process may be silent before others take it for dead.
 const SLOW_MS: u64 = 6_000;
@@ -76,8 +76,8 @@ on_both_databases! {
         drain(&town, &acknowledged).await;
         assert!(server.stop().await.success());
 
-        let (folder, target) = fresh_sqlite();
-        let target = if town.options.is_postgres() { fresh_database() } else { target };
+        let (folder, target) = empty_sqlite();
+        let target = if town.options.is_postgres() { empty_database() } else { target };
         let fresh = folder.path().join("switchboard.toml");
         std::fs::write(&fresh, settings(&target, &town.base, &town.address)).unwrap();
         let restored = command(&fresh).arg("restore").arg(&file).output().unwrap();
@@ -132,7 +132,7 @@ fn text(output: &Output) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_processes_that_start_at_once_on_an_empty_postgresql_all_come_up() {
-    let (folder, database) = (Folder::new(), fresh_database());
+    let (folder, database) = (Folder::new(), empty_database());
     let file = folder.path().join("switchboard.toml");
     std::fs::write(&file, settings(&database, "http://127.0.0.1:9", "http://127.0.0.1:9")).unwrap();
     let journal = Arc::<Journal>::default();
@@ -148,7 +148,7 @@ async fn several_processes_that_start_at_once_on_an_empty_postgresql_all_come_up
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_server_on_one_sqlite_file_says_in_one_sentence_that_it_is_in_use() {
-    let (folder, database) = fresh_sqlite();
+    let (folder, database) = empty_sqlite();
     let file = folder.path().join("switchboard.toml");
     std::fs::write(&file, settings(&database, "http://127.0.0.1:9", "http://127.0.0.1:9")).unwrap();
     let first = Server::start(&file, free_port(), &Arc::default());

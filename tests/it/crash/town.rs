@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::config::{Config, Sources};
-use switchboard::flow::{channel, sign_in};
+use switchboard::flow::channel;
 use switchboard::model::clock::SystemClock;
 use switchboard::model::errand::Errand;
 use switchboard::model::id::{ChannelId, CompanyId, LaneId, LineId, UserId};
@@ -65,7 +64,7 @@ impl Town {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
         let sandbox = sandbox::start(config).await.unwrap();
         // a connection that is kept may be closed by the other side in the moment it is used
-        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        let client = crate::rig::plain_client().pool_max_idle_per_host(0).build().unwrap();
         let base = sandbox.base();
         let (front, address) = Front::start();
         let folder = Folder::new();
@@ -261,13 +260,12 @@ fn greet(conn: &mut Conn, company: CompanyId, channel: &str) -> store::Result<()
 }
 
 async fn sign_up(server: &Running, company: CompanyId, client: &reqwest::Client, address: &str) -> String {
-    let password = SecretString::from("a long enough password".to_owned());
     let new = NewUser {
         id: UserId::new(),
         login: "admin@example.com".into(),
         name: "Админ".into(),
         role: "admin".into(),
-        password_hash: sign_in::hash_password(&password).unwrap(),
+        password_hash: crate::rig::cheap_hash("a long enough password"),
     };
     let made = server.app.store.write(move |conn| {
         switchboard::on!(conn, company::create(company, "Ромашка", "Europe/Moscow", 0))?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::config::{Config, Sources};
-use switchboard::flow::{credentials, sign_in};
+use switchboard::flow::credentials;
 use switchboard::model::clock::SystemClock;
 use switchboard::model::id::{ChannelId, CompanyId, UserId};
 use switchboard::model::moment::Moment;
@@ -48,7 +48,7 @@ impl House {
         std::fs::write(&path, text).unwrap();
         let process = Process::start(&path, port, &Arc::new(Journal::default()));
         process.ready().await;
-        let client = reqwest::Client::new();
+        let client = crate::rig::client();
         let body = json!({ "login": "admin", "password": PASSWORD });
         let signed = client.post(format!("{address}/api/v1/tokens")).json(&body).send().await.unwrap();
         let token = signed.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned();
@@ -124,7 +124,7 @@ async fn furnish(settings: &str) -> Vec<String> {
     let config = Config::read(&sources).unwrap();
     let server = serve::start_on(None, config, [].into(), Arc::new(SystemClock::new())).await.unwrap();
     let company = CompanyId::new();
-    let password_hash = sign_in::hash_password(&SecretString::from(PASSWORD.to_owned())).unwrap();
+    let password_hash = crate::rig::cheap_hash(PASSWORD);
     let line = server.app.store.write(move |conn| {
         on!(conn, company::create(company, "Ромашка", "Europe/Moscow", 0))?;
         let user = NewUser {

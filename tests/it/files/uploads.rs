@@ -16,7 +16,7 @@ async fn upload(rig: &Rig, tenant: &Tenant, name: &str, mime: &str, body: impl I
 
 /// A page of a browser gets nothing from us but the address.
 async fn get(url: &str, range: Option<&str>) -> (u16, HeaderMap, Vec<u8>) {
-    let mut request = reqwest::Client::new().get(url);
+    let mut request = crate::rig::client().get(url);
     if let Some(range) = range {
         request = request.header("range", range);
     }

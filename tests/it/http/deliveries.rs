@@ -39,7 +39,7 @@ impl Bot {
 
     async fn post(&self, secret: &str, body: String) -> u16 {
         let url = format!("{}{}", self.rig.base, self.hook);
-        let sent = reqwest::Client::new().post(url).header("x-telegram-bot-api-secret-token", secret).body(body).send();
+        let sent = crate::rig::client().post(url).header("x-telegram-bot-api-secret-token", secret).body(body).send();
         sent.await.unwrap().status().as_u16()
     }
 

@@ -26,7 +26,7 @@ impl Scene {
             ("SWITCHBOARD_LIMITS__REQUESTS_BURST", "10000"),
         ];
         let rig = Rig::start_with(database, &settings).await;
-        let scene = Self { vendors, rig, client: reqwest::Client::new() };
+        let scene = Self { vendors, rig, client: crate::rig::client() };
         scene.control("POST", "/_/waha", json!({ "key": KEY })).await;
         scene
     }

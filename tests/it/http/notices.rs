@@ -26,7 +26,7 @@ async fn a_bot_that_another_program_took_over_is_told_of_once_a_day(database: &s
     };
     look().await;
     assert_eq!(only_channel(&rig, &tenant).await["health"]["error"], json!(null), "Telegram posts to us");
-    let stolen = reqwest::Client::new().post(format!("{telegram}/bot{TOKEN}/setWebhook"));
+    let stolen = crate::rig::client().post(format!("{telegram}/bot{TOKEN}/setWebhook"));
     let stolen = stolen.json(&json!({ "url": "https://other.example/secret-path" })).send().await.unwrap();
     assert!(stolen.status().is_success());
     for _ in 0..2 {

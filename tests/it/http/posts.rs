@@ -16,7 +16,7 @@ const ACCOUNT: &str = "230000000000001";
 const NUMBERS: [&str; 2] = ["240000000000002", "240000000000003"];
 
 async fn control(base: &str, method: &str, path: &str, body: Value) -> Value {
-    let request = reqwest::Client::new().request(method.parse().unwrap(), format!("{base}{path}"));
+    let request = crate::rig::client().request(method.parse().unwrap(), format!("{base}{path}"));
     request.json(&body).send().await.unwrap().json().await.unwrap()
 }
 
@@ -136,7 +136,7 @@ async fn a_bot_that_is_switched_off_is_not_posted_from_and_nothing_is_entered(da
 
     // a bot that somebody else took over is let alone
     let theirs = "https://other.example/bot";
-    let set = reqwest::Client::new().post(format!("{telegram}/bot{TOKEN}/setWebhook")).json(&json!({ "url": theirs }));
+    let set = crate::rig::client().post(format!("{telegram}/bot{TOKEN}/setWebhook")).json(&json!({ "url": theirs }));
     assert!(set.send().await.unwrap().status().is_success());
     assert_eq!(rig.post(&detach, &tenant.admin, json!({})).await.status, 204);
     assert_eq!(webhook(&base).await, theirs);

@@ -1,7 +1,6 @@
 //! Signing in at a vendor's page and coming back from it: once, in time, and by whoever went.
 
 use serde_json::{Map, Value, json};
-use switchboard::flow::sign_in;
 use switchboard::model::id::UserId;
 use switchboard::sandbox;
 use switchboard::store::row::NewUser;
@@ -28,7 +27,7 @@ impl Scene {
             ("SWITCHBOARD_AVITO__CLIENT_SECRET", "secret-of-the-application"),
         ];
         let rig = Rig::start_with(database, &settings).await;
-        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let browser = crate::rig::plain_client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let account = json!({ "id": 94_235_311, "name": "Пётр", "client_id": "application",
             "client_secret": "secret-of-the-application", "redirect": format!("{}/attach/return", rig.base) });
         let made = browser.post(format!("{}/_/avito/accounts", vendors.base())).json(&account).send().await.unwrap();
@@ -86,7 +85,7 @@ async fn nobody_else_comes_back_with_the_word_of_somebody(database: &str) {
     let scene = Scene::set(database).await;
     let (ours, theirs) = (scene.rig.tenant("ours.example").await, scene.rig.tenant("theirs.example").await);
     let company = ours.company;
-    let hash = sign_in::hash_password(&"a long enough password".to_owned().into()).unwrap();
+    let hash = crate::rig::cheap_hash("a long enough password");
     let other = NewUser { id: UserId::new(), login: "second@ours.example".into(), name: "Второй".into(), role: "admin".into(), password_hash: hash };
     scene.rig.server.app.store.write(move |conn| switchboard::on!(conn, user::create(company, &other, 0))).await.unwrap();
     let second = scene.rig.sign_in("second@ours.example").await;

@@ -32,7 +32,7 @@ impl Scene {
         settings.extend(keys);
         let rig = Rig::start_with(database, &settings).await;
         let tenant = rig.tenant("one.example").await;
-        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let browser = crate::rig::plain_client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let scene = Self { vendors, rig, tenant, browser };
         let back = format!("{}/attach/return", scene.rig.base);
         let application = json!({ "client_id": "51000001", "client_secret": "protected-key", "redirect": back });

@@ -308,7 +308,7 @@ async fn the_mailboxes_of_a_dead_process_move_on() {
     let house = House::open(&database, post(), json!({})).await;
     let (company, own) = (house.company, house.own.clone());
     house.server.stop().await;
-    let store = switchboard::store::Store::open(switchboard::store::Options::new(&database)).unwrap();
+    let store = switchboard::store::Store::open(switchboard::store::Options::new(&*database)).unwrap();
     // it holds every shard and says no word: nobody listens until its beat has stood still
     let dead = store.write(|conn| {
         on!(conn, owner::enter("listener:dead"))?;

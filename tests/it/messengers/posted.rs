@@ -211,8 +211,8 @@ async fn all(database: &str) -> Vec<(Kind, usize)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 pub(super) async fn ten_equal_deliveries_make_one_message_on_both_databases() {
     let (_folder, sqlite) = crate::postgres::fresh_sqlite();
-    for database in [sqlite, crate::postgres::fresh_database()] {
-        for (kind, messages) in all(&database).await {
+    for database in [&*sqlite, &*crate::postgres::fresh_database()] {
+        for (kind, messages) in all(database).await {
             checked(kind, messages * TIMES);
         }
     }

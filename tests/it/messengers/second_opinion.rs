@@ -58,10 +58,8 @@ impl BotApi {
         let talk = process.stdin.take().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
         let base = said.next_line().await.unwrap();
-        // this may be the first client of the process
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let base = base.expect("the package is installed: scripts/need bot_api");
-        Self { base, client: reqwest::Client::new(), said, _talk: talk, process }
+        Self { base, client: crate::rig::client(), said, _talk: talk, process }
     }
 
     /// Asks it; the status and the body.

@@ -60,11 +60,11 @@ on_both_databases! {
         let value = json!({ "id": "m1", "chat_id": CHAT, "user_id": 94_235_311, "author_id": 5, "created": 1_795_171_200,
             "type": "text", "content": { "text": "Одно слово" } });
         let body = json!({ "id": "d1", "payload": { "type": "message", "value": value } });
-        let posts = (0..10).map(|_| reqwest::Client::new().post(&hook).json(&body).send());
+        let posts = (0..10).map(|_| crate::rig::client().post(&hook).json(&body).send());
         for reply in futures_util::future::join_all(posts).await {
             assert_eq!(reply.unwrap().status().as_u16(), 200);
         }
-        let forged = reqwest::Client::new().post(hook.split('?').next().unwrap()).json(&body).send().await.unwrap();
+        let forged = crate::rig::client().post(hook.split('?').next().unwrap()).json(&body).send().await.unwrap();
         assert_eq!(forged.status().as_u16(), 403);
         says(&stage, "и другое").await;
         stage.wait_for_history(&channel, &["< Одно слово", "< и другое"]).await;
@@ -151,7 +151,7 @@ on_both_databases! {
         let path = format!("/api/v1/lines/{}/channels", stage.line);
         let first = stage.api_with("POST", &path, json!({ "messenger": "avito" })).await;
         assert_eq!(first["step"], "redirect", "{first}");
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = crate::rig::plain_client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let page = client.get(first["url"].as_str().unwrap()).send().await.unwrap();
         let back = url::Url::parse(page.headers()["location"].to_str().unwrap()).unwrap();
         let answers: serde_json::Map<String, Value> =

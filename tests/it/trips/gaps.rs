@@ -93,7 +93,7 @@ async fn seller(stage: &Stage) -> String {
 
 /// The seller answers at Avito itself.
 async fn writes_in_the_cabinet(stage: &Stage, chat: &str, text: &str) {
-    let client = reqwest::Client::new();
+    let client = crate::rig::client();
     let form = [("grant_type", "client_credentials"), ("client_id", "own"), ("client_secret", "secret")];
     let token = client.post(format!("{}/avito/token", stage.base)).form(&form).send().await.unwrap();
     let token: Value = token.json().await.unwrap();

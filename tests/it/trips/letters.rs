@@ -306,7 +306,8 @@ struct Waits {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_that_comes_while_a_letter_is_stopped_has_the_last_word() {
-    let stage = Stage::set(&crate::postgres::fresh_database()).await;
+    let database = crate::postgres::fresh_database();
+    let stage = Stage::set(&database).await;
     stage.letter(1, "Приходите на распродажу").await;
     let in_portal = async || stage.last_letter().await["messages"][0].clone();
     stage.wait_for("the portal has it", |_| async { (in_portal().await["status"] == "delivered").then_some(()) }).await;

@@ -51,7 +51,7 @@ async fn form(
 
 async fn post(url: &str, fields: &[(String, String)]) -> Page {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let request = reqwest::Client::new().post(url).header("content-type", "application/x-www-form-urlencoded");
+    let request = crate::rig::client().post(url).header("content-type", "application/x-www-form-urlencoded");
     let reply = request.body(body).send().await.unwrap();
     let status = reply.status().as_u16();
     let policy = reply.headers()["content-security-policy"].to_str().unwrap().to_owned();
@@ -69,7 +69,7 @@ async fn open(stage: &Stage, path: &str, user: i64) -> Page {
 
 /// Asks the API with the token of a page.
 async fn ask(stage: &Stage, token: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
-    let request = reqwest::Client::new().request(method.parse().unwrap(), format!("{}/api/v1{path}", stage.address));
+    let request = crate::rig::client().request(method.parse().unwrap(), format!("{}/api/v1{path}", stage.address));
     let request = if token.is_empty() { request } else { request.bearer_auth(token) };
     let reply = if body.is_null() { request } else { request.json(&body) }.send().await.unwrap();
     let (status, text) = (reply.status().as_u16(), reply.text().await.unwrap());
@@ -136,7 +136,7 @@ on_both_databases! {
         assert_eq!((page.status, &page.boot["admin"]), (200, &json!(false)), "{}", page.body);
         assert_eq!(stage.row().await.unwrap().application_token, before.application_token);
         // what cannot be read names its field
-        let page = reqwest::Client::new().post(format!("{}/bitrix24/card?DOMAIN=x", stage.address)).body("AUTH_ID=1").send().await.unwrap();
+        let page = crate::rig::client().post(format!("{}/bitrix24/card?DOMAIN=x", stage.address)).body("AUTH_ID=1").send().await.unwrap();
         assert_eq!(page.status().as_u16(), 400);
         assert!(page.text().await.unwrap().contains("member_id"));
         stage.clear().await;
@@ -267,7 +267,7 @@ on_both_databases! {
         assert_eq!(ask(&stage, &token, "GET", "/b24/history?key=1:a:b", Value::Null).await.0, 404);
         // an answer into the dialog arrives, once however often it is asked for
         let answer = json!({ "key": key, "text": "Здравствуйте!" });
-        let client = reqwest::Client::new();
+        let client = crate::rig::client();
         for _ in 0..2 {
             let request = client.post(format!("{}/api/v1/b24/messages", stage.address)).bearer_auth(&token);
             let reply = request.header("idempotency-key", "k1").json(&answer).send().await.unwrap();

@@ -4,10 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::config::{Config, Sources};
-use switchboard::flow::{channel, sign_in};
+use switchboard::flow::channel;
 use switchboard::model::clock::{Clock, SystemClock};
 use switchboard::model::errand::Errand;
 use switchboard::model::id::{CompanyId, LineId, UserId};
@@ -74,7 +73,7 @@ impl Stage {
             switchboard::on!(conn, line::create(company, &line, 0))
         });
         let line = line.await.unwrap();
-        let client = reqwest::Client::new();
+        let client = crate::rig::client();
         let token = token(&server, company, &client, &address).await;
         let stage = Self { base, server, line, company, address, sandbox, token, client };
         stage.attach(company).await;
@@ -513,13 +512,12 @@ flap_minutes = 0
 }
 
 async fn token(server: &Running, company: CompanyId, client: &reqwest::Client, address: &str) -> String {
-    let password = SecretString::from("a long enough password".to_owned());
     let new = NewUser {
         id: UserId::new(),
         login: "admin@example.com".into(),
         name: "Админ".into(),
         role: "admin".into(),
-        password_hash: sign_in::hash_password(&password).unwrap(),
+        password_hash: crate::rig::cheap_hash("a long enough password"),
     };
     server.app.store.write(move |conn| switchboard::on!(conn, user::create(company, &new, 0))).await.unwrap();
     let body = json!({ "login": "admin@example.com", "password": "a long enough password" });

@@ -72,7 +72,7 @@ on_both_databases! {
             async move {
                 let call = json!({ "deal": 8061, "properties": robot, "use_subscription": "Y", "timeout_s": 0 });
                 let fire = format!("{base}/_/b24/demo/robots/switchboard_send/fire");
-                reqwest::Client::new().post(fire).json(&call).send().await.unwrap();
+                crate::rig::client().post(fire).json(&call).send().await.unwrap();
             }
         };
         let answered = |stage: &Stage| {

@@ -225,7 +225,7 @@ on_both_databases! {
             "conversation_message_id": 5, "text": "Одно слово" });
         let body = json!({ "type": "message_new", "group_id": 200_000_001, "event_id": "a1b2", "secret": secrets["secret"],
             "object": { "message": message } });
-        let posts = (0..10).map(|_| reqwest::Client::new().post(&hook).json(&body).send());
+        let posts = (0..10).map(|_| crate::rig::client().post(&hook).json(&body).send());
         for reply in futures_util::future::join_all(posts).await {
             let reply = reply.unwrap();
             assert_eq!((reply.status().as_u16(), reply.text().await.unwrap().as_str()), (200, "ok"));

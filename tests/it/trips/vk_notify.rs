@@ -167,7 +167,7 @@ on_both_databases! {
         let message = stage.sent(ready("1"), "sent").await;
         let key = message["id"].as_str().unwrap();
         let status = |word: &str| json!({ "requestId": key, "messageId": 5, "status": word, "statusAt": "2026-11-26T10:00:00Z" });
-        let post = |url: &str, body: Value| reqwest::Client::new().post(url).json(&body).send();
+        let post = |url: &str, body: Value| crate::rig::client().post(url).json(&body).send();
         let bare = hook.split('?').next().unwrap();
         for forged in [bare.to_owned(), format!("{bare}?s=1"), format!("{hook}0")] {
             assert_eq!(post(&forged, status("READ")).await.unwrap().status().as_u16(), 403);

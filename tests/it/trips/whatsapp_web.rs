@@ -310,7 +310,7 @@ on_both_databases! {
         let body = json!({ "id": "evt_1", "timestamp": 1, "session": phone.session, "event": "session.status",
             "payload": { "name": phone.session, "status": "FAILED", "statuses": [] } });
         for signature in ["", "00", &"0".repeat(128)] {
-            let request = reqwest::Client::new().post(&hook).header("x-webhook-hmac", signature).json(&body);
+            let request = crate::rig::client().post(&hook).header("x-webhook-hmac", signature).json(&body);
             let status = request.send().await.unwrap().status().as_u16();
             assert!((400..500).contains(&status), "{signature}: {status}");
         }
