@@ -84,7 +84,6 @@ pub fn heard(
         };
         let Some(chat) = chat(conn, &connection, channel, &row.chat, may_begin.then_some(&who), now)? else { continue };
         let author = incoming.ours.then(|| settings.author.unwrap_or(SYSTEM));
-        new.extend(later::hastened(conn, &connection, &chat, now)?);
         let draft = Draft {
             kind: "message",
             key: format!("m:{}", row.id),
@@ -312,8 +311,8 @@ struct Draft<'a> {
     author: Option<i64>,
 }
 
-/// Writes a post down; the call that carries it out. Where the line does not work it is parked. What is said after something that
-/// still waits in its dialog goes behind it, whatever its own rank is.
+/// Writes a post down; the call that carries it out, and those that must be made before it. Where the line does not work it is
+/// parked. What is said after something that still waits in its dialog goes behind it, whatever its own rank is.
 fn post(
     conn: &mut Conn,
     connection: &ConnectionRow,
@@ -321,10 +320,10 @@ fn post(
     draft: Draft<'_>,
     rank: Rank,
     now: Moment,
-) -> Result<Option<NewErrand>> {
-    let (Ok(company), Ok(portal)) = (chat.company.parse(), chat.portal.parse()) else { return Ok(None) };
+) -> Result<Vec<NewErrand>> {
+    let (Ok(company), Ok(portal)) = (chat.company.parse(), chat.portal.parse()) else { return Ok(Vec::new()) };
     if crate::on!(conn, portal::lane_of(company, portal))?.is_none() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let parked = connection.state != "on";
     let row = PostRow {
@@ -344,14 +343,17 @@ fn post(
         made_at: now.0,
         done_at: None,
     };
-    // asked before the post is there itself; what has the first rank cannot overtake
-    let ahead = if rank == Rank::Live { None } else { crate::on!(conn, open_post::last_waiting(&chat.id))? };
+    // asked before the post is there itself
+    let ahead = crate::on!(conn, open_post::last_waiting(&chat.id))?;
     if !crate::on!(conn, open_post::create(&row))? || parked {
-        return Ok(None);
+        return Ok(Vec::new());
     }
+    let mut new = if rank == Rank::Live { later::hastened(conn, company, chat, &row.id, now)? } else { Vec::new() };
+    // what could not be hastened, because its call is being made, may come back to the queue: nothing overtakes it there
     let ahead = ahead.map(|ahead| outbox::by_merge_key(conn, company, &merge_key(&ahead))).transpose()?.flatten();
-    let rank = ahead.map_or(rank, |(errand, _)| errand.rank.min(rank));
-    errand(conn, chat, &row, rank, now)
+    let rank = ahead.map_or(rank, |(errand, _)| errand.rank);
+    new.extend(errand(conn, chat, &row, rank, now)?);
+    Ok(new)
 }
 
 /// The call that carries a post out; none where the portal is not there any more.
@@ -414,15 +416,10 @@ fn care(
 }
 
 /// Writes a note of the system into a dialog, whatever the settings say: an operator must know. Gives back the call.
-fn note(
-    conn: &mut Conn,
-    chat: &OpenLineChatRow,
-    (key, text): (&str, String),
-    now: Moment,
-) -> Result<Option<NewErrand>> {
+fn note(conn: &mut Conn, chat: &OpenLineChatRow, (key, text): (&str, String), now: Moment) -> Result<Vec<NewErrand>> {
     let Some(connection) = crate::on!(conn, open_line::connection(&chat.portal, &chat.messenger, chat.open_line))?
     else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let draft = Draft { kind: "note", key: format!("n:{key}"), message: None, body: Some(text), author: Some(SYSTEM) };
     post(conn, &connection, chat, draft, Rank::Live, now)

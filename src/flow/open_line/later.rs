@@ -80,8 +80,8 @@ fn file(
     (chat, shown): (&OpenLineChatRow, &PostRow),
     at: i16,
     now: Moment,
-) -> Result<Option<NewErrand>> {
-    let Some(message) = shown.message.as_deref() else { return Ok(None) };
+) -> Result<Vec<NewErrand>> {
+    let Some(message) = shown.message.as_deref() else { return Ok(Vec::new()) };
     let (key, body) = (format!("f:{message}:{at}"), Some(at.to_string()));
     let draft = Draft { kind: "file", key, message: Some(message), body, author: shown.author };
     post(conn, connection, chat, draft, Rank::Live, now)
@@ -165,19 +165,26 @@ fn call(
     Ok(new)
 }
 
-/// A customer writes: what a mailing wrote into the same dialog and what still waits behind everything else stands before the
-/// answer to it. Gives back the calls in their new order.
+/// Somebody writes: what a mailing wrote into the same dialog before, and what still waits behind everything else, stands before it.
+/// Gives back the calls in their new order.
 pub(super) fn hastened(
     conn: &mut Conn,
-    connection: &ConnectionRow,
+    company: CompanyId,
     chat: &OpenLineChatRow,
+    before: &str,
     now: Moment,
 ) -> Result<Vec<NewErrand>> {
     let mut new = Vec::new();
-    let Ok(company) = connection.company.parse::<CompanyId>() else { return Ok(new) };
-    for waiting in crate::on!(conn, open_post::waiting_ours(&chat.id, AT_ONCE))? {
+    for waiting in crate::on!(conn, open_post::waiting(&chat.id, AT_ONCE))? {
+        if waiting.id == before {
+            continue;
+        }
         let Some((errand, flies)) = outbox::by_merge_key(conn, company, &merge_key(&waiting.id))? else { continue };
-        if !flies && errand.rank == Rank::Marketing && outbox::withdraw_one(conn, errand.id)?.is_some() {
+        // those behind one whose call is being made keep their order with it
+        if flies {
+            break;
+        }
+        if errand.rank == Rank::Marketing && outbox::withdraw_one(conn, errand.id)?.is_some() {
             new.extend(super::errand(conn, chat, &waiting, Rank::Live, now)?);
         }
     }

@@ -74,11 +74,10 @@ pub fn hold(conn: &mut Connection, message: &str) -> Result<()> {
     Ok(())
 }
 
-/// Posts of a chat that wait in another name than the customer's, oldest first.
-pub fn waiting_ours(conn: &mut Connection, chat: &str, limit: i64) -> Result<Vec<PostRow>> {
-    let ours = open_line_posts::state.eq("waiting").and(open_line_posts::author.is_not_null());
+/// Posts of a chat that wait, oldest first.
+pub fn waiting(conn: &mut Connection, chat: &str, limit: i64) -> Result<Vec<PostRow>> {
     Ok(open_line_posts::table
-        .filter(open_line_posts::chat.eq(chat).and(ours))
+        .filter(open_line_posts::chat.eq(chat).and(open_line_posts::state.eq("waiting")))
         .order(open_line_posts::id)
         .limit(limit)
         .select(PostRow::as_select())

@@ -85,7 +85,8 @@ fixed! {
         ; " OR (w.ready IS NOT NULL AND e.id = ANY (string_to_array(w.ready, ',')::bigint[]))) \
            AND (w.blocked IS NULL OR NOT (e.rank || ':' || e.peer) = ANY (string_to_array(w.blocked, E'\\n'))) \
            ORDER BY e.id LIMIT w.most) next) \
-         UPDATE errands SET state = 1, merge_key = CASE WHEN merge_key LIKE 'message:%' THEN merge_key END FROM picked \
+         UPDATE errands SET state = 1, merge_key = CASE WHEN merge_key LIKE 'message:%' OR merge_key LIKE 'ol:post:%' \
+           THEN merge_key END FROM picked \
          WHERE errands.id = picked.id AND errands.state = 0 \
          RETURNING errands.id, company, lane, rank, peer, attempts, accepted_at, expires_at, work, origin"
     }

@@ -78,9 +78,11 @@ fixed! {
 }
 
 fixed! {
-    // a merge key ends with the claim: what comes later is news; a message of the API is found by its own until it is settled
+    // a merge key ends with the claim: what comes later is news; a message of the API, and a post of an open line, is found by its
+    // own until it is settled
     ForgetKey<'a> on Sqlite as SqliteConnection, gives () {
-        "UPDATE errands SET merge_key = NULL WHERE merge_key NOT LIKE 'message:%' AND id = " id: BigInt = i64,
+        "UPDATE errands SET merge_key = NULL WHERE merge_key NOT LIKE 'message:%' AND merge_key NOT LIKE 'ol:post:%' AND id = "
+        id: BigInt = i64,
         ; ""
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::{Value, json};
 use switchboard::model::clock::{Clock, HandClock};
+use switchboard::model::errand::Work;
 use switchboard::model::message::Kind;
 use switchboard::model::open_line::Settings;
 use switchboard::serve::Role;
@@ -139,9 +140,16 @@ on_both_databases! {
         stage.control("POST", "/_/faults", json!({ "vendor": "bitrix24", "kind": "html" })).await;
         stage.letter(1, "Скидка в субботу").await;
         until(&stage, &clock, "the letter is on the phone", async || stage.came(CUSTOMER).await.len() == 1).await;
+        // nobody answers before the call that brought the letter is over
+        let left = async || stage.api("GET", "/api/v1/messages").await["messages"][0]["status"].is_string();
+        until(&stage, &clock, "it is known to have left", left).await;
         stage.customer_says(says_in_waba("А в воскресенье?")).await;
         let lane = stage.lane("portal").await;
-        until(&stage, &clock, "both wait", async || stage.waiting(lane).await.len() >= 2).await;
+        let posts = async || {
+            let waiting = stage.waiting(lane).await;
+            waiting.iter().filter(|errand| matches!(errand.work, Work::OpenLine { .. })).count()
+        };
+        until(&stage, &clock, "both wait", async || posts().await == 2).await;
         stage.control("DELETE", "/_/faults", Value::Null).await;
         until(&stage, &clock, "both are shown", async || has(&stage, "воскресенье").await && has(&stage, "Скидка").await).await;
         let all = said(&stage.chats().await[0]);
