@@ -41,6 +41,10 @@ use tracing_actix_web::TracingLogger;
 
 use crate::app::App;
 
+/// For how long a connection without a request is kept: longer than a proxy in front of us keeps it (nginx 60 s, Caddy 120 s). One
+/// that we close while the proxy writes into it costs the sender a 502, and Bitrix24 calls a robot once.
+const KEEP_ALIVE: Duration = Duration::from_secs(130);
+
 /// A server on a socket that listens already.
 ///
 /// # Errors
@@ -71,6 +75,7 @@ pub fn server(app: &App, listener: TcpListener) -> std::io::Result<Server> {
     .workers(workers)
     .shutdown_timeout(app.config.server.stop_s)
     .client_request_timeout(Duration::from_secs(10))
+    .keep_alive(KEEP_ALIVE)
     .disable_signals()
     .listen(listener)?;
     Ok(server.run())

@@ -30,6 +30,7 @@ mod waha;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
@@ -96,6 +97,8 @@ pub async fn start(config: Config) -> std::io::Result<Running> {
         App::new().app_data(shared.clone()).configure(page::routes).configure(control::routes).configure(door::routes)
     })
     .workers(2)
+    // as long as the web servers of the vendors keep a connection
+    .keep_alive(Duration::from_secs(75))
     .backlog(4096)
     .disable_signals()
     .shutdown_timeout(1)

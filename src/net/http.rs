@@ -191,8 +191,9 @@ pub(super) fn plain_client() -> io::Result<reqwest::ClientBuilder> {
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
-        // a connection that the vendor closes while we write leaves a message unsure: so close idle ones before they do
-        .pool_idle_timeout(Duration::from_secs(20))
+        // a connection that the vendor closes while we write leaves a message unsure: so close idle ones before they do; Node, on
+        // which the gateway of WhatsApp Web runs, and Apache close theirs after five seconds
+        .pool_idle_timeout(Duration::from_secs(4))
         .tcp_nodelay(true)
         .no_proxy()
         .user_agent(concat!("Switchboard/", env!("CARGO_PKG_VERSION"))))

@@ -88,6 +88,8 @@ impl Sandbox {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))
+            // what is posted into a connection that its receiver closes right then is lost
+            .pool_idle_timeout(Duration::from_secs(4))
             .no_proxy()
             .user_agent("switchboard-sandbox")
             .build()?;
