@@ -6,7 +6,7 @@ use super::token::sealed;
 use crate::app::App;
 use crate::crm::bitrix24::event::Auth;
 use crate::model::id::{CompanyId, LaneId, PortalId};
-use crate::store::row::{LaneState, PortalPatch, PortalRow, TokenPairRow};
+use crate::store::row::{LaneState, PortalRow, TokenPairRow};
 use crate::store::{Conn, Result, notice};
 
 /// A portal refused every token that we have: its lane stops, and people are told. Its calls wait for better tokens.
@@ -17,12 +17,11 @@ pub async fn lose(app: &App, company: CompanyId, id: PortalId, seen: &str) -> Re
     let lost = app
         .store
         .write(move |conn| {
-            let Some(row) = crate::on!(conn, portal::by_id(company, id))? else { return Ok(None) };
-            if row.state != "installed" {
+            // one that was uninstalled in the meantime stays so
+            if !crate::on!(conn, portal::turn(company, id, "installed", "lost"))? {
                 return Ok(None);
             }
-            let patch = PortalPatch { state: Some("lost".to_owned()), ..PortalPatch::default() };
-            crate::on!(conn, portal::patch(company, id, &patch))?;
+            let Some(row) = crate::on!(conn, portal::by_id(company, id))? else { return Ok(None) };
             let from = [LaneState::Running, LaneState::Paused, LaneState::Held].map(LaneState::to_db);
             crate::on!(conn, lane::set_state(company, row.lane, &from, LaneState::Lost.to_db()))?;
             notice::changed(conn, row.lane)?;
@@ -59,12 +58,13 @@ pub async fn find_again(app: &App, row: &PortalRow, auth: &Auth) -> Result<()> {
     app.store
         .write(move |conn| {
             let (Ok(company), Ok(id)) = (row.company.parse(), row.id.parse()) else { return Ok(()) };
+            if !crate::on!(conn, portal::turn(company, id, "lost", "installed"))? {
+                return Ok(());
+            }
             let is_admin = crate::on!(conn, portal::is_admin(&row.id, &user))?;
             let pair = TokenPairRow::of(&row.id, &user, is_admin);
             let pair = sealed(&inner, pair, &access, &refresh, (left_ms / 1000).clamp(0, 3600));
             crate::on!(conn, portal::keep_tokens(&pair))?;
-            let patch = PortalPatch { state: Some("installed".to_owned()), ..PortalPatch::default() };
-            crate::on!(conn, portal::patch(company, id, &patch))?;
             run_again(conn, company, lane)
         })
         .await?;

@@ -20,6 +20,12 @@ pub fn patch(conn: &mut Connection, company: CompanyId, id: PortalId, patch: &Po
     Ok(diesel::update(portal).set(patch).execute(conn)? == 1)
 }
 
+/// Puts a portal from one state into another; whether it was in it. What another process does to it at this moment is waited for.
+pub fn turn(conn: &mut Connection, company: CompanyId, id: PortalId, from: &str, to: &str) -> Result<bool> {
+    let portal = portals::table.find(id.to_string()).filter(portals::company.eq(company.to_string()));
+    Ok(diesel::update(portal.filter(portals::state.eq(from))).set(portals::state.eq(to)).execute(conn)? == 1)
+}
+
 /// The portal of a member id: the key of every delivery of Bitrix24, checked with its application token.
 pub fn by_member(conn: &mut Connection, member_id: &str) -> Result<Option<PortalRow>> {
     Ok(portals::table.filter(portals::member_id.eq(member_id)).select(PortalRow::as_select()).first(conn).optional()?)

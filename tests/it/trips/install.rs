@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::stage::Stage;
+use switchboard::model::id::PortalId;
+use switchboard::store::row::PortalPatch;
 
 /// An event of the application's life as the portal would post it, with the tokens of an administrator.
 async fn life(stage: &Stage, event: &str, application_token: &str, ts: i64) -> String {
@@ -207,4 +209,33 @@ on_both_databases! {
         assert!(after.client_endpoint.ends_with("/b24/moved/rest/"), "{}", after.client_endpoint);
         stage.clear().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_that_is_uninstalled_while_it_is_lost_stays_uninstalled() {
+    let database = crate::postgres::fresh_database();
+    let stage = Stage::set(&database).await;
+    let (app, company) = (stage.server.app.clone(), stage.company);
+    let id: PortalId = stage.row().await.unwrap().id.parse().unwrap();
+    let ((told, tells), (let_go, goes)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    let store = app.store.clone();
+    let uninstalls = tokio::spawn(async move {
+        let written = store.write(move |conn| {
+            let patch = PortalPatch { state: Some("uninstalled".to_owned()), ..PortalPatch::default() };
+            switchboard::on!(conn, portal::patch(company, id, &patch))?;
+            told.send(()).unwrap();
+            goes.recv().unwrap();
+            Ok(())
+        });
+        written.await.unwrap();
+    });
+    tokio::task::spawn_blocking(move || tells.recv().unwrap()).await.unwrap();
+    let (lost, ()) = tokio::join!(switchboard::flow::portal::lose(&app, company, id, "no token is good"), async {
+        stage.somebody_waits_for_a_row("the loss waits for the uninstallation").await;
+        let_go.send(()).unwrap();
+    });
+    lost.unwrap();
+    uninstalls.await.unwrap();
+    assert_eq!(stage.row().await.unwrap().state, "uninstalled");
+    stage.clear().await;
 }

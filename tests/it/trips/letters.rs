@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::RunQueryDsl as _;
 use serde_json::{Value, json};
 use switchboard::flow::mailing;
 use switchboard::flow::tell::Verdict;
@@ -11,7 +10,7 @@ use switchboard::model::clock::{Clock, HandClock};
 use switchboard::model::id::MailingId;
 use switchboard::model::status::Status;
 use switchboard::serve::Role;
-use switchboard::store::{Conn, outbox};
+use switchboard::store::outbox;
 
 use super::stage::{GAP_MS, Stage};
 
@@ -300,13 +299,6 @@ async fn the_statuses_of_a_letter_of_a_hundred_cost_ten_calls_beyond_the_fewest(
     scene.stage.clear().await;
 }
 
-/// Whether somebody waits for a row that another transaction holds.
-#[derive(diesel::QueryableByName)]
-struct Waits {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    waiting: i64,
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_that_comes_while_a_letter_is_stopped_has_the_last_word() {
     let database = crate::postgres::fresh_database();
@@ -339,19 +331,7 @@ async fn a_receipt_that_comes_while_a_letter_is_stopped_has_the_last_word() {
     tokio::task::spawn_blocking(move || tells.recv().unwrap()).await.unwrap();
     let path = format!("/api/v1/mailings/{mailing}/stop");
     let (stopped, ()) = tokio::join!(stage.api("POST", &path), async {
-        let waits = "SELECT count(*) AS waiting FROM pg_stat_activity \
-                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        stage
-            .wait_for("the stop waits for the receipt", |stage| async move {
-                let seen = stage.server.app.store.read(move |conn| match conn {
-                    Conn::Postgres(conn) => {
-                        Ok(diesel::sql_query(waits).get_result::<Waits>(&mut **conn).unwrap().waiting)
-                    }
-                    Conn::Sqlite(_) => unreachable!(),
-                });
-                (seen.await.unwrap() > 0).then_some(())
-            })
-            .await;
+        stage.somebody_waits_for_a_row("the stop waits for the receipt").await;
         let_go.send(()).unwrap();
     });
     receipt.await.unwrap();

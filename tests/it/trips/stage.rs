@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::RunQueryDsl as _;
 use serde_json::{Value, json};
 use switchboard::config::{Config, Sources};
 use switchboard::flow::channel;
@@ -15,8 +16,8 @@ use switchboard::model::moment::Moment;
 use switchboard::model::pace::Pace;
 use switchboard::sandbox;
 use switchboard::serve::{self, Role, Running};
-use switchboard::store::outbox;
 use switchboard::store::row::{NewLine, NewUser, PortalRow};
+use switchboard::store::{Conn, outbox};
 
 /// The gap between messages on this stage, in milliseconds: short, so that tests are.
 pub const GAP_MS: i64 = 300;
@@ -222,6 +223,20 @@ impl Stage {
     pub async fn sql(&self, sql: &'static str) {
         self.server.app.store.write(move |conn| conn.batch(sql)).await.unwrap();
         self.server.app.known.forget();
+    }
+
+    /// Waits until somebody waits for a row that another transaction holds; PostgreSQL alone.
+    pub async fn somebody_waits_for_a_row(&self, what: &str) {
+        let waits = "SELECT count(*) AS waiting FROM pg_stat_activity \
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        self.wait_for(what, |stage| async move {
+            let seen = stage.server.app.store.read(move |conn| match conn {
+                Conn::Postgres(conn) => Ok(diesel::sql_query(waits).get_result::<Waits>(&mut **conn).unwrap().waiting),
+                Conn::Sqlite(_) => unreachable!(),
+            });
+            (seen.await.unwrap() > 0).then_some(())
+        })
+        .await;
     }
 
     /// The lane of the only channel, or of the portal.
@@ -524,4 +539,11 @@ async fn token(server: &Running, company: CompanyId, client: &reqwest::Client, a
     let reply = client.post(format!("{address}/api/v1/tokens")).json(&body).send().await.unwrap();
     let reply: Value = reply.json().await.unwrap();
     reply["token"].as_str().unwrap().to_owned()
+}
+
+/// How many wait for a row.
+#[derive(diesel::QueryableByName)]
+struct Waits {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    waiting: i64,
 }
