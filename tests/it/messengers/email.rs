@@ -326,8 +326,8 @@ pub(super) fn bombs_do_not_go_off() {
             if let Event::Letter(letter) = &event {
                 assert!(letter.message.media.len() <= 200, "{name}");
             }
-            // a build without optimisation beside other tests: what explodes takes minutes
-            assert!(began.elapsed().as_secs() < 20, "{name}: {:?}", began.elapsed());
+            // a build without optimisation beside other tests on a slow machine: what explodes takes far longer
+            assert!(began.elapsed().as_secs() < 120, "{name}: {:?}", began.elapsed());
             checked(Kind::Email, 1);
         }
     }
