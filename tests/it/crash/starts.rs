@@ -65,7 +65,7 @@ on_both_databases! {
         turn(&town, "pause").await;
         let load = Load::begin(&town);
         let busy = async || (load.acknowledged().len() > 30).then_some(());
-        town.wait_for("there is load", Duration::from_secs(30), busy).await;
+        town.wait_for("there is load", Duration::from_mins(2), busy).await;
         let (before, file) = (load.acknowledged(), town.settings.with_file_name("copy"));
         let (settings_file, to) = (town.settings.clone(), file.clone());
         let copied = tokio::task::spawn_blocking(move || command(&settings_file).arg("backup").arg(to).output().unwrap());

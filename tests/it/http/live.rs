@@ -39,8 +39,7 @@ impl Ear {
                 return read(&block);
             }
             // the limit is only there so that a broken test ends
-            let piece =
-                tokio::time::timeout(Duration::from_secs(20), self.reply.chunk()).await.expect("a word in time");
+            let piece = tokio::time::timeout(Duration::from_mins(2), self.reply.chunk()).await.expect("a word in time");
             match piece {
                 Ok(Some(piece)) => self.heard.push_str(std::str::from_utf8(&piece).unwrap()),
                 Ok(None) | Err(_) => return Word::End,

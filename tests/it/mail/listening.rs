@@ -56,15 +56,14 @@ impl Memory {
 
     pub(super) async fn has_heard(&self, count: usize) -> Vec<String> {
         let mut heard = self.heard.subscribe();
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(20), heard.wait_for(|heard| *heard >= count));
+        let waited = tokio::time::timeout(std::time::Duration::from_mins(2), heard.wait_for(|heard| *heard >= count));
         assert!(waited.await.is_ok(), "{count} letters are not heard: {:?}", self.texts());
         self.texts()
     }
 
     async fn has_connected(&self, times: usize) {
         let mut connected = self.connected.subscribe();
-        let waited =
-            tokio::time::timeout(std::time::Duration::from_secs(20), connected.wait_for(|seen| *seen >= times));
+        let waited = tokio::time::timeout(std::time::Duration::from_mins(2), connected.wait_for(|seen| *seen >= times));
         assert!(waited.await.is_ok(), "the mailbox does not connect");
     }
 }
@@ -336,7 +335,7 @@ async fn a_large_letter_is_heard_without_its_files() {
     let mut cursor = memory.kept.lock().1.clone();
     cursor["inbox"]["next"] = json!(1);
     let wire = wire_of(&own);
-    let again = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+    let again = tokio::time::timeout(std::time::Duration::from_mins(2), async {
         tokio::select! {
             answer = Email.listen(&wire, cursor, &ear) => panic!("{answer:?}"),
             () = ear.memory.has_connected(1) => {}

@@ -232,7 +232,7 @@ impl Stand {
     /// Waits until a settling transaction made something true; the limit is only there so that a broken test ends.
     pub async fn wait_for(&self, what: &str, is: impl Fn() -> bool) {
         let mut settled = self.vendor.settled.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(30), settled.wait_for(|_| is())).await;
+        let waited = tokio::time::timeout(Duration::from_mins(2), settled.wait_for(|_| is())).await;
         assert!(waited.is_ok(), "not in time: {what}");
     }
 

@@ -49,7 +49,7 @@ impl Scene {
 
     /// Waits while the clock stands.
     async fn until(&self, what: &str, mut look: impl AsyncFnMut() -> bool) {
-        let end = tokio::time::Instant::now() + Duration::from_secs(55);
+        let end = tokio::time::Instant::now() + Duration::from_mins(2);
         let mut beat = tokio::time::interval(Duration::from_millis(10));
         while !look().await {
             assert!(tokio::time::Instant::now() < end, "not in time: {what}");
@@ -59,7 +59,7 @@ impl Scene {
 
     /// Moves the clock a little at a time until something has happened.
     async fn pass_until(&self, what: &str, step_ms: i64, mut look: impl AsyncFnMut() -> bool) {
-        let end = tokio::time::Instant::now() + Duration::from_secs(115);
+        let end = tokio::time::Instant::now() + Duration::from_mins(4);
         let mut beat = tokio::time::interval(Duration::from_millis(10));
         while !look().await {
             assert!(tokio::time::Instant::now() < end, "not in time: {what}");

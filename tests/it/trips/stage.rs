@@ -355,7 +355,7 @@ impl Stage {
     pub async fn wait_for_history(&self, channel: &str, said: &[&str]) {
         let seen = std::sync::Mutex::new(Vec::new());
         let seen = &seen;
-        let end = tokio::time::Instant::now() + Duration::from_secs(20);
+        let end = tokio::time::Instant::now() + Duration::from_mins(2);
         while tokio::time::Instant::now() < end {
             let now = self.history(channel).await;
             if now == said {
@@ -456,7 +456,7 @@ impl Stage {
         W: Fn(&'a Self) -> F,
         F: Future<Output = Option<T>>,
     {
-        let end = tokio::time::Instant::now() + Duration::from_secs(40);
+        let end = tokio::time::Instant::now() + Duration::from_mins(2);
         let mut beat = tokio::time::interval(Duration::from_millis(20));
         loop {
             if let Some(found) = look(self).await {
