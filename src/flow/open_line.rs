@@ -348,10 +348,14 @@ fn post(
     if !crate::on!(conn, open_post::create(&row))? || parked {
         return Ok(Vec::new());
     }
-    let mut new = if rank == Rank::Live { later::hastened(conn, company, chat, &row.id, now)? } else { Vec::new() };
-    // what could not be hastened, because its call is being made, may come back to the queue: nothing overtakes it there
     let ahead = ahead.map(|ahead| outbox::by_merge_key(conn, company, &merge_key(&ahead))).transpose()?.flatten();
-    let rank = ahead.map_or(rank, |(errand, _)| errand.rank);
+    let ahead = ahead.map_or(rank, |(errand, _)| errand.rank);
+    let mut new = Vec::new();
+    if rank == Rank::Live && ahead == Rank::Marketing {
+        new = later::hastened(conn, company, chat, &row.id, now)?;
+    }
+    // what could not be hastened, because its call is being made, may come back to the queue: nothing overtakes it there
+    let rank = if new.is_empty() { ahead } else { rank };
     new.extend(errand(conn, chat, &row, rank, now)?);
     Ok(new)
 }

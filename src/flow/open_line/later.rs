@@ -4,14 +4,14 @@
 use super::{Draft, connections, mark, merge_key, place, place_of, plain, post, render};
 use crate::app::App;
 use crate::model::errand::{NewErrand, Rank};
-use crate::model::id::{ChannelId, CompanyId};
+use crate::model::id::{ChannelId, CompanyId, ErrandId};
 use crate::model::moment::Moment;
 use crate::store::outbox;
 use crate::store::row::{ArrivalRow, ConnectionRow, OpenLineChatRow, PostRow};
 use crate::store::{Conn, Result};
 
-/// So many posts of a dialog are hastened at most.
-const AT_ONCE: i64 = 50;
+/// So many posts of a dialog are read at once.
+const PAGE: i64 = 10;
 
 /// A file of a message came after the message had been shown without it. Gives back the calls.
 ///
@@ -166,27 +166,45 @@ fn call(
 }
 
 /// Somebody writes: what a mailing wrote into the same dialog before, and what still waits behind everything else, stands before it.
-/// Gives back the calls in their new order.
+/// Gives back the calls in their new order; none where one of them is being made, since the others keep their order with it.
 pub(super) fn hastened(
     conn: &mut Conn,
     company: CompanyId,
     chat: &OpenLineChatRow,
-    before: &str,
+    post: &str,
     now: Moment,
 ) -> Result<Vec<NewErrand>> {
     let mut new = Vec::new();
-    for waiting in crate::on!(conn, open_post::waiting(&chat.id, AT_ONCE))? {
-        if waiting.id == before {
-            continue;
-        }
-        let Some((errand, flies)) = outbox::by_merge_key(conn, company, &merge_key(&waiting.id))? else { continue };
-        // those behind one whose call is being made keep their order with it
-        if flies {
+    for (post, errand) in of_mailings(conn, company, chat, post)?.into_iter().rev() {
+        // its call began in this moment
+        if outbox::withdraw_one(conn, errand)?.is_none() {
             break;
         }
-        if errand.rank == Rank::Marketing && outbox::withdraw_one(conn, errand.id)?.is_some() {
-            new.extend(super::errand(conn, chat, &waiting, Rank::Live, now)?);
-        }
+        new.extend(super::errand(conn, chat, &post, Rank::Live, now)?);
     }
     Ok(new)
+}
+
+/// What of mailings waits in a dialog right before a post, the newest first: nothing that anybody else said stands behind it, since
+/// that hastened it. Nothing where one of them flies.
+fn of_mailings(
+    conn: &mut Conn,
+    company: CompanyId,
+    chat: &OpenLineChatRow,
+    before: &str,
+) -> Result<Vec<(PostRow, ErrandId)>> {
+    let (mut found, mut before) = (Vec::new(), before.to_owned());
+    loop {
+        let page = crate::on!(conn, open_post::waiting_before(&chat.id, &before, PAGE))?;
+        let Some(last) = page.last() else { return Ok(found) };
+        before.clone_from(&last.id);
+        for waiting in page {
+            match outbox::by_merge_key(conn, company, &merge_key(&waiting.id))? {
+                None => {}
+                Some((_, true)) => return Ok(Vec::new()),
+                Some((errand, _)) if errand.rank != Rank::Marketing => return Ok(found),
+                Some((errand, _)) => found.push((waiting, errand.id)),
+            }
+        }
+    }
 }

@@ -74,11 +74,12 @@ pub fn hold(conn: &mut Connection, message: &str) -> Result<()> {
     Ok(())
 }
 
-/// Posts of a chat that wait, oldest first.
-pub fn waiting(conn: &mut Connection, chat: &str, limit: i64) -> Result<Vec<PostRow>> {
+/// Posts of a chat that wait and were written down before another, the newest first.
+pub fn waiting_before(conn: &mut Connection, chat: &str, id: &str, limit: i64) -> Result<Vec<PostRow>> {
     Ok(open_line_posts::table
         .filter(open_line_posts::chat.eq(chat).and(open_line_posts::state.eq("waiting")))
-        .order(open_line_posts::id)
+        .filter(open_line_posts::id.lt(id))
+        .order(open_line_posts::id.desc())
         .limit(limit)
         .select(PostRow::as_select())
         .load(conn)?)

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use switchboard::model::clock::{Clock, HandClock};
+use switchboard::model::errand::{Rank, Work};
 use switchboard::model::message::Kind;
 use switchboard::model::open_line::Settings;
 use switchboard::serve::Role;
+use switchboard::store::outbox;
 
 use super::{CUSTOMER, message, said, says};
 use crate::trips::stage::Stage;
@@ -259,6 +261,44 @@ on_both_databases! {
         let mut others: Vec<Vec<String>> = stage.chats().await.iter().skip(1).map(said).collect();
         others.sort();
         assert_eq!(others, [["А в воскресенье?"], ["Скидка в субботу"], ["Скидка в субботу"]]);
+        stage.clear().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_mailings_that_wait_go_before_what_the_customer_says_next(url: &str) {
+        let clock = Arc::new(HandClock::at(chrono::Utc::now().into()));
+        let stage = Stage::at(url, Arc::clone(&clock) as Arc<dyn Clock>, roles()).await;
+        stage.install().await;
+        stage.connected(Kind::Waba, Settings { mailing_creates_chat: true, ..Settings::default() }).await;
+        speak(&stage, 79_990_000_001, "Начало").await;
+        until(&stage, &clock, "the chat is there", async || has(&stage, "Начало").await).await;
+        stage.control("POST", "/_/faults", json!({ "vendor": "bitrix24", "kind": "html" })).await;
+        let lane = stage.lane("portal").await;
+        let posts = async || {
+            let look = stage.server.app.store.read(move |conn| outbox::look(conn, lane, 1000));
+            let mut posts = look.await.unwrap();
+            posts.retain(|(errand, ..)| matches!(errand.work, Work::OpenLine { .. }));
+            posts
+        };
+        let ranks = async || posts().await.into_iter().map(|(errand, ..)| errand.rank).collect::<Vec<_>>();
+        let letters: Vec<String> = (1..=12).map(|n| format!("Скидка {n}")).collect();
+        for (letter, before) in letters.iter().zip(0..) {
+            stage.letter(1, letter).await;
+            until(&stage, &clock, "it waits", async || posts().await.len() == before + 1).await;
+        }
+        assert_eq!(ranks().await, [Rank::Marketing; 12]);
+        stage.wait_for("no call is being made", |_| async { posts().await.iter().all(|(_, flies, _)| !flies).then_some(()) }).await;
+        for (text, waiting) in [("Беру", 13), ("Две", 14)] {
+            speak(&stage, 79_990_000_001, text).await;
+            stage.wait_for("it waits too", |_| async { (posts().await.len() == waiting).then_some(()) }).await;
+        }
+        assert_eq!(ranks().await, [Rank::Live; 14]);
+        stage.control("DELETE", "/_/faults", Value::Null).await;
+        until(&stage, &clock, "nothing waits for the portal", async || stage.waiting(lane).await.is_empty()).await;
+        let chat = stage.chats().await.remove(0);
+        let shown: Vec<&str> = chat["messages"].as_array().unwrap().iter().filter_map(|one| one["text"].as_str()).collect();
+        let expected: Vec<&str> = letters.iter().map(String::as_str).chain(["Беру", "Две"]).collect();
+        assert_eq!(shown[shown.len() - 14..], expected);
         stage.clear().await;
     }
 
