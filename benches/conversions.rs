@@ -1,4 +1,5 @@
-//! From the bytes of a vendor to our events: the fixtures of each messenger, with their proofs, as many as there are.
+//! From the bytes of a vendor to our events: the fixtures of each messenger, with their proofs, as many as there are; for an account
+//! of Telegram, updates by its schema.
 //!
 //!     cargo bench --bench conversions                all of them; `bench/run --phases conversions` keeps the figures
 //!     cargo bench --bench conversions -- email       one of them
@@ -13,10 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use grammers_tl_types::{Deserializable as _, Identifiable as _, Serializable as _, enums, types};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use switchboard::messenger::email::Habits;
 use switchboard::messenger::email::letter::{Around, Folder, read};
+use switchboard::messenger::telegram::told_updates;
 use switchboard::messenger::{Boxed, Delivery, Files, Messenger, OpenFile, Wire, of};
 use switchboard::model::message::Kind;
 use switchboard::model::moment::Moment;
@@ -145,7 +148,88 @@ fn deliveries(c: &mut Criterion) {
             }
         });
     });
+    let updates = told();
+    group.throughput(Throughput::Elements(updates.len() as u64));
+    group.bench_function(Kind::Telegram.slug(), |b| {
+        b.iter(|| {
+            for update in &updates {
+                black_box(told_updates(black_box(update)).unwrap());
+            }
+        });
+    });
     group.finish();
+}
+
+/// What Telegram tells an account: nobody records it, so these are written by its schema.
+fn told() -> Vec<Vec<u8>> {
+    let anna = enums::Peer::from(types::PeerUser { user_id: 5 });
+    let team = enums::Peer::from(types::PeerChannel { channel_id: 77 });
+    let photo = types::Photo {
+        has_stickers: false,
+        id: 31,
+        access_hash: 32,
+        file_reference: vec![7; 24],
+        date: 1_790_000_000,
+        sizes: vec![types::PhotoSize { r#type: "x".to_owned(), w: 800, h: 600, size: 81_920 }.into()],
+        video_sizes: None,
+        dc_id: 2,
+    };
+    let photo = types::MessageMediaPhoto {
+        spoiler: false,
+        live_photo: false,
+        photo: Some(photo.into()),
+        ttl_seconds: None,
+        video: None,
+    };
+    let text = || message(9, &anna, "Добрый день! Подскажите, пожалуйста, когда привезут заказ 1204?");
+    let in_group = types::Message { from_id: Some(anna.clone()), ..message(10, &team, "Завтра до обеда") };
+    let new =
+        |message: types::Message| types::UpdateNewMessage { message: message.into(), pts: 1, pts_count: 1 }.into();
+    let updates: Vec<enums::Update> = vec![
+        new(text()),
+        new(types::Message { media: Some(photo.into()), ..text() }),
+        new(types::Message { out: true, ..text() }),
+        types::UpdateNewChannelMessage { message: in_group.into(), pts: 2, pts_count: 1 }.into(),
+        types::UpdateEditMessage {
+            message: types::Message { edit_date: Some(1_790_000_060), ..text() }.into(),
+            pts: 3,
+            pts_count: 1,
+        }
+        .into(),
+        types::UpdateDeleteMessages { messages: vec![9, 10], pts: 4, pts_count: 2 }.into(),
+        types::UpdateReadHistoryOutbox { peer: anna.clone(), max_id: 9, pts: 5, pts_count: 0 }.into(),
+    ];
+    let bytes = updates.into_iter().map(|update| {
+        let told = types::Updates { updates: vec![update], users: vec![user()], chats: Vec::new(), date: 1, seq: 0 };
+        enums::Updates::from(told).to_bytes()
+    });
+    bytes.collect()
+}
+
+/// The schema grows; what is not named here stays as the bytes of an empty message have it.
+fn message(id: i32, peer: &enums::Peer, text: &str) -> types::Message {
+    let mut bytes = types::Message::CONSTRUCTOR_ID.to_le_bytes().to_vec();
+    bytes.extend([0; 8]);
+    bytes.extend(id.to_le_bytes());
+    bytes.extend(peer.to_bytes());
+    bytes.extend(1_790_000_000_i32.to_le_bytes());
+    bytes.extend(text.to_owned().to_bytes());
+    match enums::Message::from_bytes(&bytes).unwrap() {
+        enums::Message::Message(message) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn user() -> enums::User {
+    let mut bytes = types::User::CONSTRUCTOR_ID.to_le_bytes().to_vec();
+    bytes.extend([0; 8]);
+    bytes.extend(5_i64.to_le_bytes());
+    let mut user = enums::User::from_bytes(&bytes).unwrap();
+    if let enums::User::User(user) = &mut user {
+        (user.first_name, user.access_hash) = (Some("Анна".to_owned()), Some(7));
+        user.phone = Some("79031112233".to_owned());
+    }
+    user
 }
 
 criterion_group!(conversions, deliveries);

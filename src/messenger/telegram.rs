@@ -33,7 +33,6 @@ use crate::model::moment::Moment;
 use crate::model::pace::Pace;
 use crate::model::vendor::Answer;
 
-#[cfg(fuzzing)]
 pub use read::told as told_updates;
 
 /// The messenger.

@@ -35,8 +35,9 @@ pub(super) fn events(update: &enums::Update, book: &Book, me: i64, now: Moment) 
     }
 }
 
-/// What an account hears in the bytes of `Updates`, with the people that they name; none where they are no such bytes.
-#[cfg(fuzzing)]
+/// What an account, of number 1, hears in the bytes of `Updates`, with the people that they name; none where they are no such
+/// bytes. For what measures it, and throws bytes at it: an account reads its updates where the connection has unpacked them.
+#[must_use]
 pub fn told(bytes: &[u8]) -> Option<Vec<(String, Event)>> {
     use grammers_tl_types::Deserializable as _;
     let (updates, users, chats) = match enums::Updates::from_bytes(bytes).ok()? {
