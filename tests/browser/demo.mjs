@@ -10,6 +10,8 @@ import { chromium } from 'playwright-core';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 export const binary = process.env.SWITCHBOARD_BINARY ?? path.join(repository, 'target/debug/switchboard');
+// without windows Chromium needs a quarter less of the processor
+const browsers = process.env.CHROMIUM ? [process.env.CHROMIUM] : ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'];
 const pictures = path.join(repository, 'test-results');
 
 /** A process of ours: `says` waits for a line and gives what it holds, `stop` asks it to end and tells how it did. */
@@ -65,7 +67,7 @@ export async function startDemo() {
 /** A page in Chromium: `{ page, complaints, close }`. Complaints are script errors and requests that leave this machine. */
 export async function openPage(address, locale = 'ru-RU') {
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: browsers.find((browser) => existsSync(browser)),
     // Chromium's own sandbox refuses to work for root, as in most containers
     args: process.getuid() === 0 ? ['--no-sandbox'] : [],
   });
