@@ -458,6 +458,8 @@ impl Stage {
     {
         let end = tokio::time::Instant::now() + Duration::from_mins(2);
         let mut beat = tokio::time::interval(Duration::from_millis(20));
+        // on a machine that is busy a look takes longer than that, and must not leave it busier still
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             if let Some(found) = look(self).await {
                 return found;
