@@ -352,23 +352,17 @@ fn post(
     let ahead = ahead.map_or(rank, |(errand, _)| errand.rank);
     let mut new = Vec::new();
     if rank == Rank::Live && ahead == Rank::Marketing {
-        new = later::hastened(conn, company, chat, &row.id, now)?;
+        new = later::hastened(conn, company, chat, now)?;
     }
     // what could not be hastened, because its call is being made, may come back to the queue: nothing overtakes it there
     let rank = if new.is_empty() { ahead } else { rank };
-    new.extend(errand(conn, chat, &row, rank, now)?);
+    new.extend(errand(conn, chat, &row.id, rank, now)?);
     Ok(new)
 }
 
 /// The call that carries a post out; none where the portal is not there any more.
-fn errand(
-    conn: &mut Conn,
-    chat: &OpenLineChatRow,
-    row: &PostRow,
-    rank: Rank,
-    now: Moment,
-) -> Result<Option<NewErrand>> {
-    let (Ok(company), Ok(portal), Ok(post)) = (chat.company.parse(), chat.portal.parse(), row.id.parse()) else {
+fn errand(conn: &mut Conn, chat: &OpenLineChatRow, id: &str, rank: Rank, now: Moment) -> Result<Option<NewErrand>> {
+    let (Ok(company), Ok(portal), Ok(post)) = (chat.company.parse(), chat.portal.parse(), id.parse()) else {
         return Ok(None);
     };
     let lane = crate::on!(conn, portal::lane_of(company, portal))?;
@@ -383,7 +377,7 @@ fn errand(
         not_before: None,
         expires_at: Some(now.plus_ms(POST_TTL_MS)),
         dedup_key: None,
-        merge_key: Some(merge_key(&row.id)),
+        merge_key: Some(merge_key(id)),
     }))
 }
 

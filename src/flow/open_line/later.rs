@@ -4,14 +4,11 @@
 use super::{Draft, connections, mark, merge_key, place, place_of, plain, post, render};
 use crate::app::App;
 use crate::model::errand::{NewErrand, Rank};
-use crate::model::id::{ChannelId, CompanyId, ErrandId};
+use crate::model::id::{ChannelId, CompanyId};
 use crate::model::moment::Moment;
 use crate::store::outbox;
 use crate::store::row::{ArrivalRow, ConnectionRow, OpenLineChatRow, PostRow};
 use crate::store::{Conn, Result};
-
-/// So many posts of a dialog are read at once.
-const PAGE: i64 = 10;
 
 /// A file of a message came after the message had been shown without it. Gives back the calls.
 ///
@@ -171,40 +168,25 @@ pub(super) fn hastened(
     conn: &mut Conn,
     company: CompanyId,
     chat: &OpenLineChatRow,
-    post: &str,
     now: Moment,
 ) -> Result<Vec<NewErrand>> {
-    let mut new = Vec::new();
-    for (post, errand) in of_mailings(conn, company, chat, post)?.into_iter().rev() {
+    let (mut mailings, mut new) = (Vec::new(), Vec::new());
+    for post in crate::on!(conn, open_post::waiting(&chat.id))? {
+        match outbox::by_merge_key(conn, company, &merge_key(&post))? {
+            // what is being written down now has no call yet
+            None => {}
+            Some((_, true)) => return Ok(new),
+            // nothing of a mailing stands before what somebody said: that hastened it
+            Some((errand, _)) if errand.rank != Rank::Marketing => break,
+            Some((errand, _)) => mailings.push((post, errand.id)),
+        }
+    }
+    for (post, errand) in mailings.iter().rev() {
         // its call began in this moment
-        if outbox::withdraw_one(conn, errand)?.is_none() {
+        if outbox::withdraw_one(conn, *errand)?.is_none() {
             break;
         }
-        new.extend(super::errand(conn, chat, &post, Rank::Live, now)?);
+        new.extend(super::errand(conn, chat, post, Rank::Live, now)?);
     }
     Ok(new)
-}
-
-/// What of mailings waits in a dialog right before a post, the newest first: nothing that anybody else said stands behind it, since
-/// that hastened it. Nothing where one of them flies.
-fn of_mailings(
-    conn: &mut Conn,
-    company: CompanyId,
-    chat: &OpenLineChatRow,
-    before: &str,
-) -> Result<Vec<(PostRow, ErrandId)>> {
-    let (mut found, mut before) = (Vec::new(), before.to_owned());
-    loop {
-        let page = crate::on!(conn, open_post::waiting_before(&chat.id, &before, PAGE))?;
-        let Some(last) = page.last() else { return Ok(found) };
-        before.clone_from(&last.id);
-        for waiting in page {
-            match outbox::by_merge_key(conn, company, &merge_key(&waiting.id))? {
-                None => {}
-                Some((_, true)) => return Ok(Vec::new()),
-                Some((errand, _)) if errand.rank != Rank::Marketing => return Ok(found),
-                Some((errand, _)) => found.push((waiting, errand.id)),
-            }
-        }
-    }
 }

@@ -428,7 +428,7 @@ fn unparked(conn: &mut Conn, row: &ConnectionRow, now: Moment) -> Result<Vec<New
     let mut new = Vec::new();
     for post in crate::on!(conn, open_post::unpark(place(row), AT_ONCE))? {
         let Some(chat) = crate::on!(conn, open_line::chat(&post.chat))? else { continue };
-        let Some(mut call) = errand(conn, &chat, &post, Rank::Live, now)? else { continue };
+        let Some(mut call) = errand(conn, &chat, &post.id, Rank::Live, now)? else { continue };
         // the call that found the line off may not be over: it takes the key with it
         let same = call.merge_key.as_deref().map(|key| outbox::by_merge_key(conn, call.company, key)).transpose()?;
         if same.flatten().is_some_and(|(_, flies)| flies) {

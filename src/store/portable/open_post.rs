@@ -74,14 +74,12 @@ pub fn hold(conn: &mut Connection, message: &str) -> Result<()> {
     Ok(())
 }
 
-/// Posts of a chat that wait and were written down before another, the newest first.
-pub fn waiting_before(conn: &mut Connection, chat: &str, id: &str, limit: i64) -> Result<Vec<PostRow>> {
+/// The posts of a chat that wait, the newest first.
+pub fn waiting(conn: &mut Connection, chat: &str) -> Result<Vec<String>> {
     Ok(open_line_posts::table
         .filter(open_line_posts::chat.eq(chat).and(open_line_posts::state.eq("waiting")))
-        .filter(open_line_posts::id.lt(id))
         .order(open_line_posts::id.desc())
-        .limit(limit)
-        .select(PostRow::as_select())
+        .select(open_line_posts::id)
         .load(conn)?)
 }
 
