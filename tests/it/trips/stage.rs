@@ -255,7 +255,11 @@ impl Stage {
 
     /// Gives a lane the pace of this stage.
     pub async fn set_pace(&self, lane: i64) {
-        let pace = Pace::Gap { from_ms: GAP_MS, to_ms: GAP_MS, live_ms: 50 };
+        self.set_pace_of(lane, GAP_MS).await;
+    }
+
+    pub async fn set_pace_of(&self, lane: i64, gap_ms: i64) {
+        let pace = Pace::Gap { from_ms: gap_ms, to_ms: gap_ms, live_ms: 50 };
         let (company, store) = (self.company, &self.server.app.store);
         store.write(move |conn| switchboard::on!(conn, lane::set_pace(company, lane, &pace, None))).await.unwrap();
         self.server.app.bell.changed(lane);
