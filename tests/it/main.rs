@@ -3,6 +3,10 @@
 #![allow(clippy::similar_names, reason = "a line has lanes, and what was told is said again")]
 #![allow(unreachable_pub, reason = "a test binary shows nothing to anybody")]
 
+/// The binary's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[macro_use] // `on_both_databases!`
 mod postgres;
 
