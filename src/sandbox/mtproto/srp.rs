@@ -1,6 +1,5 @@
 //! The server's half of a password check (SRP), as <https://core.telegram.org/api/srp> has it.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -86,26 +85,6 @@ fn hash(parts: &[&[u8]]) -> Vec<u8> {
 
 fn derive(password: &[u8], salt1: &[u8], salt2: &[u8]) -> Vec<u8> {
     let first = hash(&[salt2, &hash(&[salt1, password, salt1]), salt2]);
-    hash(&[salt2, &stretch(&first, salt1), salt2])
-}
-
-/// PBKDF2 with HMAC-SHA512, one block.
-fn stretch(password: &[u8], salt: &[u8]) -> Vec<u8> {
-    let mac = |data: &[&[u8]]| {
-        // HMAC takes keys of every length
-        let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(password) else { return Vec::new() };
-        for part in data {
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().to_vec()
-    };
-    let mut block = mac(&[salt, &1_u32.to_be_bytes()]);
-    let mut out = block.clone();
-    for _ in 1..ROUNDS {
-        block = mac(&[&block]);
-        for (left, right) in out.iter_mut().zip(&block) {
-            *left ^= right;
-        }
-    }
-    out
+    let stretched = pbkdf2::pbkdf2_hmac_array::<Sha512, 64>(&first, salt1, ROUNDS);
+    hash(&[salt2, &stretched, salt2])
 }
