@@ -2,7 +2,7 @@
 // customer on the phone, answered, and the receipts climb. A messenger is a row of the table.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openPage, picture, startDemo } from './demo.mjs';
+import { openPage, picture, startDemo, until } from './demo.mjs';
 
 const PHONE = '79990000002';
 const WIDE = { width: 1366, height: 900 };
@@ -67,17 +67,6 @@ const ask = (method, path, body) =>
     },
     [method, path, body],
   );
-
-/** Looks until something is there. */
-async function until(what, look, within = 30_000) {
-  const end = Date.now() + within;
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    assert.ok(Date.now() < end, `${what}: not within ${within} ms`);
-    await cabinet.page.waitForTimeout(100);
-  }
-}
 
 /** What the page of the sandbox shows of an account. */
 async function shown({ kind, account }) {
@@ -192,7 +181,7 @@ function converses(row) {
 
   const climbs = row.later ? 'is read there' : `its receipts climb to ${row.climbs}`;
   test(`the answer comes to the phone by ${row.name}, and ${climbs}`, { timeout: 90_000 }, async () => {
-    row.answer = await comes({ channel: row.channel.id, to: incoming.chat, text: answer }, answer);
+    row.message = await comes({ channel: row.channel.id, to: incoming.chat, text: answer }, answer);
     if (!row.later) await climbed(row);
   });
 }
@@ -201,7 +190,7 @@ function converses(row) {
 function notifies(row) {
   test(`a notification comes to the phone by ${row.name}, and its receipts climb to ${row.climbs}`, { timeout: 90_000 }, async () => {
     await open(row);
-    row.answer = await comes({ channel: row.channel.id, to: PHONE, template: { name: 'order_ready', named: { order: '42' } } }, row.notice);
+    row.message = await comes({ channel: row.channel.id, to: PHONE, template: { name: 'order_ready', named: { order: '42' } } }, row.notice);
     await climbed(row);
   });
 
@@ -243,7 +232,7 @@ async function comes(ours, text) {
 /** The receipts of the message climb to the last that the messenger has. */
 async function climbed(row, within) {
   const message = await until(`the message is ${row.climbs}`, async () => {
-    const message = await ask('GET', `/messages/${row.answer}`);
+    const message = await ask('GET', `/messages/${row.message}`);
     return message.status === row.climbs && message;
   }, within);
   assert.ok(message.sent_at >= message.accepted_at && (row.climbs === 'sent' || message.viewed_at), JSON.stringify(message));

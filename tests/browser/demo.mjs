@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -86,6 +87,17 @@ export async function openPage(address, locale = 'ru-RU') {
   });
   await page.goto(address, { waitUntil: 'load' });
   return { page, complaints, close: () => browser.close() };
+}
+
+/** Looks until something is there, and gives it back. */
+export async function until(what, look, within = 30_000) {
+  const end = Date.now() + within;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    assert.ok(Date.now() < end, `${what}: not within ${within} ms`);
+    await wait(100);
+  }
 }
 
 /** Keeps a picture of the page in test-results/. */

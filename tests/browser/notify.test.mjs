@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { SIZES, openPage, picture } from './demo.mjs';
+import { SIZES, openPage, picture, until } from './demo.mjs';
 import { startServer } from './server.mjs';
 
 const KEY = 'key-of-the-aggregator';
@@ -153,22 +153,14 @@ test('VK Notify is attached in two steps and its notification arrives', { timeou
   assert.equal(sent.status, 202, sent.body);
   const { id } = JSON.parse(sent.body);
   const status = async () => JSON.parse((await ask('GET', `/messages/${id}`)).body).status;
-  await until(async () => (await status()) === 'delivered', 'the notification is delivered');
+  await until('the notification is delivered', async () => (await status()) === 'delivered', 20_000);
   const phone = await control(`/_/phones/${PHONE}`);
   assert.deepEqual(phone.messages.map(({ messenger, text }) => [messenger, text]), [['vk_notify', 'Заказ 42 готов к выдаче']]);
   await control(`/_/phones/${PHONE}/read`, {});
-  await until(async () => (await status()) === 'viewed', 'the notification is read');
+  await until('the notification is read', async () => (await status()) === 'viewed', 20_000);
 });
 
 test('nothing on the pages was out of place', () => {
   assert.deepEqual(flaws, []);
   assert.deepEqual(view.complaints, []);
 });
-
-async function until(look, what) {
-  const end = Date.now() + 20_000;
-  while (!(await look())) {
-    assert.ok(Date.now() < end, `not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}

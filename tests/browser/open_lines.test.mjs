@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { look as lookAt, openPage, picture, startDemo } from './demo.mjs';
+import { look as lookAt, openPage, picture, startDemo, until } from './demo.mjs';
 
 const ANNA = '79990000001';
 const WIDTHS = [['1366', { width: 1366, height: 900 }], ['1280', { width: 1280, height: 720 }], ['370', { width: 370, height: 800 }]];
@@ -33,17 +33,6 @@ const menu = (name) => portal.page.locator(`[data-test="${name}"]`);
 const inside = (name) => portal.page.frameLocator('[data-test="app-frame"]').locator(`[data-test="${name}"]`);
 const part = (name) => sandbox.page.locator(`[data-test="${name}"]`);
 const chat = () => part('chat-messages');
-
-/** Looks until something is there. */
-async function until(what, look, within = 30_000) {
-  const end = Date.now() + within;
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    assert.ok(Date.now() < end, `${what}: not within ${within} ms`);
-    await sandbox.page.waitForTimeout(100);
-  }
-}
 
 /** Opens the settings of a connector on a line, as the Contact Center does. */
 async function openConnector(id, line) {

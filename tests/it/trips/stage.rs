@@ -258,6 +258,7 @@ impl Stage {
         self.set_pace_of(lane, GAP_MS).await;
     }
 
+    /// Gives a lane a pace.
     pub async fn set_pace_of(&self, lane: i64, gap_ms: i64) {
         let pace = Pace::Gap { from_ms: gap_ms, to_ms: gap_ms, live_ms: 50 };
         let (company, store) = (self.company, &self.server.app.store);
