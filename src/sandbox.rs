@@ -70,6 +70,40 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts the sandbox on the runtime of the caller; deliveries to others run there too.
+    ///
+    /// # Errors
+    /// When the address is taken or cannot be listened at.
+    pub async fn start(config: Config) -> std::io::Result<Self> {
+        // another part of the process may have chosen already
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let sandbox = Arc::new(Sandbox::new(config.switchboard).map_err(std::io::Error::other)?);
+        let shared = web::Data::from(Arc::clone(&sandbox));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.clone())
+                .configure(page::routes)
+                .configure(control::routes)
+                .configure(door::routes)
+        })
+        .workers(2)
+        // as long as the web servers of the vendors keep a connection
+        .keep_alive(Duration::from_secs(75))
+        .backlog(4096)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .on_connect(answer::keep_plug)
+        .bind(config.bind)?;
+        let addr = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("no address to listen at"))?;
+        let base = config.public.unwrap_or_else(|| format!("http://{addr}")).trim_end_matches('/').to_owned();
+        sandbox.set_base(base.clone());
+        let server = server.run();
+        let handle = server.handle();
+        let task = tokio::spawn(server);
+        let lines = listen_beside(&sandbox, addr).await?;
+        Ok(Self { addr, base, server: handle, task, lines, sandbox })
+    }
+
     /// The base address under which others reach it, without a slash at the end.
     pub fn base(&self) -> String {
         self.base.clone()
@@ -82,36 +116,6 @@ impl Running {
         self.server.stop(false).await;
         let _ = self.task.await;
     }
-}
-
-/// Starts the sandbox on the runtime of the caller; deliveries to others run there too.
-///
-/// # Errors
-/// When the address is taken or cannot be listened at.
-pub async fn start(config: Config) -> std::io::Result<Running> {
-    // another part of the process may have chosen already
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let sandbox = Arc::new(Sandbox::new(config.switchboard).map_err(std::io::Error::other)?);
-    let shared = web::Data::from(Arc::clone(&sandbox));
-    let server = HttpServer::new(move || {
-        App::new().app_data(shared.clone()).configure(page::routes).configure(control::routes).configure(door::routes)
-    })
-    .workers(2)
-    // as long as the web servers of the vendors keep a connection
-    .keep_alive(Duration::from_secs(75))
-    .backlog(4096)
-    .disable_signals()
-    .shutdown_timeout(1)
-    .on_connect(answer::keep_plug)
-    .bind(config.bind)?;
-    let addr = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("no address to listen at"))?;
-    let base = config.public.unwrap_or_else(|| format!("http://{addr}")).trim_end_matches('/').to_owned();
-    sandbox.set_base(base.clone());
-    let server = server.run();
-    let handle = server.handle();
-    let task = tokio::spawn(server);
-    let lines = listen_beside(&sandbox, addr).await?;
-    Ok(Running { addr, base, server: handle, task, lines, sandbox })
 }
 
 /// Listens at what is no HTTP: the mail servers, and lines of Telegram accounts, which it gives back.

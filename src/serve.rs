@@ -95,80 +95,6 @@ pub fn store_options(config: &Config) -> Options {
     }
 }
 
-/// Starts the parts that a process is to do. It is ready when this returns.
-///
-/// # Errors
-/// One sentence: what is missing, or cannot be opened or listened at.
-pub async fn start(config: Config, roles: Roles, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
-    let at = config.server.listen;
-    let listener = if roles.contains(&Role::Http) {
-        let refused = || format!("{at} cannot be listened at: choose another server.listen, or end what listens there");
-        Some(std::net::TcpListener::bind(at).with_context(refused)?)
-    } else {
-        None
-    };
-    start_on(listener, config, roles, clock).await
-}
-
-/// The same on a socket that listens already; without one nothing is served.
-///
-/// # Errors
-/// As [`start`].
-#[expect(clippy::unused_async, reason = "what it starts needs a runtime around it")]
-pub async fn start_on(
-    listener: Option<std::net::TcpListener>,
-    config: Config,
-    roles: Roles,
-    clock: Arc<dyn Clock>,
-) -> anyhow::Result<Running> {
-    http::measure::recorder();
-    let region = config.region.clone();
-    std::thread::spawn(move || address::warm_up(&region));
-    let (bell, hearing) = pump::Bell::new();
-    let (feed, listen) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let has_pump = roles.contains(&Role::Pump);
-    let looking = Arc::new(Live::new(config.is_postgres()));
-    let house =
-        HouseBell::new(has_pump.then(|| bell.clone()), Arc::clone(&feed), Arc::clone(&listen), Arc::clone(&looking));
-    let app = open(config, clock, house, looking)?;
-    let pump = if has_pump { Some((bell.clone(), tokio::spawn(pump_of(&app, bell)?.run(hearing)))) } else { None };
-    let stop = CancellationToken::new();
-    let mut loops = Vec::new();
-    if roles.contains(&Role::Feeder) {
-        loops.push(tokio::spawn(feeder::run(app.clone(), feed, stop.clone())));
-    }
-    // a line that messages leave by is kept by whoever pumps, and files that come over it are fetched there
-    if has_pump || roles.contains(&Role::Feeder) {
-        let feeds = roles.contains(&Role::Feeder);
-        loops.push(tokio::spawn(fetcher::run(app.clone(), stop.clone(), feeds)));
-    }
-    if has_pump || roles.contains(&Role::Listener) {
-        let shares = roles.contains(&Role::Listener);
-        loops.push(tokio::spawn(listener::run(app.clone(), listen, stop.clone(), shares)));
-    }
-    if roles.contains(&Role::Keeper) {
-        loops.push(tokio::spawn(keeper::run(app.clone(), stop.clone())));
-        loops.push(tokio::spawn(herald::run(app.clone(), stop.clone())));
-        loops.push(tokio::spawn(inspector::run(app.clone(), stop.clone())));
-        loops.push(tokio::spawn(watch::run(app.clone(), stop.clone())));
-    }
-    loops.push(tokio::spawn(live::run(app.clone(), stop.clone())));
-    if roles.contains(&Role::Http) {
-        loops.push(tokio::spawn(witness::run(app.clone(), stop.clone())));
-    }
-    let (mut server, mut address) = (None, None);
-    if let Some(listener) = listener {
-        address = Some(listener.local_addr()?);
-        live::hear(app.store.options().clone(), Arc::clone(&app.live));
-        let running = http::server(&app, listener)?;
-        server = Some((running.handle(), tokio::spawn(running)));
-    }
-    loops.push(tokio::spawn(until(stop.clone(), http::measure::keep_up())));
-    let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
-    tracing::info!(address = address.map(|at| at.to_string()), roles = names.join(","), "ready");
-    Ok(Running { app, address, server, pump, loops, stop })
-}
-
 fn pump_of(app: &App, bell: pump::Bell) -> crate::store::Result<Pump<Works>> {
     let outbox = &app.config.outbox;
     let rules = Rules {
@@ -219,6 +145,85 @@ fn open(config: Config, clock: Arc<dyn Clock>, bell: HouseBell, live: Arc<Live>)
 }
 
 impl Running {
+    /// Starts the parts that a process is to do. It is ready when this returns.
+    ///
+    /// # Errors
+    /// One sentence: what is missing, or cannot be opened or listened at.
+    pub async fn start(config: Config, roles: Roles, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let at = config.server.listen;
+        let listener = if roles.contains(&Role::Http) {
+            let refused =
+                || format!("{at} cannot be listened at: choose another server.listen, or end what listens there");
+            Some(std::net::TcpListener::bind(at).with_context(refused)?)
+        } else {
+            None
+        };
+        Self::start_on(listener, config, roles, clock).await
+    }
+
+    /// The same on a socket that listens already; without one nothing is served.
+    ///
+    /// # Errors
+    /// As [`Running::start`].
+    #[expect(clippy::unused_async, reason = "what it starts needs a runtime around it")]
+    pub async fn start_on(
+        listener: Option<std::net::TcpListener>,
+        config: Config,
+        roles: Roles,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        http::measure::recorder();
+        let region = config.region.clone();
+        std::thread::spawn(move || address::warm_up(&region));
+        let (bell, hearing) = pump::Bell::new();
+        let (feed, listen) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let has_pump = roles.contains(&Role::Pump);
+        let looking = Arc::new(Live::new(config.is_postgres()));
+        let house = HouseBell::new(
+            has_pump.then(|| bell.clone()),
+            Arc::clone(&feed),
+            Arc::clone(&listen),
+            Arc::clone(&looking),
+        );
+        let app = open(config, clock, house, looking)?;
+        let pump = if has_pump { Some((bell.clone(), tokio::spawn(pump_of(&app, bell)?.run(hearing)))) } else { None };
+        let stop = CancellationToken::new();
+        let mut loops = Vec::new();
+        if roles.contains(&Role::Feeder) {
+            loops.push(tokio::spawn(feeder::run(app.clone(), feed, stop.clone())));
+        }
+        // a line that messages leave by is kept by whoever pumps, and files that come over it are fetched there
+        if has_pump || roles.contains(&Role::Feeder) {
+            let feeds = roles.contains(&Role::Feeder);
+            loops.push(tokio::spawn(fetcher::run(app.clone(), stop.clone(), feeds)));
+        }
+        if has_pump || roles.contains(&Role::Listener) {
+            let shares = roles.contains(&Role::Listener);
+            loops.push(tokio::spawn(listener::run(app.clone(), listen, stop.clone(), shares)));
+        }
+        if roles.contains(&Role::Keeper) {
+            loops.push(tokio::spawn(keeper::run(app.clone(), stop.clone())));
+            loops.push(tokio::spawn(herald::run(app.clone(), stop.clone())));
+            loops.push(tokio::spawn(inspector::run(app.clone(), stop.clone())));
+            loops.push(tokio::spawn(watch::run(app.clone(), stop.clone())));
+        }
+        loops.push(tokio::spawn(live::run(app.clone(), stop.clone())));
+        if roles.contains(&Role::Http) {
+            loops.push(tokio::spawn(witness::run(app.clone(), stop.clone())));
+        }
+        let (mut server, mut address) = (None, None);
+        if let Some(listener) = listener {
+            address = Some(listener.local_addr()?);
+            live::hear(app.store.options().clone(), Arc::clone(&app.live));
+            let running = http::server(&app, listener)?;
+            server = Some((running.handle(), tokio::spawn(running)));
+        }
+        loops.push(tokio::spawn(until(stop.clone(), http::measure::keep_up())));
+        let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
+        tracing::info!(address = address.map(|at| at.to_string()), roles = names.join(","), "ready");
+        Ok(Self { app, address, server, pump, loops, stop })
+    }
+
     /// Stops in order: nothing new is taken, open requests and open calls are finished.
     pub async fn stop(self) {
         let limit = Duration::from_secs(self.app.config.server.stop_s);

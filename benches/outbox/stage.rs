@@ -17,7 +17,7 @@ use switchboard::model::message::Peer;
 use switchboard::model::moment::{Moment, Tick};
 use switchboard::model::origin::Origin;
 use switchboard::model::pace::Pace;
-use switchboard::serve::{self, Roles, Running};
+use switchboard::serve::{Roles, Running};
 use switchboard::store::row::{ChannelRow, NewLane, NewLine, text};
 use switchboard::store::{Conn, Result};
 
@@ -40,7 +40,7 @@ pub fn settings(url: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
 /// A server with these roles that listens nowhere.
 pub async fn server(url: &str, more: &[(&str, &str)], roles: Roles, clock: Arc<dyn Clock>) -> Running {
     let config = Config::read(&Sources { file: None, environment: settings(url, more) }).unwrap();
-    serve::start_on(None, config, roles, clock).await.unwrap()
+    Running::start_on(None, config, roles, clock).await.unwrap()
 }
 
 /// A company with a line.

@@ -50,14 +50,14 @@ impl Demo {
         let listener = listen(self.port)?;
         let address = format!("http://{}", listener.local_addr()?);
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, self.sandbox_port));
-        let vendors = sandbox::start(sandbox::Config { bind, public: None, switchboard: None });
+        let vendors = sandbox::Running::start(sandbox::Config { bind, public: None, switchboard: None });
         let vendors = vendors.await.with_context(|| taken(self.sandbox_port, "--sandbox-port"))?;
         let control = seed::Control::new(vendors.base());
         control.fill(&address).await?;
         let config = settings(&self.data, &address, &vendors.base(), listener.local_addr()?)?;
         logging::start(&config.log);
         let clock = Arc::new(SystemClock::new());
-        let running = serve::start_on(Some(listener), config, Role::ALL.into(), clock).await?;
+        let running = serve::Running::start_on(Some(listener), config, Role::ALL.into(), clock).await?;
         let login = seed::seed(&running.app, &control).await?;
         control.watch(&address, &login.token).await?;
         let stop = serve::stop_signal()?;

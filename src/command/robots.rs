@@ -35,7 +35,7 @@ impl Robots {
 }
 
 async fn install(config: Config) -> anyhow::Result<ExitCode> {
-    let running = serve::start(config, serve::Roles::new(), Arc::new(SystemClock::new())).await?;
+    let running = serve::Running::start(config, serve::Roles::new(), Arc::new(SystemClock::new())).await?;
     let mut failed = 0;
     for (domain, outcome) in crate::flow::install::put_again(&running.app).await? {
         match outcome {

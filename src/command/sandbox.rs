@@ -33,7 +33,8 @@ impl Sandbox {
         let config = Config { bind: self.listen, public: self.public, switchboard };
         super::runtime()?.block_on(async {
             let listen = config.bind;
-            let running = sandbox::start(config).await.with_context(|| format!("{listen} cannot be listened at"))?;
+            let running =
+                sandbox::Running::start(config).await.with_context(|| format!("{listen} cannot be listened at"))?;
             let stop = crate::serve::stop_signal()?;
             super::tell(&format!("Sandbox  {}", running.base()));
             stop.await;

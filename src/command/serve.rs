@@ -38,8 +38,9 @@ impl Serve {
         let roles: Roles = self.roles.iter().copied().collect();
         runtime()?.block_on(async {
             let stop = serve::stop_signal()?;
-            let running =
-                serve::start(config, roles, Arc::new(SystemClock::new())).await.context("the server cannot start")?;
+            let running = serve::Running::start(config, roles, Arc::new(SystemClock::new()))
+                .await
+                .context("the server cannot start")?;
             stop.await;
             tracing::info!("stopping: open requests and open calls are finished first");
             running.stop().await;

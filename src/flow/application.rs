@@ -77,7 +77,7 @@ pub struct ApplicationOut {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn list(app: &App, company: CompanyId) -> Result<Vec<ApplicationOut>> {
+pub(crate) async fn list(app: &App, company: CompanyId) -> Result<Vec<ApplicationOut>> {
     let rows = app.store.read(move |conn| crate::on!(conn, application::of_company(company))).await?;
     rows.iter().map(shown).collect()
 }
@@ -86,7 +86,7 @@ pub async fn list(app: &App, company: CompanyId) -> Result<Vec<ApplicationOut>> 
 ///
 /// # Errors
 /// [`ApplicationError::Field`] where the form is wrong.
-pub async fn create(
+pub(crate) async fn create(
     app: &App,
     company: CompanyId,
     form: &Form,
@@ -131,7 +131,7 @@ async fn enter(app: &App, company: CompanyId, form: String) -> Result<Applicatio
 ///
 /// # Errors
 /// [`ApplicationError::State`] where it does not lead there, [`ApplicationError::Field`] where a refusal has no reason.
-pub async fn move_on(
+pub(crate) async fn move_on(
     app: &App,
     company: CompanyId,
     id: ApplicationId,
@@ -159,7 +159,7 @@ pub async fn move_on(
 ///
 /// # Errors
 /// [`ApplicationError::NotFound`].
-pub async fn see(app: &App, company: CompanyId, id: ApplicationId) -> std::result::Result<(), ApplicationError> {
+pub(crate) async fn see(app: &App, company: CompanyId, id: ApplicationId) -> std::result::Result<(), ApplicationError> {
     let seen = app.store.write(move |conn| crate::on!(conn, application::see(company, id))).await?;
     if seen { Ok(()) } else { Err(ApplicationError::NotFound) }
 }
@@ -168,7 +168,7 @@ pub async fn see(app: &App, company: CompanyId, id: ApplicationId) -> std::resul
 ///
 /// # Errors
 /// [`ApplicationError::NotFound`], or [`ApplicationError::Statement`].
-pub async fn statement(
+pub(crate) async fn statement(
     app: &App,
     company: CompanyId,
     id: ApplicationId,
@@ -190,7 +190,7 @@ pub async fn statement(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn is_approved(app: &App, company: CompanyId) -> Result<bool> {
+pub(crate) async fn is_approved(app: &App, company: CompanyId) -> Result<bool> {
     app.store.read(move |conn| crate::on!(conn, application::any(company, Stage::Approved.slug()))).await
 }
 

@@ -69,7 +69,7 @@ enum Attempt {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn fetch(app: &App, mut row: ArrivalRow) -> Result<()> {
+pub(crate) async fn fetch(app: &App, mut row: ArrivalRow) -> Result<()> {
     let attempt = attempt(app, &row).await?;
     row.attempts = row.attempts.saturating_add(1);
     match attempt {

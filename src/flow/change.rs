@@ -27,7 +27,7 @@ use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChangeEnd, ChangeRow, ChannelRow, MessageRow, value};
 use crate::store::{Conn, Result};
 
-pub use carry::carry_out;
+pub(crate) use carry::carry_out;
 pub use heard::{Reacted, deleted, edited, reacted};
 pub use shown::{ChangeOut, Changed, ReactionOut, VersionOut, changed, waiting as said_while_waiting};
 
@@ -61,7 +61,7 @@ const fn no(code: Code) -> Asked {
 ///
 /// # Errors
 /// The outer error is the store's. The inner one says why it can never be done.
-pub async fn post(
+pub(crate) async fn post(
     app: &App,
     company: CompanyId,
     id: MessageId,

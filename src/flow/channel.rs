@@ -29,7 +29,8 @@ use crate::store::{Conn, Result, StoreError, notice};
 pub use configuring::{configure, settings};
 pub use leaving::{lose, switch_off};
 pub use step::{Attached, Step};
-pub use visit::{GOOD_MS as VISIT_MS, Returned, come_back as return_from_vendor, return_url};
+pub(crate) use visit::come_back as return_from_vendor;
+pub use visit::{GOOD_MS as VISIT_MS, Returned, return_url};
 
 /// Why a channel was not attached or changed.
 #[derive(Debug, thiserror::Error)]
@@ -191,7 +192,7 @@ pub async fn decide(app: &App, company: CompanyId, id: ChannelId, decision: Deci
 ///
 /// # Errors
 /// [`ChannelError::State`] where it does not run.
-pub async fn pause(app: &App, company: CompanyId, lane: LaneId) -> Result<(), ChannelError> {
+pub(crate) async fn pause(app: &App, company: CompanyId, lane: LaneId) -> Result<(), ChannelError> {
     turn(app, company, lane, &[LaneState::Running], LaneState::Paused).await
 }
 
@@ -199,7 +200,7 @@ pub async fn pause(app: &App, company: CompanyId, lane: LaneId) -> Result<(), Ch
 ///
 /// # Errors
 /// [`ChannelError::State`] where it is not paused.
-pub async fn resume(app: &App, company: CompanyId, lane: LaneId) -> Result<(), ChannelError> {
+pub(crate) async fn resume(app: &App, company: CompanyId, lane: LaneId) -> Result<(), ChannelError> {
     turn(app, company, lane, &[LaneState::Paused], LaneState::Running).await
 }
 

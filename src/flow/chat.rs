@@ -42,7 +42,7 @@ pub struct ChatOut {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn find(app: &App, company: CompanyId, id: ChannelId, chat: String) -> Result<Option<ChatOut>> {
+pub(crate) async fn find(app: &App, company: CompanyId, id: ChannelId, chat: String) -> Result<Option<ChatOut>> {
     let now = app.clock.now();
     app.store
         .read(move |conn| {
@@ -71,7 +71,7 @@ pub async fn find(app: &App, company: CompanyId, id: ChannelId, chat: String) ->
 ///
 /// # Errors
 /// [`ChannelError`]; where the messenger does not show it, `Attach` says so.
-pub async fn mark_read(
+pub(crate) async fn mark_read(
     app: &App,
     company: CompanyId,
     id: ChannelId,

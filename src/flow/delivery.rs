@@ -181,7 +181,7 @@ fn short(text: &str, most: usize) -> &str {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn list(
+pub(crate) async fn list(
     app: &App,
     company: CompanyId,
     channel: ChannelId,
@@ -202,7 +202,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn show(app: &App, company: CompanyId, channel: ChannelId, n: i64) -> Result<Option<DeliveryWhole>> {
+pub(crate) async fn show(app: &App, company: CompanyId, channel: ChannelId, n: i64) -> Result<Option<DeliveryWhole>> {
     let found = app
         .store
         .read(move |conn| {

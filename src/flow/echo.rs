@@ -32,7 +32,7 @@ const UNREAD: i64 = 500;
 ///
 /// # Errors
 /// Those of the store.
-pub async fn must_wait(app: &App, hook: &HookRow) -> Result<bool> {
+pub(crate) async fn must_wait(app: &App, hook: &HookRow) -> Result<bool> {
     let body = hook.body.as_deref().unwrap_or("null");
     // the cheap look first: nearly all that comes in was said by customers
     let speaks_of_us = hook.source == "messenger" && (body.contains("\"ours\":true") || body.starts_with("{\"Read\":"));

@@ -96,7 +96,7 @@ async fn keep_for(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn discard(app: &App, row: &FileRow) -> Result<()> {
+pub(crate) async fn discard(app: &App, row: &FileRow) -> Result<()> {
     if let Err(error) = app.shelf.remove(&key(row)).await {
         // its time makes the keeper try again
         tracing::warn!(%error, file = row.id, "the content of a file could not be deleted");
@@ -117,7 +117,7 @@ pub fn keep_until(app: &App, now: Moment) -> Option<i64> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn find(app: &App, company: CompanyId, id: FileId) -> Result<Option<FileRow>> {
+pub(crate) async fn find(app: &App, company: CompanyId, id: FileId) -> Result<Option<FileRow>> {
     let now = app.clock.now();
     let row = app.store.read(move |conn| crate::on!(conn, file::by_id(company, id))).await?;
     Ok(row.filter(|row| is_there(row, now)))
@@ -147,7 +147,7 @@ pub fn link(app: &App, id: &str) -> (String, i64) {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn follow(app: &App, id: FileId, until: i64, signature: &str) -> Result<Option<FileRow>> {
+pub(crate) async fn follow(app: &App, id: FileId, until: i64, signature: &str) -> Result<Option<FileRow>> {
     let now = app.clock.now();
     if until <= now.0 || !app.keys.verify(&signed(&id.to_string(), until), signature) {
         return Ok(None);

@@ -22,7 +22,7 @@ pub struct Introduction(Option<(ChannelId, String)>);
 ///
 /// # Errors
 /// Those of the store.
-pub async fn introduce(
+pub(crate) async fn introduce(
     app: &App,
     channel: &ChannelRow,
     messenger: &dyn Messenger,
@@ -40,7 +40,7 @@ pub async fn introduce(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn meet(
+pub(crate) async fn meet(
     app: &App,
     channel: &ChannelRow,
     messenger: &dyn Messenger,
@@ -148,7 +148,12 @@ fn look(conn: &mut Conn, sought: &Sought, firsts: &Firsts, now: Moment) -> Resul
 ///
 /// # Errors
 /// Those of the store.
-pub async fn conclude(app: &App, channel: &ChannelRow, introduction: Introduction, answer: &Answer) -> Result<()> {
+pub(crate) async fn conclude(
+    app: &App,
+    channel: &ChannelRow,
+    introduction: Introduction,
+    answer: &Answer,
+) -> Result<()> {
     match (answer, introduction) {
         (Answer::Done { chat: Some(chat), .. }, Introduction(Some((id, peer)))) => {
             let chat = chat.clone();
@@ -163,7 +168,7 @@ pub async fn conclude(app: &App, channel: &ChannelRow, introduction: Introductio
 ///
 /// # Errors
 /// Those of the store.
-pub async fn hold(app: &App, channel: &ChannelRow, for_ms: i64) -> Result<()> {
+pub(crate) async fn hold(app: &App, channel: &ChannelRow, for_ms: i64) -> Result<()> {
     let (Ok(company), Ok(id)) = (channel.company.parse::<CompanyId>(), channel.id.parse::<ChannelId>()) else {
         return Ok(());
     };

@@ -21,7 +21,9 @@ use crate::model::moment::Moment;
 use crate::store::row::{PortalRow, TokenPairRow};
 use crate::store::{Result, StoreError};
 
-pub use keeping::{Settings, TestOut, Writers, begin_test, hear_test, note_put, set_settings, settings, test};
+pub use keeping::hear_test;
+pub use keeping::{Settings, TestOut, Writers};
+pub(crate) use keeping::{begin_test, note_put, set_settings, settings, test};
 
 /// A token of a page is good for this long, in milliseconds.
 pub const TOKEN_MS: i64 = 900_000;
@@ -84,7 +86,7 @@ struct Held {
 ///
 /// # Errors
 /// [`InstallError`].
-pub async fn open(app: &App, page: &Page, installing: bool) -> std::result::Result<Opened, InstallError> {
+pub(crate) async fn open(app: &App, page: &Page, installing: bool) -> std::result::Result<Opened, InstallError> {
     if !installing && let Some(row) = known(app, page).await? {
         return open_known(app, page, row).await;
     }
@@ -119,7 +121,7 @@ pub fn give_token(app: &App, employee: &Employee) -> Token {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn holder(app: &App, token: &str) -> Result<Option<Employee>> {
+pub(crate) async fn holder(app: &App, token: &str) -> Result<Option<Employee>> {
     let Some(employee) = read_token(app, token) else { return Ok(None) };
     let (company, id) = (employee.company, employee.portal);
     let row = app.store.read(move |conn| crate::on!(conn, portal::by_id(company, id))).await?;
@@ -131,7 +133,7 @@ pub async fn holder(app: &App, token: &str) -> Result<Option<Employee>> {
 ///
 /// # Errors
 /// [`InstallError`].
-pub async fn renew(
+pub(crate) async fn renew(
     app: &App,
     portal: PortalId,
     access: &SecretString,

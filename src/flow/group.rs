@@ -22,7 +22,7 @@ use crate::store::outbox::{self, Accepted};
 use crate::store::row::{ChannelRow, GroupActRow, text, value};
 use crate::store::{Conn, Result};
 
-pub use carry::carry_out;
+pub(crate) use carry::carry_out;
 pub use settle::{settle, told};
 
 /// What is asked for.
@@ -121,7 +121,7 @@ pub fn people(texts: &[String], region: &str) -> Option<Vec<Peer>> {
 ///
 /// # Errors
 /// The outer error is the store's. The inner one says why it can never be done.
-pub async fn post(app: &App, request: GroupRequest) -> Result<std::result::Result<GroupActId, GroupRefusal>> {
+pub(crate) async fn post(app: &App, request: GroupRequest) -> Result<std::result::Result<GroupActId, GroupRefusal>> {
     let inner = app.clone();
     let (outcome, accepted) = app
         .store
@@ -236,7 +236,7 @@ fn check(channel: &ChannelRow, act: &GroupAct) -> std::result::Result<(), GroupR
 ///
 /// # Errors
 /// Those of the store.
-pub async fn find(app: &App, company: CompanyId, id: GroupActId) -> Result<Option<GroupActOut>> {
+pub(crate) async fn find(app: &App, company: CompanyId, id: GroupActId) -> Result<Option<GroupActOut>> {
     let row = app.store.read(move |conn| crate::on!(conn, group_act::by_id(company, id))).await?;
     row.map(shown).transpose()
 }
@@ -255,7 +255,7 @@ pub fn asked_by_id(conn: &mut Conn, company: CompanyId, id: GroupActId) -> Resul
 ///
 /// # Errors
 /// Those of the store.
-pub async fn list(app: &App, company: CompanyId, channel: ChannelId) -> Result<Option<Vec<GroupOut>>> {
+pub(crate) async fn list(app: &App, company: CompanyId, channel: ChannelId) -> Result<Option<Vec<GroupOut>>> {
     let rows = app
         .store
         .read(move |conn| {

@@ -133,7 +133,7 @@ pub fn suspect(app: &App, conn: &mut Conn, row: &ChannelRow, said: &str, now: Mo
 ///
 /// # Errors
 /// Those of the store.
-pub async fn suspect_after(app: &App, row: &ChannelRow, said: String) -> Result<()> {
+pub(crate) async fn suspect_after(app: &App, row: &ChannelRow, said: String) -> Result<()> {
     let (inner, row, now) = (app.clone(), row.clone(), app.clock.now());
     let lane = row.lane;
     let accepted = app.store.write(move |conn| suspect(&inner, conn, &row, &said, now)).await?;

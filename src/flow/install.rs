@@ -28,8 +28,10 @@ use crate::net::http::Limits;
 use crate::store::row::{NewLane, PortalPatch, PortalRow, TokenPairRow};
 use crate::store::{Conn, StoreError};
 
-pub use again::{put_again, put_for};
-pub use compare::{Part as PortalPart, compare};
+pub use again::put_again;
+pub(crate) use again::put_for;
+pub use compare::Part as PortalPart;
+pub(crate) use compare::compare;
 pub use trouble::Trouble;
 
 /// How much older than the newest word about an installation another one may be and still count, in milliseconds: the clock
@@ -99,7 +101,7 @@ struct Proven {
 ///
 /// # Errors
 /// [`InstallError`].
-pub async fn page(app: &App, page: &Page, install: bool) -> Result<Installed, InstallError> {
+pub(crate) async fn page(app: &App, page: &Page, install: bool) -> Result<Installed, InstallError> {
     let access = page.access_token.clone().ok_or(InstallError::NotThePortal)?;
     let server = page.server_endpoint.clone().unwrap_or_else(|| DEFAULT_SERVER.to_owned());
     let info = introspect(app, &server, &access, &page.member_id).await?;
@@ -119,7 +121,7 @@ pub async fn page(app: &App, page: &Page, install: bool) -> Result<Installed, In
 ///
 /// # Errors
 /// [`InstallError`].
-pub async fn event(app: &App, event: &Event) -> Result<(), InstallError> {
+pub(crate) async fn event(app: &App, event: &Event) -> Result<(), InstallError> {
     let member = event.auth.member_id.clone();
     let known = app.store.read(move |conn| crate::on!(conn, portal::by_member(&member))).await?;
     match (&event.what, known) {

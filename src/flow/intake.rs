@@ -47,7 +47,7 @@ const OFF: &str = "the channel is switched off";
 ///
 /// # Errors
 /// [`IntakeError`].
-pub async fn portal(app: &App, auth: &Auth, path_key: Option<&str>) -> Result<PortalRow, IntakeError> {
+pub(crate) async fn portal(app: &App, auth: &Auth, path_key: Option<&str>) -> Result<PortalRow, IntakeError> {
     let row = known_portal(app, &auth.member_id).await?.ok_or(IntakeError::Unknown)?;
     // a lost portal still speaks: its robots may even bring the tokens that it lacks
     if path_key.is_some_and(|key| !same_secret(key, &row.hook_key)) || row.state == "uninstalled" {
@@ -79,7 +79,7 @@ async fn known_portal(app: &App, member_id: &str) -> Result<Option<PortalRow>> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn write_portal(app: &App, source: &str, portal: &PortalRow, key: &str, form: &Value) -> Result<bool> {
+pub(crate) async fn write_portal(app: &App, source: &str, portal: &PortalRow, key: &str, form: &Value) -> Result<bool> {
     let hook = NewHook {
         id: HookId::new().to_string(),
         source: source.to_owned(),
@@ -97,7 +97,7 @@ pub async fn write_portal(app: &App, source: &str, portal: &PortalRow, key: &str
 ///
 /// # Errors
 /// Those of the store.
-pub async fn write_event(app: &App, member_id: &str, key: &str, form: &Value) -> Result<bool> {
+pub(crate) async fn write_event(app: &App, member_id: &str, key: &str, form: &Value) -> Result<bool> {
     let id = HookId::new().to_string();
     let body = SecretString::from(text(form)?);
     let hook = NewHook {
@@ -117,7 +117,11 @@ pub async fn write_event(app: &App, member_id: &str, key: &str, form: &Value) ->
 ///
 /// # Errors
 /// [`IntakeError`].
-pub async fn messenger(app: &App, hook_key: &str, delivery: &Delivery<'_>) -> Result<messenger::Reply, IntakeError> {
+pub(crate) async fn messenger(
+    app: &App,
+    hook_key: &str,
+    delivery: &Delivery<'_>,
+) -> Result<messenger::Reply, IntakeError> {
     if hook_key.contains('\0') {
         return Err(IntakeError::Unknown);
     }

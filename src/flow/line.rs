@@ -18,7 +18,7 @@ const SET_UP_TTL_MS: i64 = 7 * 24 * 3_600_000;
 ///
 /// # Errors
 /// Those of the store.
-pub async fn create(app: &App, company: CompanyId, new: NewLine) -> Result<LineId> {
+pub(crate) async fn create(app: &App, company: CompanyId, new: NewLine) -> Result<LineId> {
     let (inner, now) = (app.clone(), app.clock.now());
     let (id, accepted) = app
         .store
@@ -36,7 +36,7 @@ pub async fn create(app: &App, company: CompanyId, new: NewLine) -> Result<LineI
 ///
 /// # Errors
 /// Those of the store.
-pub async fn change(app: &App, company: CompanyId, id: LineId, change: LineChange) -> Result<bool> {
+pub(crate) async fn change(app: &App, company: CompanyId, id: LineId, change: LineChange) -> Result<bool> {
     let (inner, now) = (app.clone(), app.clock.now());
     let changed = app
         .store

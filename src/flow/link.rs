@@ -15,7 +15,7 @@ const STALE_MS: i64 = 10 * 60_000;
 ///
 /// # Errors
 /// Those of the store.
-pub async fn work(app: &App, hook: &HookRow) -> Result<()> {
+pub(crate) async fn work(app: &App, hook: &HookRow) -> Result<()> {
     let (hook, inner, now) = (hook.clone(), app.clone(), app.clock.now());
     let changed = app
         .store

@@ -48,7 +48,7 @@ pub fn has_one_line(messenger: &str) -> bool {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn listen(app: &App, channel: &ChannelRow, owner: &str) -> Result<(Answer, bool)> {
+pub(crate) async fn listen(app: &App, channel: &ChannelRow, owner: &str) -> Result<(Answer, bool)> {
     let gone = |table| StoreError::Unreadable { table, what: "it names nobody that is known".to_owned() };
     let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of).ok_or_else(|| gone("channels"))?;
     let id: ChannelId = channel.id.parse().map_err(|_| gone("channels"))?;
@@ -71,7 +71,7 @@ pub async fn listen(app: &App, channel: &ChannelRow, owner: &str) -> Result<(Ans
 ///
 /// # Errors
 /// Those of the store.
-pub async fn renew(app: &App, channel: &ChannelRow) -> Result<Renewed> {
+pub(crate) async fn renew(app: &App, channel: &ChannelRow) -> Result<Renewed> {
     let company = channel.company.parse().ok();
     match (company, Kind::from_slug(&channel.messenger).and_then(messenger::of)) {
         (Some(company), Some(messenger)) => renew::renew(app, company, channel, messenger).await,
@@ -83,7 +83,7 @@ pub async fn renew(app: &App, channel: &ChannelRow) -> Result<Renewed> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn set_away(app: &App, id: ChannelId, why: &str) -> Result<()> {
+pub(crate) async fn set_away(app: &App, id: ChannelId, why: &str) -> Result<()> {
     let (why, now) = (why.to_owned(), app.clock.now().0);
     app.store.write(move |conn| crate::on!(conn, listening::set_error(id, &why, now))).await
 }

@@ -26,7 +26,8 @@ use crate::store::{Conn, Result, StoreError};
 
 pub use letter::{LetterRow, add_letter_row};
 pub use meanwhile::{horizon, may_be_fed};
-pub use overview::{Counts, MailingOut, RowOut, ledger, overview};
+pub(crate) use overview::overview;
+pub use overview::{Counts, MailingOut, RowOut, ledger};
 
 /// So many rows of a stopped mailing are ended in one transaction.
 const END_AT_ONCE: i64 = 500;

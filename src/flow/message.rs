@@ -30,7 +30,9 @@ use crate::store::row::{ChannelRow, MessageRow, Progress, value};
 use crate::store::{Conn, Result};
 
 pub use beside::{ContactIn, PlaceIn};
-pub use shown::{MessageOut, find, newest, of_chat};
+pub use shown::MessageOut;
+pub(crate) use shown::of_chat;
+pub use shown::{find, newest};
 
 /// A message as the API takes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -145,7 +147,7 @@ pub async fn post(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn too_big(
+pub(crate) async fn too_big(
     app: &App,
     company: CompanyId,
     message: MessageIn,
@@ -173,7 +175,7 @@ pub async fn too_big(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn decide(app: &App, company: CompanyId, id: MessageId, finding: Finding) -> Result<Option<bool>> {
+pub(crate) async fn decide(app: &App, company: CompanyId, id: MessageId, finding: Finding) -> Result<Option<bool>> {
     let inner = app.clone();
     let (decided, accepted) = app
         .store

@@ -35,8 +35,9 @@ use crate::store::{Conn, Result, outbox};
 pub use event::work;
 pub use follow::{card_changed, is_of_cards};
 pub use later::{completed, file_came, named, titled};
-pub use missed::watch;
-pub use post::{carry_out, over};
+pub(crate) use missed::watch;
+pub(crate) use post::carry_out;
+pub use post::over;
 pub use shelve::shelve_later;
 pub use word::{change_told, told};
 
@@ -180,7 +181,7 @@ pub fn renamed(conn: &mut Conn, channel: ChannelId, from: &str, to: &str) -> Res
 ///
 /// # Errors
 /// Those of the store.
-pub async fn tend(
+pub(crate) async fn tend(
     app: &App,
     company: CompanyId,
     portal: PortalId,

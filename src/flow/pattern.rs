@@ -45,7 +45,7 @@ impl From<StoreError> for NotKept {
 ///
 /// # Errors
 /// [`NotKept`].
-pub async fn keep(
+pub(crate) async fn keep(
     app: &App,
     company: CompanyId,
     id: ChannelId,
@@ -76,7 +76,7 @@ pub async fn keep(
 ///
 /// # Errors
 /// [`ChannelError::NotFound`] where it is not there.
-pub async fn forget(
+pub(crate) async fn forget(
     app: &App,
     company: CompanyId,
     id: ChannelId,
@@ -119,7 +119,7 @@ pub fn said(
 ///
 /// # Errors
 /// The outer error is the database's. The inner one is the code of a text that is no template.
-pub async fn fit(
+pub(crate) async fn fit(
     app: &App,
     company: CompanyId,
     id: ChannelId,

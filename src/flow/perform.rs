@@ -81,7 +81,7 @@ async fn measured<F: Future>(app: &App, vendor: &'static str, call: F) -> F::Out
 
 /// Reads what the calls of errands need that will be made in a moment, for all of them at once: a call that had to read for
 /// itself would begin later than its tick, and the next one of its lane earlier than the gap after it.
-pub async fn prepare(app: &App, errands: &[Errand]) {
+pub(crate) async fn prepare(app: &App, errands: &[Errand]) {
     let prepared = async {
         prepare_channels(app, errands).await?;
         prepare_dialogs(app, errands).await

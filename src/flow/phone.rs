@@ -40,7 +40,7 @@ pub struct Looked {
 ///
 /// # Errors
 /// [`ChannelError::NotFound`], or [`ChannelError::State`] where the channel is away or its messenger tells nothing of phones.
-pub async fn look(
+pub(crate) async fn look(
     app: &App,
     company: CompanyId,
     id: ChannelId,
@@ -83,7 +83,7 @@ pub async fn look(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn reach(
+pub(crate) async fn reach(
     app: &App,
     channel: &ChannelRow,
     messenger: &dyn Messenger,
@@ -98,7 +98,7 @@ pub async fn reach(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn reach_peer(
+pub(crate) async fn reach_peer(
     app: &App,
     channel: &ChannelRow,
     messenger: &dyn Messenger,
@@ -141,7 +141,7 @@ pub fn known(conn: &mut Conn, id: ChannelId, phone: &str, now: Moment) -> Result
 ///
 /// # Errors
 /// Those of the store, before the vendor was asked.
-pub async fn check(app: &App, company: CompanyId, id: ChannelId, phone: &str) -> Result<Answer> {
+pub(crate) async fn check(app: &App, company: CompanyId, id: ChannelId, phone: &str) -> Result<Answer> {
     let refused = |code| Ok(Answer::Refused { code, text: String::new() });
     let Some(channel) = perform::channel(app, company, id).await? else { return refused(Code::ChannelNotFound) };
     let messenger = Kind::from_slug(&channel.messenger).and_then(messenger::of);
@@ -173,7 +173,7 @@ pub async fn check(app: &App, company: CompanyId, id: ChannelId, phone: &str) ->
 ///
 /// # Errors
 /// Those of the store.
-pub async fn is_missed(app: &App, id: ChannelId, phone: &str) -> Result<bool> {
+pub(crate) async fn is_missed(app: &App, id: ChannelId, phone: &str) -> Result<bool> {
     let (asked, since) = (vec![phone.to_owned()], app.clock.now().plus_ms(-MISSED_GOOD_MS).0);
     let known = app.store.read(move |conn| crate::on!(conn, phone_check::known(id, &asked, since))).await?;
     Ok(known.iter().any(|(_, chat, _)| chat.is_none()))
@@ -183,7 +183,7 @@ pub async fn is_missed(app: &App, id: ChannelId, phone: &str) -> Result<bool> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn keep_missed(app: &App, id: ChannelId, phone: &str) -> Result<()> {
+pub(crate) async fn keep_missed(app: &App, id: ChannelId, phone: &str) -> Result<()> {
     let (phone, now) = (phone.to_owned(), app.clock.now().0);
     app.store.write(move |conn| crate::on!(conn, phone_check::keep(id, &phone, None, now))).await
 }

@@ -21,14 +21,16 @@ use crate::store::{Result, StoreError};
 
 use token::{place, renew};
 
-pub use lost::{find_again, lose, run_again};
+pub(crate) use lost::find_again;
+pub use lost::lose;
+pub use lost::run_again;
 pub use token::sealed;
 
 /// A token is renewed when it is good for less than this, in milliseconds.
 const FRESH_MS: i64 = 30_000;
 
 /// Carries a call of the outbox out.
-pub async fn perform(
+pub(crate) async fn perform(
     app: &App,
     company: CompanyId,
     portal: PortalId,
@@ -47,7 +49,7 @@ pub async fn perform(
 }
 
 /// Tells a portal several small things in one batch: statuses of SMS, marks of open lines.
-pub async fn push_batch(app: &App, errands: &[Errand]) -> Vec<Answer> {
+pub(crate) async fn push_batch(app: &App, errands: &[Errand]) -> Vec<Answer> {
     let where_to = errands.iter().find_map(|errand| match &errand.work {
         Work::SmsStatus { portal, .. } | Work::OpenLineMark { portal, .. } => Some((errand.company, *portal)),
         _ => None,
@@ -179,7 +181,7 @@ pub async fn call(
 ///
 /// # Errors
 /// The outer error is the store's, the inner one the portal's; [`Fault::Token`] where no good token of theirs is known.
-pub async fn call_of(
+pub(crate) async fn call_of(
     app: &App,
     company: CompanyId,
     id: PortalId,

@@ -117,7 +117,7 @@ pub struct ErrandOut {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn clear(app: &App, company: CompanyId, lane: LaneId) -> Result<Option<usize>> {
+pub(crate) async fn clear(app: &App, company: CompanyId, lane: LaneId) -> Result<Option<usize>> {
     let known = app.store.read(move |conn| crate::on!(conn, channel::of_lane(company, lane))).await?;
     if known.is_none() {
         return Ok(None);
@@ -156,7 +156,7 @@ struct Seen {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn look(app: &App, company: CompanyId) -> Result<QueueOut> {
+pub(crate) async fn look(app: &App, company: CompanyId) -> Result<QueueOut> {
     let seen = app.store.read(move |conn| see(conn, company)).await?;
     let due = app.bell.look(seen.iter().map(|seen| seen.row.id).collect()).await;
     let lanes = seen.iter().map(|seen| lane_out(app, seen, &due)).collect::<Result<_>>()?;

@@ -29,7 +29,12 @@ pub enum Renewed {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn renew(app: &App, company: CompanyId, row: &ChannelRow, messenger: &dyn Messenger) -> Result<Renewed> {
+pub(crate) async fn renew(
+    app: &App,
+    company: CompanyId,
+    row: &ChannelRow,
+    messenger: &dyn Messenger,
+) -> Result<Renewed> {
     let wire = perform::wire(app, row)?;
     let Some(asked) = messenger.renew(&wire, app.clock.now()) else { return Ok(Renewed::Never) };
     let id: ChannelId = row.id.parse().map_err(|_| unreadable(row))?;

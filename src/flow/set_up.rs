@@ -28,7 +28,7 @@ pub struct Founder {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn is_needed(app: &App) -> Result<bool> {
+pub(crate) async fn is_needed(app: &App) -> Result<bool> {
     Ok(!app.store.read(|conn| crate::on!(conn, user::any())).await?)
 }
 
@@ -36,7 +36,7 @@ pub async fn is_needed(app: &App) -> Result<bool> {
 ///
 /// # Errors
 /// [`SignInError`].
-pub async fn set_up(app: &App, founder: Founder) -> Result<Option<Token>, SignInError> {
+pub(crate) async fn set_up(app: &App, founder: Founder) -> Result<Option<Token>, SignInError> {
     // asked before the costly part, so that a server that is set up is not kept busy with it
     if !is_needed(app).await? {
         return Ok(None);

@@ -56,7 +56,7 @@ pub fn login_of(typed: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`SignInError`].
-pub async fn sign_in(app: &App, login: &str, password: &SecretString) -> Result<Token, SignInError> {
+pub(crate) async fn sign_in(app: &App, login: &str, password: &SecretString) -> Result<Token, SignInError> {
     let login = login_of(login).filter(|_| password.expose_secret().len() <= LONGEST_PASSWORD);
     let login = login.ok_or(SignInError::Wrong)?;
     let user = app.store.read(move |conn| crate::on!(conn, user::by_login(&login))).await?;
@@ -77,7 +77,7 @@ pub async fn sign_in(app: &App, login: &str, password: &SecretString) -> Result<
 ///
 /// # Errors
 /// [`SignInError`].
-pub async fn give_token(app: &App, user: &UserRow) -> Result<Token, SignInError> {
+pub(crate) async fn give_token(app: &App, user: &UserRow) -> Result<Token, SignInError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| SignInError::Machine(error.to_string()))?;
     let text = format!("sb_{}", BASE64.encode(bytes));
@@ -93,7 +93,7 @@ pub async fn give_token(app: &App, user: &UserRow) -> Result<Token, SignInError>
 ///
 /// # Errors
 /// Those of the store.
-pub async fn holder(app: &App, token: &str) -> Result<Option<UserRow>, StoreError> {
+pub(crate) async fn holder(app: &App, token: &str) -> Result<Option<UserRow>, StoreError> {
     let (hash, now) = (hash_token(token), app.clock.now().0);
     app.store.read(move |conn| crate::on!(conn, token::holder(&hash, now))).await
 }
@@ -102,7 +102,7 @@ pub async fn holder(app: &App, token: &str) -> Result<Option<UserRow>, StoreErro
 ///
 /// # Errors
 /// Those of the store.
-pub async fn sign_out(app: &App, token: &str) -> Result<bool, StoreError> {
+pub(crate) async fn sign_out(app: &App, token: &str) -> Result<bool, StoreError> {
     let hash = hash_token(token);
     app.store.write(move |conn| crate::on!(conn, token::forget(&hash))).await
 }

@@ -77,7 +77,7 @@ pub struct TemplatesOut {
 ///
 /// # Errors
 /// [`ChannelError`].
-pub async fn list(
+pub(crate) async fn list(
     app: &App,
     company: CompanyId,
     channel: ChannelId,
@@ -100,7 +100,11 @@ pub async fn list(
 ///
 /// # Errors
 /// [`ChannelError`]: where the vendor does not answer, what is known stays.
-pub async fn sync(app: &App, company: CompanyId, id: ChannelId) -> std::result::Result<TemplatesOut, ChannelError> {
+pub(crate) async fn sync(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+) -> std::result::Result<TemplatesOut, ChannelError> {
     let row = app.store.read(move |conn| crate::on!(conn, channel::by_id(company, id))).await?;
     let row = row.ok_or(ChannelError::NotFound)?;
     let messenger = Kind::from_slug(&row.messenger).and_then(messenger::of).ok_or(ChannelError::NotFound)?;

@@ -81,7 +81,7 @@ pub fn unanswered(dialog: &DialogRow, now: Moment) -> Option<String> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn answered(app: &App, channel: ChannelId, chat: String) -> Result<()> {
+pub(crate) async fn answered(app: &App, channel: ChannelId, chat: String) -> Result<()> {
     let until = app.clock.now().plus_ms(LED_MS).0;
     app.store.write(move |conn| crate::on!(conn, dialog::answered(channel, &chat, until))).await
 }

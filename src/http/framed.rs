@@ -23,7 +23,8 @@ use crate::flow::framed::{self, Employee, Settings, TestOut};
 use crate::flow::install::{self, InstallError, Trouble};
 use crate::model::id::PortalId;
 
-pub use page::{Shown, show};
+pub use page::Shown;
+pub(crate) use page::show;
 
 /// An employee of a portal, known by the token of a page that they have open there.
 #[derive(Debug, Clone)]

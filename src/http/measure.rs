@@ -30,7 +30,7 @@ pub fn recorder() -> Option<&'static PrometheusHandle> {
 }
 
 /// Keeps the histograms small; runs until the process ends.
-pub async fn keep_up() {
+pub(crate) async fn keep_up() {
     while let Some(handle) = recorder() {
         tokio::time::sleep(Duration::from_secs(5)).await;
         handle.run_upkeep();

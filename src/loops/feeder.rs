@@ -28,7 +28,7 @@ const AT_ONCE: i64 = 500;
 const MOST_ATTEMPTS: i32 = 20;
 
 /// Feeds until it is told to stop.
-pub async fn run(app: App, ring: Arc<Notify>, stop: CancellationToken) {
+pub(crate) async fn run(app: App, ring: Arc<Notify>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let busy = match round(&app).await {
             Ok(busy) => busy,

@@ -15,7 +15,7 @@ use crate::store::row::{ArrivalPart, ArrivalRow};
 const ROUND_MS: i64 = 500;
 
 /// Fetches until it is told to stop. What is on its way then is let go and fetched again later.
-pub async fn run(app: App, stop: CancellationToken, feeds: bool) {
+pub(crate) async fn run(app: App, stop: CancellationToken, feeds: bool) {
     let mut flights = JoinSet::new();
     while !stop.is_cancelled() {
         if let Err(error) = begin(&app, &mut flights, feeds).await {

@@ -9,7 +9,7 @@ use crate::flow::herald;
 const ROUND_MS: i64 = 1_000;
 
 /// Tells until it is told to stop.
-pub async fn run(app: App, stop: CancellationToken) {
+pub(crate) async fn run(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = herald::round(&app).await {
             tracing::warn!(%error, "people could not be told; trying again");

@@ -9,7 +9,7 @@ use crate::flow::standing;
 const ROUND_MS: i64 = 2_000;
 
 /// Asks until it is told to stop.
-pub async fn run(app: App, stop: CancellationToken) {
+pub(crate) async fn run(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => {}

@@ -33,7 +33,7 @@ const WEBHOOK_DAYS: (i64, i64) = (7, 30);
 const AT_ONCE: i64 = 200;
 
 /// Keeps house until it is told to stop.
-pub async fn run(app: App, stop: CancellationToken) {
+pub(crate) async fn run(app: App, stop: CancellationToken) {
     let mut forget_at = app.clock.tick();
     while !stop.is_cancelled() {
         if let Err(error) = round(&app, &mut forget_at).await {
@@ -63,7 +63,7 @@ async fn round(app: &App, forget_at: &mut Tick) -> Result<()> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn give_answers(app: &App) -> Result<Vec<Accepted>> {
+pub(crate) async fn give_answers(app: &App) -> Result<Vec<Accepted>> {
     let now = app.clock.now();
     let due = app.store.read(move |conn| crate::on!(conn, answer::due(now.0, AT_ONCE))).await?;
     if due.is_empty() {
@@ -85,7 +85,7 @@ pub async fn give_answers(app: &App) -> Result<Vec<Accepted>> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn end_expired(app: &App) -> Result<Vec<Accepted>> {
+pub(crate) async fn end_expired(app: &App) -> Result<Vec<Accepted>> {
     let (now, inner) = (app.clock.now(), app.clone());
     app.store
         .write(move |conn| {

@@ -29,12 +29,12 @@ const LOOK_MS: i64 = 2_000;
 
 /// Listens until it is told to stop: to channels whose lanes this process pumps and that have one line for all, and where it
 /// `shares` the others, to its part of them.
-pub async fn run(app: App, ring: Arc<Notify>, stop: CancellationToken, shares: bool) {
+pub(crate) async fn run(app: App, ring: Arc<Notify>, stop: CancellationToken, shares: bool) {
     run_at(app, ring, stop, Times::default(), shares).await;
 }
 
 /// The same with other times of the lease.
-pub async fn run_at(app: App, ring: Arc<Notify>, stop: CancellationToken, times: Times, shares: bool) {
+pub(crate) async fn run_at(app: App, ring: Arc<Notify>, stop: CancellationToken, times: Times, shares: bool) {
     let mut listener = Listener::new(app, times, shares);
     let clock = Arc::clone(&listener.app.clock);
     let mut look_at = clock.tick();

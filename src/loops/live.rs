@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Tells until it is told to stop.
-pub async fn run(app: App, stop: CancellationToken) {
+pub(crate) async fn run(app: App, stop: CancellationToken) {
     let mut owners = HashMap::new();
     let mut next = app.clock.tick();
     loop {

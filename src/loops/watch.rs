@@ -12,7 +12,7 @@ const FIRST_MS: i64 = 60_000;
 const ROUND_MS: i64 = 30 * 60_000;
 
 /// Watches until it is told to stop.
-pub async fn run(app: App, stop: CancellationToken) {
+pub(crate) async fn run(app: App, stop: CancellationToken) {
     let mut pause_ms = FIRST_MS;
     loop {
         tokio::select! {

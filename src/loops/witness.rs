@@ -11,7 +11,7 @@ const ROUND_MS: i64 = 60_000;
 
 /// Witnesses until it is told to stop. What is asked of portals may take long where they do not answer, so it goes on beside: a
 /// round that comes late would look as if nobody had been there.
-pub async fn run(app: App, stop: CancellationToken) {
+pub(crate) async fn run(app: App, stop: CancellationToken) {
     tokio::join!(hear(&app, &stop), look_after(&app, &stop));
 }
 

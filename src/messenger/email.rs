@@ -39,7 +39,7 @@ pub use structure::told as told_structure;
 
 /// Sends a letter of the server itself, which has no mailbox: only the SMTP part of the settings is looked at. May take as long as
 /// the call's deadlines; the answer is the messenger's.
-pub async fn post(wire: &Wire, message: &Outgoing, now: Moment) -> Answer {
+pub(crate) async fn post(wire: &Wire, message: &Outgoing, now: Moment) -> Answer {
     smtp::post(wire, message, now).await
 }
 
@@ -47,7 +47,7 @@ pub async fn post(wire: &Wire, message: &Outgoing, now: Moment) -> Answer {
 ///
 /// # Errors
 /// What was seen instead.
-pub async fn reach(wire: &Wire) -> Result<(), String> {
+pub(crate) async fn reach(wire: &Wire) -> Result<(), String> {
     smtp::reach(wire).await
 }
 

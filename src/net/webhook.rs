@@ -82,7 +82,7 @@ pub fn sign(secret: &SecretString, id: &str, seconds: i64, body: &str) -> Option
 }
 
 /// Delivers an event, once.
-pub async fn deliver(guard: &Guard, letter: Letter<'_>) -> Reception {
+pub(crate) async fn deliver(guard: &Guard, letter: Letter<'_>) -> Reception {
     let Some(headers) = headers(letter) else {
         return Reception::Failed(Failure::new("bad_secret", "the secret cannot sign"));
     };

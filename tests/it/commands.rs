@@ -175,7 +175,7 @@ async fn the_doctor_tells_of_a_bot_that_posts_to_somebody_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_doctor_tells_how_the_gateway_of_whatsapp_web_is() {
     let config = switchboard::sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
-    let vendors = switchboard::sandbox::start(config).await.unwrap();
+    let vendors = switchboard::sandbox::Running::start(config).await.unwrap();
     let control = crate::rig::client();
     let set = control.post(format!("{}/_/waha", vendors.base())).json(&serde_json::json!({ "key": "right-key" }));
     assert!(set.send().await.unwrap().status().is_success());

@@ -9,7 +9,7 @@ use switchboard::model::clock::{Clock, HandClock};
 use switchboard::model::id::{ChannelId, CompanyId, LaneId, LineId, UserId};
 use switchboard::model::moment::Moment;
 use switchboard::model::pace::Pace;
-use switchboard::serve::{self, Role, Running};
+use switchboard::serve::{Role, Running};
 use switchboard::store::row::{ChannelRow, NewLane, NewLine, NewUser};
 
 /// The moment at which the clock of a rig stands first: 2026-01-05 09:00 UTC, a Monday.
@@ -84,7 +84,7 @@ impl Rig {
         let config = config(database, &base, settings);
         let clock = Arc::new(HandClock::at(START));
         let roles = [Role::Http].into_iter().collect();
-        let server = serve::start_on(Some(listener), config, roles, Arc::clone(&clock) as Arc<dyn Clock>);
+        let server = Running::start_on(Some(listener), config, roles, Arc::clone(&clock) as Arc<dyn Clock>);
         Self { base, server: server.await.unwrap(), clock, client: client() }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use switchboard::sandbox::{Config, Running, start};
+use switchboard::sandbox::{Config, Running};
 use tokio::sync::mpsc;
 
 const BOT: &str = "7000000001:AAHfixtureTokenFixtureTokenFixtureTok";
@@ -23,7 +23,7 @@ struct Rig {
 impl Rig {
     async fn new() -> Self {
         let bind = "127.0.0.1:0".parse().unwrap();
-        let sandbox = start(Config { bind, public: None, switchboard: None }).await.unwrap();
+        let sandbox = Running::start(Config { bind, public: None, switchboard: None }).await.unwrap();
         let http = crate::rig::plain_client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { sandbox, http }
     }

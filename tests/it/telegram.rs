@@ -42,7 +42,7 @@ pub struct Town {
 impl Town {
     pub async fn build() -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
-        let sandbox = sandbox::start(config).await.unwrap();
+        let sandbox = sandbox::Running::start(config).await.unwrap();
         let town = Self { base: sandbox.base(), sandbox: Some(sandbox), client: crate::rig::client() };
         let account = json!({ "id": ACCOUNT, "phone": PHONE, "name": "Ромашка", "username": "romashka" });
         town.control("POST", "/_/mtproto/accounts", account).await;

@@ -15,7 +15,13 @@ use crate::store::Result;
 ///
 /// # Errors
 /// Those of the store, before anything was done.
-pub async fn carry_out(app: &App, company: CompanyId, id: ChannelId, said: &Said, act: &ChangeAct) -> Result<Answer> {
+pub(crate) async fn carry_out(
+    app: &App,
+    company: CompanyId,
+    id: ChannelId,
+    said: &Said,
+    act: &ChangeAct,
+) -> Result<Answer> {
     let refused = |code| Ok(Answer::Refused { code, text: String::new() });
     let Some(channel) = perform::channel(app, company, id).await? else { return refused(Code::ChannelNotFound) };
     let Some(messenger) = Kind::from_slug(&channel.messenger).and_then(messenger::of) else {

@@ -39,7 +39,7 @@ pub struct Returned {
 ///
 /// # Errors
 /// [`ChannelError`]; where nobody was sent there, or came back before, it says to begin again.
-pub async fn come_back(
+pub(crate) async fn come_back(
     app: &App,
     company: CompanyId,
     user: UserId,

@@ -156,7 +156,7 @@ struct Found {
 ///
 /// # Errors
 /// The outer error is the store's, the inner one the portal's.
-pub async fn look(
+pub(crate) async fn look(
     app: &App,
     employee: &Employee,
     card: &'static str,
@@ -188,7 +188,7 @@ pub async fn look(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn history(
+pub(crate) async fn history(
     app: &App,
     employee: &Employee,
     key: &str,
@@ -207,7 +207,7 @@ pub async fn history(
 ///
 /// # Errors
 /// The outer error is the store's.
-pub async fn write(
+pub(crate) async fn write(
     app: &App,
     employee: &Employee,
     given: CardMessageIn,

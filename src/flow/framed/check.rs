@@ -102,7 +102,7 @@ pub struct CheckOut {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn state(app: &App, employee: &Employee) -> Result<Option<StateOut>> {
+pub(crate) async fn state(app: &App, employee: &Employee) -> Result<Option<StateOut>> {
     let (company, id) = (employee.company, employee.portal);
     let read = app.store.read(move |conn| {
         let Some(row) = crate::on!(conn, portal::by_id(company, id))? else { return Ok(None) };
@@ -124,7 +124,7 @@ pub async fn state(app: &App, employee: &Employee) -> Result<Option<StateOut>> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn lines(app: &App, company: CompanyId) -> Result<Vec<LineOut>> {
+pub(crate) async fn lines(app: &App, company: CompanyId) -> Result<Vec<LineOut>> {
     let (lines, channels) = app
         .store
         .read(move |conn| {
@@ -139,7 +139,7 @@ pub async fn lines(app: &App, company: CompanyId) -> Result<Vec<LineOut>> {
 ///
 /// # Errors
 /// [`InstallError`].
-pub async fn check(app: &App, employee: &Employee) -> std::result::Result<CheckOut, InstallError> {
+pub(crate) async fn check(app: &App, employee: &Employee) -> std::result::Result<CheckOut, InstallError> {
     let (company, id, user) = (employee.company, employee.portal, employee.user_id);
     let mut batch = Batch::new();
     for method in ["app.info", "scope"] {

@@ -54,7 +54,7 @@ pub struct TestOut {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn settings(app: &App, company: CompanyId, portal: PortalId) -> Result<Settings> {
+pub(crate) async fn settings(app: &App, company: CompanyId, portal: PortalId) -> Result<Settings> {
     let row = app.store.read(move |conn| crate::on!(conn, portal_page::find(company, portal))).await?;
     row.map_or_else(|| Ok(usual()), |row| read(&row))
 }
@@ -63,7 +63,7 @@ pub async fn settings(app: &App, company: CompanyId, portal: PortalId) -> Result
 ///
 /// # Errors
 /// Those of the store.
-pub async fn set_settings(app: &App, employee: &Employee, given: Settings) -> Result<Settings> {
+pub(crate) async fn set_settings(app: &App, employee: &Employee, given: Settings) -> Result<Settings> {
     let (company, portal) = (employee.company, employee.portal);
     let known = TABS.iter().map(|(card, _)| (*card).to_owned());
     let settings = Settings { tabs: known.filter(|card| given.tabs.contains(card)).collect(), writers: given.writers };
@@ -81,7 +81,7 @@ pub async fn set_settings(app: &App, employee: &Employee, given: Settings) -> Re
 ///
 /// # Errors
 /// Those of the store.
-pub async fn note_put(app: &App, row: &PortalRow) -> Result<()> {
+pub(crate) async fn note_put(app: &App, row: &PortalRow) -> Result<()> {
     let ((company, portal), now) = (ids(row)?, app.clock.now().0);
     app.store
         .write(move |conn| {
@@ -95,7 +95,7 @@ pub async fn note_put(app: &App, row: &PortalRow) -> Result<()> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn test(app: &App, employee: &Employee) -> Result<TestOut> {
+pub(crate) async fn test(app: &App, employee: &Employee) -> Result<TestOut> {
     let (company, portal) = (employee.company, employee.portal);
     let row = app.store.read(move |conn| crate::on!(conn, portal_page::find(company, portal))).await?;
     Ok(row.map_or(TestOut { asked_at: None, heard_at: None, put_at: None }, |row| TestOut {
@@ -110,7 +110,7 @@ pub async fn test(app: &App, employee: &Employee) -> Result<TestOut> {
 ///
 /// # Errors
 /// The outer error is the store's, the inner one the portal's.
-pub async fn begin_test(app: &App, employee: &Employee) -> Result<std::result::Result<TestOut, Fault>> {
+pub(crate) async fn begin_test(app: &App, employee: &Employee) -> Result<std::result::Result<TestOut, Fault>> {
     let (company, portal, user) = (employee.company, employee.portal, employee.user_id);
     let key = fresh_secret().ok_or_else(|| StoreError::Unreachable("the machine gives no random bytes".to_owned()))?;
     let (kept, now) = (key.clone(), app.clock.now().0);

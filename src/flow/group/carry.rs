@@ -19,7 +19,7 @@ use crate::store::row::{ChannelRow, text};
 ///
 /// # Errors
 /// Those of the store, before anything was done.
-pub async fn carry_out(
+pub(crate) async fn carry_out(
     app: &App,
     company: CompanyId,
     id: ChannelId,

@@ -50,7 +50,7 @@ async fn put(app: &App, company: CompanyId, row: &PortalRow) -> Result<std::resu
 ///
 /// # Errors
 /// [`InstallError`].
-pub async fn put_for(
+pub(crate) async fn put_for(
     app: &App,
     company: CompanyId,
     id: PortalId,

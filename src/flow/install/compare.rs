@@ -36,7 +36,12 @@ const PARTS: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// [`InstallError`].
-pub async fn compare(app: &App, company: CompanyId, portal: PortalId, user_id: i64) -> Result<Vec<Part>, InstallError> {
+pub(crate) async fn compare(
+    app: &App,
+    company: CompanyId,
+    portal: PortalId,
+    user_id: i64,
+) -> Result<Vec<Part>, InstallError> {
     let (row, target) = again::as_employee(app, company, portal, user_id).await?;
     let base = app.config.server.public_url.trim_end_matches('/');
     if base.is_empty() {

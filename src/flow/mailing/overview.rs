@@ -67,7 +67,7 @@ const LISTED: i64 = 50;
 ///
 /// # Errors
 /// Those of the store.
-pub async fn overview(app: &App, company: CompanyId) -> Result<Vec<MailingOut>> {
+pub(crate) async fn overview(app: &App, company: CompanyId) -> Result<Vec<MailingOut>> {
     let read = app.store.read(move |conn| {
         let mut mailings = Vec::new();
         for row in crate::on!(conn, mailing::newest(company, LISTED))? {

@@ -104,7 +104,7 @@ pub async fn newest(app: &App, company: CompanyId, limit: i64) -> Result<Vec<Mes
 ///
 /// # Errors
 /// Those of the store.
-pub async fn of_chat(
+pub(crate) async fn of_chat(
     app: &App,
     company: CompanyId,
     (channel, chat): (ChannelId, String),

@@ -48,7 +48,7 @@ const AT_ONCE: i64 = 500;
 ///
 /// # Errors
 /// Those of the store.
-pub async fn watch(app: &App, begins: bool) -> Result<Vec<Accepted>> {
+pub(crate) async fn watch(app: &App, begins: bool) -> Result<Vec<Accepted>> {
     let now = app.clock.now();
     let seen = app.store.read(|conn| crate::on!(conn, open_line::seen())).await?;
     let since = seen.map(Moment).filter(|seen| now.since_ms(*seen) > if begins { 0 } else { GAP_MS });

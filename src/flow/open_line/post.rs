@@ -75,7 +75,7 @@ enum Early {
 ///
 /// # Errors
 /// Those of the store, before anything was called.
-pub async fn carry_out(app: &App, company: CompanyId, portal: PortalId, id: OpenLinePostId) -> Result<Answer> {
+pub(crate) async fn carry_out(app: &App, company: CompanyId, portal: PortalId, id: OpenLinePostId) -> Result<Answer> {
     let now = app.clock.now();
     let mut next = read(app, company, id, now).await?;
     if let Next::Fetch(all) = next {

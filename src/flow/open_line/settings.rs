@@ -243,7 +243,7 @@ pub async fn refresh(
 ///
 /// # Errors
 /// [`ConnectError`].
-pub async fn ask_for_account(
+pub(crate) async fn ask_for_account(
     app: &App,
     company: CompanyId,
     portal: PortalId,
@@ -292,7 +292,7 @@ pub async fn open_lines(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn connect_again(app: &App, owner: &PortalRow) -> Result<Vec<Trouble>> {
+pub(crate) async fn connect_again(app: &App, owner: &PortalRow) -> Result<Vec<Trouble>> {
     let (Ok(company), Ok(portal)) = (owner.company.parse::<CompanyId>(), owner.id.parse::<PortalId>()) else {
         return Ok(Vec::new());
     };
@@ -443,7 +443,7 @@ fn unparked(conn: &mut Conn, row: &ConnectionRow, now: Moment) -> Result<Vec<New
 ///
 /// # Errors
 /// Those of the store.
-pub async fn look_after(app: &App) -> Result<()> {
+pub(crate) async fn look_after(app: &App) -> Result<()> {
     let now = app.clock.now();
     let before = now.plus_ms(-LOOK_MS).0;
     let (stale, full) = app

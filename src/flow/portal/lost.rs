@@ -45,7 +45,7 @@ pub async fn lose(app: &App, company: CompanyId, id: PortalId, seen: &str) -> Re
 ///
 /// # Errors
 /// Those of the store.
-pub async fn find_again(app: &App, row: &PortalRow, auth: &Auth) -> Result<()> {
+pub(crate) async fn find_again(app: &App, row: &PortalRow, auth: &Auth) -> Result<()> {
     let (Some(access), Some(refresh), Some(user)) = (&auth.access_token, &auth.refresh_token, auth.user_id) else {
         return Ok(());
     };

@@ -60,7 +60,7 @@ pub(super) fn errand(
 }
 
 /// Asks the portal where the file is, and fetches it. The answer names the file on our shelf; none while it is not ready.
-pub async fn carry_out(
+pub(crate) async fn carry_out(
     app: &App,
     company: CompanyId,
     id: PortalId,

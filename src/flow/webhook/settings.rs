@@ -157,7 +157,7 @@ pub enum WebhookRefusal {
 ///
 /// # Errors
 /// [`WebhookRefusal`].
-pub async fn keep(
+pub(crate) async fn keep(
     app: &App,
     company: CompanyId,
     channel: ChannelId,
@@ -262,7 +262,7 @@ fn topics(given: &[String]) -> Result<Vec<Topic>, WebhookRefusal> {
 ///
 /// # Errors
 /// Those of the store.
-pub async fn remove(app: &App, company: CompanyId, channel: ChannelId) -> Result<bool> {
+pub(crate) async fn remove(app: &App, company: CompanyId, channel: ChannelId) -> Result<bool> {
     let removed = app.store.write(move |conn| crate::on!(conn, webhook::remove(company, channel))).await?;
     app.known.forget();
     Ok(removed)
@@ -272,7 +272,11 @@ pub async fn remove(app: &App, company: CompanyId, channel: ChannelId) -> Result
 ///
 /// # Errors
 /// [`WebhookRefusal::NotFound`] where the company has no such channel.
-pub async fn find(app: &App, company: CompanyId, channel: ChannelId) -> Result<Option<WebhookOut>, WebhookRefusal> {
+pub(crate) async fn find(
+    app: &App,
+    company: CompanyId,
+    channel: ChannelId,
+) -> Result<Option<WebhookOut>, WebhookRefusal> {
     let found = app.store.read(move |conn| {
         if crate::on!(conn, channel::by_id(company, channel))?.is_none() {
             return Ok(None);
@@ -287,7 +291,7 @@ pub async fn find(app: &App, company: CompanyId, channel: ChannelId) -> Result<O
 ///
 /// # Errors
 /// Those of the store.
-pub async fn list(app: &App, company: CompanyId) -> Result<Vec<WebhookOut>> {
+pub(crate) async fn list(app: &App, company: CompanyId) -> Result<Vec<WebhookOut>> {
     app.store
         .read(move |conn| {
             let rows = crate::on!(conn, webhook::of_company(company))?;
@@ -328,7 +332,7 @@ fn shown(conn: &mut Conn, company: CompanyId, row: WebhookRow) -> Result<Option<
 ///
 /// # Errors
 /// Those of the store.
-pub async fn events(
+pub(crate) async fn events(
     app: &App,
     company: CompanyId,
     id: WebhookId,
@@ -371,7 +375,7 @@ fn event(row: WebhookEventRow) -> Result<WebhookEvent> {
 ///
 /// # Errors
 /// [`WebhookRefusal`].
-pub async fn replay(
+pub(crate) async fn replay(
     app: &App,
     company: CompanyId,
     id: WebhookId,

@@ -75,7 +75,7 @@ enum Outcome {
 }
 
 /// Shows a page that a portal opens for an employee.
-pub async fn show(app: &App, doors: &Doors, request: &HttpRequest, form: &Value, shown: Shown) -> HttpResponse {
+pub(crate) async fn show(app: &App, doors: &Doors, request: &HttpRequest, form: &Value, shown: Shown) -> HttpResponse {
     if let Err(error) = doors.page(request) {
         return error.tell(Language::of(request.headers()));
     }

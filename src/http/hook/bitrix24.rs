@@ -14,22 +14,22 @@ use crate::http::limit::Doors;
 use crate::model::php_form;
 
 /// `POST /bitrix24/robot`: a robot fires.
-pub async fn robot(app: web::Data<App>, body: web::Bytes) -> HttpResponse {
+pub(crate) async fn robot(app: web::Data<App>, body: web::Bytes) -> HttpResponse {
     answer(take_robot(&app, &body).await)
 }
 
 /// `POST /bitrix24/sms/{key}`: a message of the SMS provider.
-pub async fn sms(app: web::Data<App>, key: web::Path<String>, body: web::Bytes) -> HttpResponse {
+pub(crate) async fn sms(app: web::Data<App>, key: web::Path<String>, body: web::Bytes) -> HttpResponse {
     answer(take_sms(&app, &key, &body).await)
 }
 
 /// `POST /bitrix24/event`: an event of the application's life.
-pub async fn event(app: web::Data<App>, body: web::Bytes) -> HttpResponse {
+pub(crate) async fn event(app: web::Data<App>, body: web::Bytes) -> HttpResponse {
     answer(take_event(&app, &body).await)
 }
 
 /// `POST /bitrix24/install`: the installer's page, or the event of an installation without a page.
-pub async fn install(
+pub(crate) async fn install(
     app: web::Data<App>,
     doors: web::Data<Doors>,
     request: HttpRequest,
@@ -43,7 +43,7 @@ pub async fn install(
 }
 
 /// `POST /bitrix24/app`: the page of the application.
-pub async fn app_page(
+pub(crate) async fn app_page(
     app: web::Data<App>,
     doors: web::Data<Doors>,
     request: HttpRequest,
@@ -53,7 +53,7 @@ pub async fn app_page(
 }
 
 /// `POST /bitrix24/card`: the tab in a card of the CRM.
-pub async fn card(
+pub(crate) async fn card(
     app: web::Data<App>,
     doors: web::Data<Doors>,
     request: HttpRequest,
@@ -63,7 +63,7 @@ pub async fn card(
 }
 
 /// `POST /bitrix24/connector`: the settings of a connector on an open line.
-pub async fn connector(
+pub(crate) async fn connector(
     app: web::Data<App>,
     doors: web::Data<Doors>,
     request: HttpRequest,
@@ -73,7 +73,7 @@ pub async fn connector(
 }
 
 /// `POST /bitrix24/robot-settings`: the settings of a robot in an automation.
-pub async fn robot_settings(
+pub(crate) async fn robot_settings(
     app: web::Data<App>,
     doors: web::Data<Doors>,
     request: HttpRequest,

@@ -7,7 +7,7 @@ use crate::flow::intake;
 use crate::messenger::Delivery;
 
 /// `GET` and `POST /hook/{messenger}/{key}`: a delivery of a channel.
-pub async fn take(
+pub(crate) async fn take(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
     request: HttpRequest,

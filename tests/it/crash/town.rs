@@ -15,7 +15,7 @@ use switchboard::model::message::Kind;
 use switchboard::model::moment::Moment;
 use switchboard::model::pace::Pace;
 use switchboard::sandbox;
-use switchboard::serve::{self, Role, Running};
+use switchboard::serve::{Role, Running};
 use switchboard::store::row::{DialogRow, NewLine, NewUser};
 use switchboard::store::{self, Conn, Options, outbox};
 
@@ -62,7 +62,7 @@ impl Town {
     /// Builds everything up on this database, with so many lanes.
     pub async fn build(database: &str, lanes: usize) -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
-        let sandbox = sandbox::start(config).await.unwrap();
+        let sandbox = sandbox::Running::start(config).await.unwrap();
         // a connection that is kept may be closed by the other side in the moment it is used
         let client = crate::rig::plain_client().pool_max_idle_per_host(0).build().unwrap();
         let base = sandbox.base();
@@ -75,7 +75,7 @@ impl Town {
         let mut config = config.unwrap();
         config.server.listen = ([127, 0, 0, 1], port).into();
         front.aim(&[port]);
-        let server = serve::start(config, Role::ALL.into(), Arc::new(SystemClock::new())).await.unwrap();
+        let server = Running::start(config, Role::ALL.into(), Arc::new(SystemClock::new())).await.unwrap();
         let company = CompanyId::new();
         let token = sign_up(&server, company, &client, &address).await;
         let mut town = Self {

@@ -14,7 +14,7 @@ use switchboard::model::id::{ChannelId, CompanyId, UserId};
 use switchboard::model::moment::Moment;
 use switchboard::model::pace::Pace;
 use switchboard::on;
-use switchboard::serve::{self, Running};
+use switchboard::serve::Running;
 use switchboard::store::row::{ChannelRow, DialogRow, NewLane, NewLine, NewUser};
 
 use super::server::{Server, sha256};
@@ -122,7 +122,7 @@ local_folder = "/nowhere"
 async fn furnish(settings: &str) -> Vec<String> {
     let sources = Sources { file: Some(("test.toml".to_owned(), settings.to_owned())), environment: Vec::new() };
     let config = Config::read(&sources).unwrap();
-    let server = serve::start_on(None, config, [].into(), Arc::new(SystemClock::new())).await.unwrap();
+    let server = Running::start_on(None, config, [].into(), Arc::new(SystemClock::new())).await.unwrap();
     let company = CompanyId::new();
     let password_hash = crate::rig::cheap_hash(PASSWORD);
     let line = server.app.store.write(move |conn| {

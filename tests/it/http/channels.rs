@@ -10,7 +10,7 @@ pub(crate) const TOKEN: &str = "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 pub(crate) async fn sandbox_with_a_bot() -> (sandbox::Running, String) {
     let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
-    let vendors = sandbox::start(config).await.unwrap();
+    let vendors = sandbox::Running::start(config).await.unwrap();
     let base = vendors.base();
     let bot = crate::rig::client().post(format!("{base}/_/telegram/bots")).json(&json!({ "token": TOKEN }));
     assert!(bot.send().await.unwrap().status().is_success());

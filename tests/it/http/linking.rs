@@ -17,7 +17,7 @@ struct Scene {
 impl Scene {
     async fn set(database: &str) -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
-        let vendors = sandbox::start(config).await.unwrap();
+        let vendors = sandbox::Running::start(config).await.unwrap();
         let gateway = format!("{}/waha", vendors.base());
         let settings = [
             ("SWITCHBOARD_VENDORS__WHATSAPP_WEB", gateway.as_str()),

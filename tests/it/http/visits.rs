@@ -19,7 +19,7 @@ struct Scene {
 impl Scene {
     async fn set(database: &str) -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
-        let vendors = sandbox::start(config).await.unwrap();
+        let vendors = sandbox::Running::start(config).await.unwrap();
         let avito = format!("{}/avito", vendors.base());
         let settings = [
             ("SWITCHBOARD_VENDORS__AVITO", avito.as_str()),

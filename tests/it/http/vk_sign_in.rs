@@ -26,7 +26,7 @@ impl Scene {
 
     async fn with(database: &str, keys: &[(&str, &str)]) -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
-        let vendors = sandbox::start(config).await.unwrap();
+        let vendors = sandbox::Running::start(config).await.unwrap();
         let vk = format!("{}/vk/method", vendors.base());
         let mut settings = vec![("SWITCHBOARD_VENDORS__VK", vk.as_str())];
         settings.extend(keys);

@@ -15,7 +15,7 @@ use switchboard::model::message::Kind;
 use switchboard::model::moment::Moment;
 use switchboard::model::pace::Pace;
 use switchboard::model::status::Status;
-use switchboard::serve::{self, Role, Running};
+use switchboard::serve::{Role, Running};
 use switchboard::store::row::{ChannelRow, DialogRow, MessageRow, NewLine};
 use switchboard::{flow, on};
 
@@ -34,7 +34,7 @@ async fn serve(database: &str, authority: &std::path::Path, roles: &[Role]) -> R
     let settings =
         [("SWITCHBOARD_VENDORS__CA_FILE", authority.to_str().unwrap()), ("SWITCHBOARD_OUTBOX__STATUS_DELAY_MS", "0")];
     let config = crate::rig::config(database, "https://switchboard.example.test", &settings);
-    serve::start_on(None, config, roles.iter().copied().collect(), Arc::new(SystemClock::new())).await.unwrap()
+    Running::start_on(None, config, roles.iter().copied().collect(), Arc::new(SystemClock::new())).await.unwrap()
 }
 
 const ALL: [Role; 4] = [Role::Pump, Role::Feeder, Role::Listener, Role::Keeper];

@@ -15,7 +15,7 @@ use switchboard::model::message::{Event, Kind, MediaKind, Peer};
 use switchboard::model::moment::Moment;
 use switchboard::model::vendor::Answer;
 use switchboard::on;
-use switchboard::serve::{self, Role, Running};
+use switchboard::serve::{Role, Running};
 use switchboard::store::row::{ChannelRow, DialogRow, MessageRow, NewLine};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -117,7 +117,7 @@ impl House {
         let settings =
             [("SWITCHBOARD_VENDORS__TELEGRAM_BOT", vendor.base.as_str()), ("SWITCHBOARD_PACE__LIVE_MS", "0")];
         let config = crate::rig::config(database, &base, &settings);
-        let server = serve::start_on(Some(listener), config, Role::ALL.into(), Arc::new(SystemClock::new()));
+        let server = Running::start_on(Some(listener), config, Role::ALL.into(), Arc::new(SystemClock::new()));
         let server = server.await.unwrap();
         let company = CompanyId::new();
         let line = server.app.store.write(move |conn| {

@@ -57,12 +57,12 @@ impl Stage {
     /// The same with more settings, where `{base}` is the sandbox.
     pub async fn with(database: &str, clock: Arc<dyn Clock>, roles: serve::Roles, more: &str) -> Self {
         let config = sandbox::Config { bind: ([127, 0, 0, 1], 0).into(), public: None, switchboard: None };
-        let sandbox = sandbox::start(config).await.unwrap();
+        let sandbox = sandbox::Running::start(config).await.unwrap();
         let base = sandbox.base();
         // the address is known before the server listens: vendors are told of it while channels are attached
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("http://127.0.0.1:{port}");
-        let server = serve::start(settings(database, &base, port, more), roles, clock);
+        let server = Running::start(settings(database, &base, port, more), roles, clock);
         let server = server.await.unwrap();
         let company = CompanyId::new();
         let line = server.app.store.write(move |conn| {
@@ -139,7 +139,7 @@ impl Stage {
     /// A second server on the same database, as another process would be; it serves no pages.
     pub async fn another_server(&self, database: &str) -> Running {
         let roles = [Role::Pump, Role::Feeder, Role::Keeper].into();
-        serve::start(settings(database, &self.base, 1, ""), roles, Arc::new(SystemClock::new())).await.unwrap()
+        Running::start(settings(database, &self.base, 1, ""), roles, Arc::new(SystemClock::new())).await.unwrap()
     }
 
     /// Fires the robot on the deal; fields that are not given have their defaults.
