@@ -100,8 +100,9 @@ export async function until(what, look, within = 30_000) {
   }
 }
 
-/** Keeps a picture of the page in test-results/. */
+/** Keeps a picture of the page in test-results/, where somebody wants to look at it: PICTURES=1. */
 export async function picture(page, name) {
+  if (!process.env.PICTURES) return;
   mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: path.join(pictures, `${name}.png`), fullPage: true });
 }

@@ -1,12 +1,13 @@
 //! `docs/messengers.md`: what each messenger can do, from its card, and what was checked of it, from the checks themselves.
 //!
-//! A check tells what it looked at by [`checked`]. The page is made by running all of them once more and counting, so a check
+//! A check tells what it looked at by [`checked`]. The page is made by running them once more and counting, so a check
 //! that fails, or that a messenger of the catalogue has nothing to show for, leaves no page.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use switchboard::messenger::{About, Groups, catalogue};
 use switchboard::model::message::{Kind, MediaKind};
@@ -22,6 +23,29 @@ thread_local! {
 /// So many things of a messenger were looked at and found good.
 pub(crate) fn checked(kind: Kind, count: usize) {
     SEEN.with_borrow_mut(|seen| *seen.entry(kind.slug()).or_default() += count);
+}
+
+/// A check that takes long enough to be made once, by whoever comes first: its own test, or the page.
+pub(crate) struct Once(OnceLock<BTreeMap<&'static str, usize>>);
+
+impl Once {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// Makes the check, or waits for whoever makes it, and counts what it found. One that fails fails for both.
+    pub(crate) fn run(&self, check: impl FnOnce()) {
+        let found = self.0.get_or_init(|| {
+            let before = SEEN.take();
+            check();
+            SEEN.replace(before)
+        });
+        SEEN.with_borrow_mut(|seen| {
+            for (kind, count) in found {
+                *seen.entry(kind).or_default() += count;
+            }
+        });
+    }
 }
 
 /// One column of the page.
