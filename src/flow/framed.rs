@@ -21,8 +21,7 @@ use crate::model::moment::Moment;
 use crate::store::row::{PortalRow, TokenPairRow};
 use crate::store::{Result, StoreError};
 
-pub use keeping::hear_test;
-pub use keeping::{Settings, TestOut, Writers};
+pub use keeping::{Settings, TestOut, Writers, hear_test};
 pub(crate) use keeping::{begin_test, note_put, set_settings, settings, test};
 
 /// A token of a page is good for this long, in milliseconds.

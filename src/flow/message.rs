@@ -30,9 +30,8 @@ use crate::store::row::{ChannelRow, MessageRow, Progress, value};
 use crate::store::{Conn, Result};
 
 pub use beside::{ContactIn, PlaceIn};
-pub use shown::MessageOut;
 pub(crate) use shown::of_chat;
-pub use shown::{find, newest};
+pub use shown::{MessageOut, find, newest};
 
 /// A message as the API takes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

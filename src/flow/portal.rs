@@ -22,8 +22,7 @@ use crate::store::{Result, StoreError};
 use token::{place, renew};
 
 pub(crate) use lost::find_again;
-pub use lost::lose;
-pub use lost::run_again;
+pub use lost::{lose, run_again};
 pub use token::sealed;
 
 /// A token is renewed when it is good for less than this, in milliseconds.
