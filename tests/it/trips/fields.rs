@@ -5,7 +5,7 @@ use switchboard::flow::channel;
 use switchboard::model::errand::Rank;
 use switchboard::model::message::Kind;
 
-use super::stage::Stage;
+use super::stage::{self, Stage};
 
 const BOT: &str = "100200300:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -23,7 +23,7 @@ async fn attach_bot(stage: &Stage) {
     stage
         .wait_for("the dialog is known", |_| async move {
             let dialogs = store.read(move |conn| switchboard::on!(conn, dialog::newest(company, 100))).await.unwrap();
-            (dialogs.len() == 21).then_some(())
+            (i64::try_from(dialogs.len()).unwrap() == stage::CUSTOMERS + 1).then_some(())
         })
         .await;
 }

@@ -12,7 +12,7 @@ use switchboard::model::status::Status;
 use switchboard::serve::Role;
 use switchboard::store::outbox;
 
-use super::stage::Stage;
+use super::stage::{CUSTOMERS, Stage};
 
 const TEXT: &str =
     "Здравствуйте, {name}! {Скидка|Только для вас скидка} 20% на доставку до конца недели, {{Поле}} и {=Document:ID}.";
@@ -34,14 +34,15 @@ impl Scene {
         let lane = stage.lane("channel").await;
         stage.set_pace_of(lane, GAP_MS).await;
         let scene = Self { stage, clock };
-        let more = json!({ "from": "79990000021", "count": 80, "name": "Клиент", "started": true, "window": 24 });
+        let first = format!("7999{:07}", CUSTOMERS + 1);
+        let more = json!({ "from": first, "count": 100 - CUSTOMERS, "name": "Клиент", "started": true, "window": 24 });
         scene.stage.control("POST", "/_/phones", more).await;
-        for n in 20..customers {
+        for n in CUSTOMERS..customers {
             let say = json!({ "messenger": "waba", "text": "Добрый день" });
             scene.stage.control("POST", &format!("/_/phones/{}/say", 79_990_000_001 + n), say).await;
         }
         let company = scene.stage.company;
-        let wanted = usize::try_from(customers.max(20)).unwrap();
+        let wanted = usize::try_from(customers.max(CUSTOMERS)).unwrap();
         scene
             .until("everybody is known", async || {
                 let dialogs =

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use switchboard::model::errand::Rank;
 
-use super::stage::Stage;
+use super::stage::{self, Stage};
 
 /// A letter of one message, to these numbers.
 async fn letter(stage: &Stage, kind: &str, to: &[&str], text: &str) {
@@ -78,10 +78,11 @@ on_both_databases! {
     async fn statuses_are_merged_batched_and_last_in_the_lane(url: &str) {
         let stage = Stage::set(url).await;
         let portal = stage.lane("portal").await;
-        let customers: Vec<String> = (1..=20).map(|n| format!("+7999000{n:04}")).collect();
+        let customers: Vec<String> = (1..=stage::CUSTOMERS).map(|n| format!("+7999000{n:04}")).collect();
         let customers: Vec<&str> = customers.iter().map(String::as_str).collect();
         stage.api("POST", &format!("/api/v1/lanes/{portal}/pause")).await;
-        for _ in 0..3 {
+        // more words than one batch holds
+        for _ in 0..8 {
             letter(&stage, "crm", &customers, "Ваш заказ готов").await;
         }
         stage.fire(json!({ "phones": "+79990000001", "message": "Раз", "card_comment": "N" })).await;
@@ -90,10 +91,10 @@ on_both_databases! {
             let waiting = stage.waiting(portal).await;
             let (statuses, calls): (Vec<_>, Vec<_>) = waiting.iter().partition(|errand| errand.peer.starts_with("sms:"));
             let delivered = statuses.iter().filter(|errand| format!("{:?}", errand.work).contains("\"delivered\"")).count();
-            ((statuses.len(), delivered, calls.len()) == (60, 60, 1)).then_some(())
+            ((statuses.len(), delivered, calls.len()) == (64, 64, 1)).then_some(())
         }).await;
         stage.api("POST", &format!("/api/v1/lanes/{portal}/resume")).await;
-        assert_eq!(statuses(&stage, 20, &["delivered"]).await.len(), 20);
+        assert_eq!(statuses(&stage, 8, &["delivered"]).await.len(), 8);
         stage.wait_for("nothing waits any more", |stage| async move {
             stage.waiting(portal).await.is_empty().then_some(())
         }).await;
@@ -101,7 +102,7 @@ on_both_databases! {
         let installed = 2;
         let batches = stage.calls("bitrix24", "batch").await.split_off(installed);
         let sizes: Vec<usize> = batches.iter().map(|batch| batch["params"]["cmd"].as_object().unwrap().len()).collect();
-        assert!(sizes.iter().all(|size| *size <= 50) && sizes.iter().sum::<usize>() == 60, "{sizes:?}");
+        assert!(sizes.iter().all(|size| *size <= 50) && sizes.iter().sum::<usize>() == 64, "{sizes:?}");
         assert!(sizes.len() <= 4, "{sizes:?}");
         let answer = stage.calls("bitrix24", "bizproc.event.send").await[0]["at_us"].as_i64().unwrap();
         assert!(batches.iter().all(|batch| batch["at_us"].as_i64().unwrap() > answer), "a status overtook an answer");

@@ -15,7 +15,7 @@ use switchboard::serve::Role;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::stage::Stage;
+use super::stage::{self, Stage};
 
 const CUSTOMER: &str = "79990000001";
 const HOUR_MS: i64 = 3_600_000;
@@ -366,5 +366,5 @@ fn history<'a>(said: &[&'a str]) -> Vec<&'a str> {
         "Три" => "< Три",
         _ => "< Четыре",
     };
-    std::iter::repeat_n("< Добрый день", 20).chain(said.iter().map(shown)).collect()
+    std::iter::repeat_n("< Добрый день", usize::try_from(stage::CUSTOMERS).unwrap()).chain(said.iter().map(shown)).collect()
 }

@@ -12,7 +12,7 @@ use switchboard::serve::Role;
 use switchboard::store::outbox;
 
 use super::{CUSTOMER, message, said, says};
-use crate::trips::stage::Stage;
+use crate::trips::stage::{self, Stage};
 use crate::trips::whatsapp_web;
 
 const MINUTE_MS: i64 = 60_000;
@@ -141,18 +141,19 @@ on_both_databases! {
         // as at a real portal, there is a little room between its bucket and ours
         stage.control("POST", "/_/b24/demo/limits", json!({ "rate": 3, "depth": 9 })).await;
         stage.control("DELETE", "/_/ledger", Value::Null).await;
-        for customer in 79_990_000_001..79_990_000_013_i64 {
+        for customer in 79_990_000_001..79_990_000_001 + stage::CUSTOMERS {
             speak(&stage, customer, "Здравствуйте").await;
         }
+        let all = usize::try_from(stage::CUSTOMERS).unwrap();
         // each dialog is one call, and the look at its card are three more at once
         stage.wait_for("all cards were looked at", |stage| async move {
             let chats = stage.server.app.store.read(|conn| switchboard::on!(conn, open_line::active_since(0, "", 20)));
-            (chats.await.unwrap().iter().filter(|chat| chat.assigned.is_some()).count() == 12).then_some(())
+            (chats.await.unwrap().iter().filter(|chat| chat.assigned.is_some()).count() == all).then_some(())
         }).await;
         let ledger = stage.control("GET", "/_/ledger?vendor=bitrix24&limit=10000", Value::Null).await;
         let calls = ledger["entries"].as_array().unwrap();
         let refused = calls.iter().filter(|call| call["status"] != 200).count();
-        assert!(calls.len() >= 12 * 4, "{}", calls.len());
+        assert!(calls.len() >= all * 4, "{}", calls.len());
         assert_eq!(refused, 0, "the portal had to say {refused} times that we are too fast");
         stage.clear().await;
     }
