@@ -366,5 +366,7 @@ fn history<'a>(said: &[&'a str]) -> Vec<&'a str> {
         "Три" => "< Три",
         _ => "< Четыре",
     };
-    std::iter::repeat_n("< Добрый день", usize::try_from(stage::CUSTOMERS).unwrap()).chain(said.iter().map(shown)).collect()
+    std::iter::repeat_n("< Добрый день", usize::try_from(stage::CUSTOMERS).unwrap())
+        .chain(said.iter().map(shown))
+        .collect()
 }
